@@ -1,0 +1,63 @@
+# Bare make lists what there is. `make check` is what CI runs.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix lint types layers docs docs-check wheel-check coverage bench clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Error: $(PYTHON) isn't installed; set PYTHON=python3.12, for example" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## Make a whole call on this machine, without an account
+	$(BIN)/vsock demo
+
+test: $(STAMP)  ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: lint types layers coverage docs-check wheel-check  ## All that CI runs
+
+lint: $(STAMP)  ## Style, errors, format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## Strict types, of the package and of its public interface
+	$(BIN)/mypy
+	$(BIN)/mypy --strict tests/typing/api.py
+
+layers: $(STAMP)  ## Who may import whom
+	$(BIN)/lint-imports
+
+coverage: $(STAMP)  ## Tests, with branch coverage of the core
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=
+	$(BIN)/python scripts/core_coverage.py
+
+docs: $(STAMP)  ## Write the generated parts of the README and the picture anew
+	$(BIN)/python scripts/readme.py
+	$(BIN)/python scripts/screenshot.py
+
+docs-check: $(STAMP)  ## Are the README, the picture and the clip what the code makes?
+	$(BIN)/python scripts/readme.py --check
+	$(BIN)/python scripts/screenshot.py --check
+	$(BIN)/python scripts/make_clip.py --check
+
+wheel-check: $(STAMP)  ## Does the wheel, in an empty environment, give a vsock that works?
+	$(BIN)/python scripts/wheel_check.py
+
+bench: $(STAMP)  ## What a frame and a call cost
+	$(BIN)/python scripts/bench.py
+
+fix: $(STAMP)  ## Put right what can be put right by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove everything that was made
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

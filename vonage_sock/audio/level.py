@@ -1,0 +1,47 @@
+"""How loud audio is, in dBFS: 0 is a full-scale square wave, digital silence is ``FLOOR_DBFS``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+FLOOR_DBFS: Final = -96.0
+FULL_SCALE: Final = 32768.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Root mean square and peak, both in dBFS."""
+
+    rms_dbfs: float
+    peak_dbfs: float
+
+
+SILENCE: Final = Level(FLOOR_DBFS, FLOOR_DBFS)
+
+
+def level_of(chunks: Iterable[bytes]) -> Level:
+    """The level of 16-bit PCM, given in pieces; an odd last byte of a piece is left out."""
+    parts = [np.frombuffer(chunk, "<i2", len(chunk) // 2) for chunk in chunks]
+    if not sum(map(len, parts)):
+        return SILENCE
+    samples = np.concatenate(parts).astype(np.float64)
+    return Level(dbfs(math.sqrt(float(np.mean(samples * samples)))), dbfs(float(np.max(np.abs(samples)))))
+
+
+def rms_dbfs(frame: bytes) -> float:
+    """The root mean square of one frame of 16-bit PCM, in dBFS."""
+    samples = np.frombuffer(frame, "<i2", len(frame) // 2)
+    if not len(samples):
+        return FLOOR_DBFS
+    samples = samples.astype(np.float32)
+    return dbfs(math.sqrt(float(np.dot(samples, samples)) / len(samples)))
+
+
+def dbfs(amplitude: float) -> float:
+    """An amplitude of 16-bit samples (0 to 32768) in dBFS, never below ``FLOOR_DBFS``."""
+    return max(FLOOR_DBFS, 20 * math.log10(amplitude / FULL_SCALE)) if amplitude > 0 else FLOOR_DBFS

@@ -1,0 +1,176 @@
+"""
+Vonage's playout buffer, modelled once.
+
+The simulator uses it as truth, the session to show how far ahead of the caller's ear we are, a stereo recording to know
+what was heard when, and the tests as judge. It knows no rates and no sockets: a frame is any object that takes 20 ms.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from vonage_sock.audio.frames import FRAME_NS
+
+BUFFER_FRAMES_CURRENT: Final = 3072
+"""About 61 s. Source: Vonage tutorial "Play Audio into a WebSocket" (2025)."""
+
+BUFFER_FRAMES_2021: Final = 1024
+"""About 20 s. Source: WebSockets guide, editions of September 2018 to 2022."""
+
+RESUME_WITHIN_FRAMES: Final = 10
+"""A pause shorter than this is a gap in speech (an underrun); a longer one is the end of what was being said."""
+
+MAX_MARKERS: Final = 1024
+MAX_LISTED: Final = 1000
+
+FrameT = TypeVar("FrameT")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The caller heard nothing for ``length_ns`` in the middle of audio, from ``at`` on."""
+
+    at: int
+    length_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Played(Generic[FrameT]):
+    """A frame's first sample left the buffer at ``at``."""
+
+    at: int
+    frame: FrameT
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerReached:
+    """All audio queued before this marker had been played at ``at``."""
+
+    at: int
+    payload: object
+
+
+class PlayoutBuffer(Generic[FrameT]):
+    """
+    A queue of frames that plays one each 20 ms.
+
+    Give ``now`` in nanoseconds, never decreasing. A frame pushed into a full queue is dropped and counted: what Vonage
+    does isn't documented; its published client of 2018 to 2022 dropped the newest.
+
+    Args:
+        capacity_frames: how many frames wait at most.
+        grid_at: playing starts on whole 20 ms after this time; None starts it the moment a frame arrives.
+        prebuffer_frames: how many frames' time passes between the first frame's arrival and its playing.
+    """
+
+    def __init__(
+        self,
+        capacity_frames: int = BUFFER_FRAMES_CURRENT,
+        *,
+        grid_at: int | None = None,
+        prebuffer_frames: int = 0,
+    ) -> None:
+        self.capacity_frames = capacity_frames
+        self.frames_played = 0
+        self.frames_overflowed = 0
+        self.first_overflow_at: int | None = None
+        self.underruns = 0
+        self.underrun_ns = 0
+        self.gaps: list[Gap] = []
+        self.markers_refused = 0
+        self._queue: deque[FrameT | _Marker] = deque()
+        self._frames = 0
+        self._markers = 0
+        self._grid_at = grid_at
+        self._prebuffer_ns = prebuffer_frames * FRAME_NS
+        self._next_at = 0
+        self._running = False
+        self._dry_at: int | None = None
+
+    @property
+    def depth_frames(self) -> int:
+        """Frames that wait, as of the last ``push`` or ``advance``."""
+        return self._frames
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and the last frame has been played to its end, as of the last ``push`` or ``advance``."""
+        return not self._running
+
+    def push(self, frame: FrameT, now: int) -> bool:
+        """Queue a frame; False when the buffer is full and the frame is lost. Call ``advance`` first."""
+        if self._frames >= self.capacity_frames:
+            self.frames_overflowed += 1
+            if self.first_overflow_at is None:
+                self.first_overflow_at = now
+            return False
+        if not self._running:
+            self._start(now)
+        self._queue.append(frame)
+        self._frames += 1
+        return True
+
+    def mark(self, payload: object, now: int) -> bool:
+        """Put a marker behind the audio queued so far; False when too many wait already. Call ``advance`` first."""
+        if self._markers >= MAX_MARKERS:
+            self.markers_refused += 1
+            return False
+        self._queue.append(_Marker(payload, now))
+        self._markers += 1
+        return True
+
+    def advance(self, now: int) -> list[Played[FrameT] | MarkerReached]:
+        """Let time pass; what was played and which markers were reached, in order."""
+        done: list[Played[FrameT] | MarkerReached] = []
+        queue = self._queue
+        while True:
+            while queue and isinstance(head := queue[0], _Marker):
+                reached_at = self._next_at if self._running else head.queued_at
+                if reached_at > now:
+                    return done
+                queue.popleft()
+                self._markers -= 1
+                done.append(MarkerReached(reached_at, head.payload))
+            if not self._running or self._next_at > now:
+                return done
+            if not queue:
+                self._running = False
+                self._dry_at = self._next_at
+                return done
+            frame: FrameT = queue.popleft()  # type: ignore[assignment]  # the inner loop took the markers
+            self._frames -= 1
+            self.frames_played += 1
+            done.append(Played(self._next_at, frame))
+            self._next_at += FRAME_NS
+
+    def clear(self) -> tuple[int, int]:
+        """Drop all that waits, the markers too; how many frames and how many markers that were."""
+        dropped = self._frames, self._markers
+        self._queue.clear()
+        self._frames = self._markers = 0
+        self._running = False
+        self._dry_at = None
+        return dropped
+
+    def _start(self, now: int) -> None:
+        start_at = now + self._prebuffer_ns
+        if self._grid_at is not None:
+            start_at = self._grid_at - (self._grid_at - start_at) // FRAME_NS * FRAME_NS
+        dry_at, self._dry_at = self._dry_at, None
+        if dry_at is not None:
+            gap_ns = start_at - dry_at
+            if 0 < gap_ns < RESUME_WITHIN_FRAMES * FRAME_NS:
+                self.underruns += 1
+                self.underrun_ns += gap_ns
+                if len(self.gaps) < MAX_LISTED:
+                    self.gaps.append(Gap(dry_at, gap_ns))
+        self._next_at = start_at
+        self._running = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    payload: object
+    queued_at: int

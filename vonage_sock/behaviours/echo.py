@@ -1,0 +1,41 @@
+"""Echo: what the caller says comes back, byte for byte, at once or later."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from vonage_sock.call.behaviour import Behaviour, Call
+from vonage_sock.clock import MS
+
+
+class Echo(Behaviour):
+    """
+    Returns every frame.
+
+    Args:
+        delay_ms: how long a frame is kept; 0 returns it within the same wake-up.
+    """
+
+    def __init__(self, *, delay_ms: int = 0) -> None:
+        self._delay_ns = delay_ms * MS
+        self._waiting: deque[tuple[int, bytes]] = deque()
+
+    def audio(self, call: Call, frame: bytes) -> None:
+        """Send the frame back, or keep it until it is due."""
+        if self._delay_ns:
+            self._waiting.append((call.now + self._delay_ns, frame))
+        else:
+            call.send_audio(frame)
+
+    def due_at(self) -> int | None:
+        """When the oldest kept frame goes back."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def due(self, call: Call) -> None:
+        """Send what is due; frames that came together go together."""
+        while self._waiting and self._waiting[0][0] <= call.now:
+            call.send_audio(self._waiting.popleft()[1])
+
+    def cleared(self, call: Call) -> None:
+        """What was to be echoed later is dropped with what the platform had queued."""
+        self._waiting.clear()

@@ -1,0 +1,248 @@
+"""
+What happens, as values. The screen, the JSON lines, the statistics and users' own observers are given the same events.
+
+Every field but ``at`` (nanoseconds, monotonic) is part of the JSON contract under its own name. What came from outside
+stands in the fields as it came: whoever shows it makes it harmless first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something happened at ``at``, in the call with this id or in none."""
+
+    name: ClassVar[str]
+
+    at: int
+    call: str | None = None
+
+
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStarted(Event):
+    """The server listens."""
+
+    name: ClassVar[str] = "server.started"
+
+    host: str
+    port: int
+    url: str
+    answer_url: str
+    event_url: str
+    socket_url: str
+    behaviours: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStopped(Event):
+    """The server is gone; ``calls`` is how many it had."""
+
+    name: ClassVar[str] = "server.stopped"
+
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """A sentence for the person who runs the program; ``level`` is info or warning."""
+
+    name: ClassVar[str] = "server.notice"
+
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRequested(Event):
+    """The platform fetched the NCCO. ``verified`` is None where no signature was asked for."""
+
+    name: ClassVar[str] = "webhook.answer"
+
+    method: str
+    params: JsonObject
+    ncco: list[JsonObject]
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPosted(Event):
+    """The platform posted a call event."""
+
+    name: ClassVar[str] = "webhook.event"
+
+    status: str
+    uuid: str | None
+    conversation_uuid: str | None
+    body: JsonObject
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected(Event):
+    """The socket is open and its audio format known."""
+
+    name: ClassVar[str] = "call.connected"
+
+    content_type: str
+    rate_hz: int
+    headers: JsonObject
+    remote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DtmfPressed(Event):
+    """A key was pressed."""
+
+    name: ClassVar[str] = "call.dtmf"
+
+    digit: str
+    duration_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(Event):
+    """Any other text message, whole: JSON as its value, other text as it came."""
+
+    name: ClassVar[str] = "call.message"
+
+    message: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRaised(Event):
+    """Something is wrong; told when first seen, and once more at the end when it was seen again."""
+
+    name: ClassVar[str] = "call.finding"
+
+    code: str
+    level: str
+    message: str
+    count: int
+    first_frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsUpdated(Event):
+    """Where a call stands: levels of the last 100 ms, arrival jitter, and how far the platform is behind us."""
+
+    name: ClassVar[str] = "call.stats"
+
+    duration_s: float
+    frames_in: int
+    frames_out: int
+    rate_in_hz: float
+    rate_out_hz: float
+    level_in_dbfs: float
+    peak_in_dbfs: float
+    level_out_dbfs: float
+    peak_out_dbfs: float
+    jitter_ms: float
+    longest_gap_ms: float
+    depth_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackStarted(Event):
+    """A file's first frame is on its way; ``seconds`` and ``frames`` are None where the length isn't known."""
+
+    name: ClassVar[str] = "playback.started"
+
+    file: str
+    seconds: float | None
+    frames: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackFinished(Event):
+    """The platform has played a file to its end (or should have, where it doesn't answer ``notify``)."""
+
+    name: ClassVar[str] = "playback.finished"
+
+    file: str
+    seconds: float
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackCleared(Event):
+    """A file was cut off; ``frames`` of it had been sent."""
+
+    name: ClassVar[str] = "playback.cleared"
+
+    file: str
+    seconds: float
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackFailed(Event):
+    """A file can't be read any further."""
+
+    name: ClassVar[str] = "playback.failed"
+
+    file: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingStarted(Event):
+    """A file was made for this call's audio."""
+
+    name: ClassVar[str] = "recording.started"
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingSaved(Event):
+    """A recording is complete."""
+
+    name: ClassVar[str] = "recording.saved"
+
+    path: str
+    seconds: float
+    frames: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFailed(Event):
+    """A recording could not go on; what was written before stays."""
+
+    name: ClassVar[str] = "recording.failed"
+
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Event):
+    """The socket is closed. ``closed_by`` is platform, server, or network (no close frame)."""
+
+    name: ClassVar[str] = "call.ended"
+
+    duration_s: float
+    frames_in: int
+    frames_out: int
+    dtmf: str
+    close_code: int
+    close_reason: str
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallReported(Event):
+    """What the platform's side measured in one call; ``simulator.report`` says what each figure means."""
+
+    name: ClassVar[str] = "call.report"
+
+    report: JsonObject = field(default_factory=dict)

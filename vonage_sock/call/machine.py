@@ -1,0 +1,72 @@
+"""
+What both ends of a leg have in common: the verbs that a driver moves them by.
+
+The driver's duties: after each ``receive_*``, ``handle_deadline`` or ``close``, send what ``messages_to_send`` gives, in
+order; take events until there is none; and arm one timer for ``next_deadline``. When the timer fires, early or late, call
+``handle_deadline(max(deadline, now))``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from vonage_sock.call.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Send a close frame, wait for the other side's, and end. Nothing is sent after it."""
+
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Drop the connection without a close frame; the other side sees 1006."""
+
+
+Outgoing = str | bytes | Close | Abort
+
+CLOSE_NORMAL = 1000
+CLOSE_GOING_AWAY = 1001
+CLOSE_NO_CODE = 1005
+CLOSE_ABNORMAL = 1006
+CLOSE_INTERNAL_ERROR = 1011
+
+
+class Machine(Protocol):
+    """One end of a leg. All times are in nanoseconds, never decreasing."""
+
+    def receive_text(self, text: str, now: int) -> None:
+        """A text message came in."""
+        ...
+
+    def receive_bytes(self, data: bytes, now: int) -> None:
+        """A binary message came in."""
+        ...
+
+    def receive_close(self, code: int, reason: str, now: int) -> None:
+        """The connection is gone; 1006 when there was no close frame."""
+        ...
+
+    def messages_to_send(self) -> list[Outgoing]:
+        """What is to be sent, in order; each is given once."""
+        ...
+
+    def next_deadline(self) -> int | None:
+        """When ``handle_deadline`` wants to be called; None when only a message can change anything."""
+        ...
+
+    def handle_deadline(self, now: int) -> None:
+        """Do what is due."""
+        ...
+
+    def next_event(self) -> Event | None:
+        """The oldest event that was not given yet."""
+        ...
+
+    def close(self, code: int, now: int, *, reason: str = "") -> None:
+        """End the call from this side."""
+        ...

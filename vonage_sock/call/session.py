@@ -1,0 +1,397 @@
+"""
+Our server's end of a leg.
+
+Frames go to the behaviours in order, whatever sizes the messages had; commands and audio from the behaviours go out in
+order, in exact frames. Audio that arrives before ``websocket:connected`` is held, not lost, until the format is known or
+half a second has passed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Final
+
+from vonage_sock.audio.frames import AudioFormat, Packetizer, parse_content_type
+from vonage_sock.audio.playout import BUFFER_FRAMES_CURRENT, PlayoutBuffer
+from vonage_sock.call import machine
+from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
+from vonage_sock.call.findings import Findings
+from vonage_sock.call.machine import Close, Outgoing
+from vonage_sock.call.stats import CallStats
+from vonage_sock.clock import MS, SECOND
+from vonage_sock.errors import FormatError
+from vonage_sock.protocol import messages
+
+HOLD_NS: Final = 500 * MS
+HOLD_MAX_BYTES: Final = 256 * 1024
+TAIL_WAIT_NS: Final = 40 * MS
+MAX_DIGITS_KEPT: Final = 1000
+
+
+class State(Enum):
+    """Where a call stands; it only ever moves forward."""
+
+    WAITING = "waiting for websocket:connected"
+    OPEN = "open"
+    CLOSING = "our close frame is on its way"
+    CLOSED = "closed"
+
+
+class CallSession:
+    """
+    A ``Machine`` for one call, and the ``Call`` that its behaviours are given.
+
+    Args:
+        call_id: short, unique while the server runs; made by us, never by the other side.
+        assumed_format: the rate to go by when the platform doesn't say one.
+        now: when the socket was opened, in nanoseconds.
+        remote: the other side's address, to show.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        behaviours: Sequence[Behaviour],
+        *,
+        assumed_format: AudioFormat,
+        now: int,
+        remote: str = "",
+    ) -> None:
+        self._id = call_id
+        self._behaviours = tuple(behaviours)
+        self._sent_hooks = [b.sent for b in behaviours if type(b).sent is not Behaviour.sent]
+        self._timed = [b for b in behaviours if type(b).due_at is not Behaviour.due_at]
+        self._format = assumed_format
+        self._frame_bytes = assumed_format.frame_bytes
+        self._now = now
+        self._remote = remote
+        self._headers: messages.JsonObject = {}
+        self._state = State.WAITING
+        self._begun = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._hold_until: int | None = None
+        self._incoming = Packetizer(self._frame_bytes)
+        self._outgoing = Packetizer(self._frame_bytes)
+        self._tail_due_at: int | None = None
+        self._playout: PlayoutBuffer[None] = PlayoutBuffer(BUFFER_FRAMES_CURRENT)
+        self._stats = CallStats(now)
+        self._findings = Findings(call_id)
+        self._digits = ""
+        self._outbox: list[Outgoing] = []
+        self._events: deque[Event] = deque()
+        self._closed_by_us = False
+
+    # What a behaviour may know and do.
+
+    @property
+    def id(self) -> str:
+        """The id this session was made with."""
+        return self._id
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """What the platform said, or what is assumed until then."""
+        return self._format
+
+    @property
+    def headers(self) -> messages.JsonObject:
+        """The NCCO's metadata."""
+        return self._headers
+
+    @property
+    def now(self) -> int:
+        """The time of what is being handled, in nanoseconds."""
+        return self._now
+
+    @property
+    def state(self) -> State:
+        """Where the call stands."""
+        return self._state
+
+    @property
+    def findings(self) -> Findings:
+        """What was wrong so far."""
+        return self._findings
+
+    def send_audio(self, pcm: bytes) -> None:
+        """Send 16-bit PCM to the caller at once, in exact frames."""
+        if self._state is not State.OPEN:
+            return
+        if len(pcm) == self._frame_bytes and not self._outgoing.pending_bytes:
+            self._send_frame(pcm)
+            return
+        for frame in self._outgoing.push(pcm):
+            self._send_frame(frame)
+        self._tail_due_at = self._now + TAIL_WAIT_NS if self._outgoing.pending_bytes else None
+
+    def flush_audio(self) -> None:
+        """Send what waits for a full frame now, padded with zeros."""
+        self._tail_due_at = None
+        tail = self._outgoing.flush()
+        if tail is not None:
+            self._send_frame(tail)
+
+    def clear(self) -> None:
+        """Make the platform drop all audio that it hasn't played yet."""
+        if self._state is not State.OPEN:
+            return
+        self._outgoing.take_tail()
+        self._tail_due_at = None
+        self._playout.clear()
+        self._outbox.append(messages.clear_text())
+        for behaviour in self._behaviours:
+            self._guarded(behaviour.cleared, self)
+
+    def notify(self, payload: messages.JsonObject) -> None:
+        """Ask to be told when all audio sent so far has been played."""
+        if self._state is State.OPEN:
+            self.flush_audio()
+            self._outbox.append(messages.notify_command_text(payload))
+
+    def close(self, code: int = machine.CLOSE_NORMAL, now: int | None = None, *, reason: str = "") -> None:
+        """End the call from our side; what was sent before still goes out."""
+        if now is not None:
+            self._now = now
+        if self._state in (State.CLOSING, State.CLOSED):
+            return
+        self.flush_audio()
+        if self._closed_by_us:
+            return  # a behaviour saw the last frame and closed the call at it
+        self._state = State.CLOSING
+        self._closed_by_us = True
+        self._outbox.append(Close(code, reason))
+
+    def emit(self, event: Event) -> None:
+        """Tell the observers."""
+        self._events.append(event)
+
+    # What the driver calls.
+
+    def let_pass(self, now: int) -> None:
+        """Time has come to ``now``; for callers who act from outside the driver's own verbs."""
+        self._now = now
+
+    def receive_text(self, text: str, now: int) -> None:
+        """A text message from the platform."""
+        self._now = now
+        if self._state is State.CLOSED:
+            return
+        match messages.parse_platform_text(text):
+            case messages.ConnectedMessage(content_type, headers):
+                self._receive_connected(content_type, headers)
+            case messages.DtmfMessage(digit, duration_ms):
+                self._receive_digit(digit, duration_ms)
+            case messages.ClearedMessage():
+                self.emit(MessageReceived(at=now, call=self._id, message={"event": messages.CLEARED}))
+            case messages.NotifyMessage(payload):
+                self._receive_notified(payload)
+            case messages.UnknownMessage(value):
+                self._receive_unknown(value)
+            case messages.NotJson(reason):
+                self._find("VS301", reason=reason)
+                self._receive_unknown(text)
+
+    def receive_bytes(self, data: bytes, now: int) -> None:
+        """A binary message from the platform: 20 ms of audio, or whatever it sent instead."""
+        self._now = now
+        if self._state is State.CLOSED:
+            return
+        if not self._begun:
+            self._hold(data)
+        elif len(data) == self._frame_bytes and not self._incoming.pending_bytes:
+            self._receive_frame(data)
+        else:
+            self._receive_odd_size(data)
+
+    def receive_close(self, code: int, reason: str, now: int) -> None:
+        """The socket is gone; the behaviours are told and the call is over."""
+        self._now = now
+        if self._state is State.CLOSED:
+            return
+        # What still comes to the behaviours can't be answered any more.
+        self._state = State.CLOSING
+        if self._held:
+            self._assume_format()
+        tail = self._incoming.take_tail()
+        if tail:
+            self._receive_frame(tail)
+        self._state = State.CLOSED
+        self._tail_due_at = None
+        for behaviour in self._behaviours:
+            self._guarded(behaviour.closed, self)
+        self._tell_end(code, reason)
+
+    def messages_to_send(self) -> list[Outgoing]:
+        """What is to be sent, in order; each is given once."""
+        outbox = self._outbox
+        if outbox:
+            self._outbox = []
+        return outbox
+
+    def next_deadline(self) -> int | None:
+        """The earliest of what waits: held audio, an incomplete frame, the behaviours."""
+        deadline = self._hold_until
+        if (tail_at := self._tail_due_at) is not None and (deadline is None or tail_at < deadline):
+            deadline = tail_at
+        if self._state is State.OPEN:
+            for behaviour in self._timed:
+                due_at = behaviour.due_at()
+                if due_at is not None and (deadline is None or due_at < deadline):
+                    deadline = due_at
+        return deadline
+
+    def handle_deadline(self, now: int) -> None:
+        """Do what is due."""
+        self._now = now
+        if self._hold_until is not None and self._hold_until <= now:
+            self._assume_format()
+        if self._tail_due_at is not None and self._tail_due_at <= now:
+            self.flush_audio()
+        for behaviour in self._timed:
+            due_at = behaviour.due_at() if self._state is State.OPEN else None
+            if due_at is not None and due_at <= now:
+                self._guarded(behaviour.due, self)
+
+    def next_event(self) -> Event | None:
+        """The oldest event that was not given yet."""
+        return self._events.popleft() if self._events else None
+
+    def stats(self, now: int) -> StatsUpdated:
+        """Where the call stands."""
+        self._playout.advance(now)
+        return self._stats.snapshot(self._id, now, depth_frames=self._playout.depth_frames)
+
+    # How it works inside.
+
+    def _receive_connected(self, content_type: str, headers: messages.JsonObject) -> None:
+        if self._begun:
+            self._find("VS303")
+            self._receive_unknown({"event": messages.CONNECTED, "content-type": content_type, **headers})
+            return
+        self._headers = headers
+        try:
+            self._format = parse_content_type(content_type)
+        except FormatError as error:
+            self._find("VS304", reason=f"can't be used: {error};", rate_hz=self._format.rate_hz)
+        self._open(content_type)
+
+    def _assume_format(self) -> None:
+        self._find("VS302", waited_ms=HOLD_NS // MS, rate_hz=self._format.rate_hz)
+        self._open(self._format.content_type)
+
+    def _open(self, content_type: str) -> None:
+        self._begun = True
+        if self._state is State.WAITING:
+            self._state = State.OPEN
+        self._hold_until = None
+        self._frame_bytes = self._format.frame_bytes
+        self._incoming = Packetizer(self._frame_bytes)
+        self._outgoing = Packetizer(self._frame_bytes)
+        self.emit(
+            Connected(
+                at=self._now,
+                call=self._id,
+                content_type=content_type,
+                rate_hz=self._format.rate_hz,
+                headers=self._headers,
+                remote=self._remote,
+            )
+        )
+        for behaviour in self._behaviours:
+            self._guarded(behaviour.connected, self)
+        held, self._held, self._held_bytes = self._held, [], 0
+        for data in held:
+            self.receive_bytes(data, self._now)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._hold_until is None:
+            self._hold_until = self._now + HOLD_NS
+        if self._held_bytes > HOLD_MAX_BYTES:
+            self._assume_format()
+
+    def _receive_odd_size(self, data: bytes) -> None:
+        if len(data) % 2:
+            self._find("VS103", size=len(data))
+        if len(data) != self._frame_bytes:
+            self._find("VS102", size=len(data), expected=self._frame_bytes)
+        for frame in self._incoming.push(data):
+            self._receive_frame(frame)
+
+    def _receive_frame(self, frame: bytes) -> None:
+        self._stats.incoming.frame(frame, self._now)
+        for behaviour in self._behaviours:
+            try:
+                behaviour.audio(self, frame)
+            except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
+                self._fail(error)
+
+    def _receive_digit(self, digit: str, duration_ms: int | None) -> None:
+        if len(self._digits) < MAX_DIGITS_KEPT:
+            self._digits += digit
+        self.emit(DtmfPressed(at=self._now, call=self._id, digit=digit, duration_ms=duration_ms))
+        for behaviour in self._behaviours:
+            self._guarded(behaviour.digit, self, digit, duration_ms)
+
+    def _receive_notified(self, payload: object) -> None:
+        for behaviour in self._behaviours:
+            self._guarded(behaviour.notified, self, payload)
+        self.emit(MessageReceived(at=self._now, call=self._id, message={"event": messages.NOTIFY, "payload": payload}))
+
+    def _receive_unknown(self, message: object) -> None:
+        self.emit(MessageReceived(at=self._now, call=self._id, message=message))
+        for behaviour in self._behaviours:
+            self._guarded(behaviour.message, self, message)
+
+    def _send_frame(self, frame: bytes) -> None:
+        if self._state is not State.OPEN:
+            return  # a behaviour closed the call at an earlier frame of the same piece
+        now = self._now
+        self._outbox.append(frame)
+        self._stats.outgoing.frame(frame, now)
+        self._playout.advance(now)
+        if not self._playout.push(None, now):
+            self._find("VS202", capacity=self._playout.capacity_frames)
+        for hook in self._sent_hooks:
+            self._guarded(hook, self, frame)
+
+    def _guarded(self, method: Callable[..., None], *args: Any) -> None:
+        try:
+            method(*args)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._find("VS307", reason=f"{type(error).__name__}: {error}")
+        self.close(machine.CLOSE_INTERNAL_ERROR, reason="internal error")
+
+    def _find(self, code: str, **numbers: object) -> None:
+        event = self._findings.add(code, at=self._now, frame=self._stats.incoming.frames, **numbers)
+        if event is not None:
+            self.emit(event)
+
+    def _tell_end(self, code: int, reason: str) -> None:
+        if code == machine.CLOSE_ABNORMAL and not self._closed_by_us:
+            closed_by = "network"
+        else:
+            closed_by = "server" if self._closed_by_us else "platform"
+        for finding in self._findings.totals(at=self._now):
+            self.emit(finding)
+        self.emit(
+            Ended(
+                at=self._now,
+                call=self._id,
+                duration_s=round((self._now - self._stats.started_at) / SECOND, 3),
+                frames_in=self._stats.incoming.frames,
+                frames_out=self._stats.outgoing.frames,
+                dtmf=self._digits,
+                close_code=code,
+                close_reason=reason,
+                closed_by=closed_by,
+            )
+        )

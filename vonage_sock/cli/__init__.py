@@ -1,0 +1,110 @@
+"""
+The command line: parses, wires, runs, and turns errors into one sentence and an exit code; nothing else.
+
+Commands are imported when they are called, so that ``vsock --help`` waits for none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from vonage_sock import __version__
+from vonage_sock.errors import ExitCode, VsockError
+
+COMMANDS = {
+    "demo": ("demo", "Show a whole call, our own server and our own caller, on this machine."),
+    "serve": ("serve", "Answer calls: echo, record, play, or just show what happens."),
+    "record": ("record", "Answer calls and record them to a file."),
+    "play": ("play", "Answer calls and play files into them."),
+    "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
+}
+
+EXAMPLES = """\b
+Examples:
+  vsock demo                                          see it work, no account needed
+  vsock serve --echo                                  callers hear themselves
+  vsock record out.wav                                record the next calls
+  vsock play welcome.mp3 --then hangup                play a file and hang up
+  vsock call http://127.0.0.1:8000/webhooks/answer    call the above, as Vonage would
+"""
+
+
+class LazyCommands(click.Group):
+    """A group that knows the names and short helps of its commands before they are imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"vonage_sock.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a typo is answered with the nearest name."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(_no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, short_help) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; an error of ours becomes one sentence, made harmless, and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except VsockError as error:
+            if ctx.params.get("debug"):
+                raise
+            from vonage_sock.display.safe import clean  # noqa: PLC0415  (only errors need it)
+
+            click.echo(f"Error: {clean(str(error), 1000)}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(
+    cls=LazyCommands,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="vsock")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+def cli(*, debug: bool) -> None:
+    """The workbench for phone calls over WebSockets, as Vonage's Voice API makes them."""
+    del debug
+
+
+def main() -> None:
+    """Run the command line; the only place where an unforeseen error becomes a sentence."""
+    try:
+        cli(prog_name="vsock")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        message = f"{type(error).__name__}: {error}"
+        click.echo(
+            f"Error: something went wrong that vsock didn't foresee ({message!r:.300}); "
+            "run vsock --debug … to see where, and please report it",
+            err=True,
+        )
+        sys.exit(ExitCode.ERROR)
+
+
+def _no_such_command(name: str) -> str:
+    import difflib  # noqa: PLC0415  (only a typo needs it)
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    return f"no such command {name!r}; {hint}"

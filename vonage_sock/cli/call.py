@@ -1,0 +1,175 @@
+"""``vsock call``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.cli.loop import on_stop, run
+from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, parse_headers
+from vonage_sock.cli.run_server import finish, restore_terminal, tick
+from vonage_sock.clock import SECOND, SystemClock
+from vonage_sock.display import Display, make_display
+from vonage_sock.errors import ExitCode, VsockError
+from vonage_sock.media.naming import RecordingPath
+from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.simulator.caller import open_audio
+from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.simulator.heard import HeardRecording
+from vonage_sock.simulator.leg import LegPlan, Platform
+from vonage_sock.simulator.report import summary_lines
+from vonage_sock.simulator.vonage import CallOrder, VonageCall
+
+SAVE_WAIT_S = 30.0
+
+EXAMPLES = """\b
+Examples:
+  vsock call http://127.0.0.1:8000/webhooks/answer
+  vsock call ws://127.0.0.1:8000/socket --audio question.wav --save heard.wav
+  vsock call ws://localhost:5000/ws --audio say:hello --dtmf "1,w2,34#" --duration 20
+  vsock call wss://example.ngrok.app/socket --rate 8000 --json
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("target")
+@option(
+    "--audio",
+    default="clip",
+    metavar="WHAT",
+    help="What the caller says: a file, clip (a speech-like clip of ours), tone:HZ, noise, silence, say:TEXT.",
+)
+@RATE
+@HEADER
+@option("--dtmf", default="", metavar="KEYS", help="Keys to press: 1,w2,34# (a comma waits 0.5 s, w2 waits 2 s).")
+@option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(0.02, 7200),
+    metavar="S",
+    help="Hang up after S seconds, with silence behind the audio.  [default: when all has been said and heard]",
+)
+@option("--save", metavar="FILE", help="Write what the caller heard.")
+@option("--save-stereo", metavar="FILE", help="Write what the caller said (left) and heard (right).")
+@option("--overwrite", is_flag=True, help="The saved files may replace others.")
+@option("--from", "from_number", default="447700900001", metavar="NUMBER", help="Who calls.")
+@option("--to", "to_number", default="442079460000", metavar="NUMBER", help="Who is called.")
+@option("--event-url", metavar="URL", help="Where events go.  [default: the NCCO's, or /event beside an /answer]")
+@option("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked.")
+@option("--signature-secret", metavar="SECRET", help="Sign webhooks and the upgrade with this.")
+@option(
+    "--platform",
+    type=click.Choice([platform.value for platform in Platform]),
+    default=Platform.CURRENT.value,
+    help="current: a buffer of 3,072 frames, clear and notify; 2021: 1,024 frames, all text ignored.",
+)
+@option("--strict", is_flag=True, help="Drop the connection on a frame of the wrong size, as Vonage does.")
+@JSON
+@QUIET
+@VERBOSE
+@click.pass_context
+def call(ctx: click.Context, /, **options: Any) -> None:
+    """Be Vonage: call TARGET, a socket (ws://, wss://) or an answer URL (http://, https://).
+
+    For an answer URL the NCCO is fetched and carried out, and events are posted. The call ends when its audio is sent and
+    what it was sent has been played, or at --duration.
+    """
+    ctx.exit(run(Caller(options).run()))
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The files that ``--save`` and ``--save-stereo`` name."""
+
+    mono: RecordingPath | None
+    stereo: RecordingPath | None
+
+
+class Caller:
+    """
+    One run of ``vsock call``.
+
+    Raises:
+        VsockError: something in the options can't be used.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._clock = SystemClock()
+        self._saving = Saving(self._path("save"), self._path("save_stereo"))
+        headers = parse_headers(options["headers"])
+        check_headers(headers)
+        duration_s = options["duration_s"]
+        self._format = AudioFormat(int(options["rate"]))
+        self._order = CallOrder(
+            target=options["target"],
+            audio=open_audio(options["audio"], seconds=duration_s),
+            plan=LegPlan(
+                audio_format=self._format,
+                headers=headers,
+                key_presses=parse_dtmf(options["dtmf"]),
+                duration_ns=None if duration_s is None else round(duration_s * SECOND),
+                platform=Platform(options["platform"]),
+                strict=options["strict"],
+            ),
+            from_number=options["from_number"],
+            to_number=options["to_number"],
+            event_url=options["event_url"],
+            method=options["method"],
+            signature_secret=options["signature_secret"],
+        )
+
+    async def run(self) -> ExitCode:
+        """
+        Make the call; the exit code.
+
+        Raises:
+            ConnectError: the target can't be reached or refuses.
+        """
+        display = self._make_display()
+        heard = HeardRecording(self._saving.mono, self._saving.stereo, observer=display, clock=self._clock)
+        heard.start()
+        phone = VonageCall(self._order, observers=(heard.observe, display), heard=heard, clock=self._clock)
+        on_stop(phone.hang_up, lambda: restore_terminal(display))
+        ticker = asyncio.create_task(tick(display, self._clock, phone.tell_stats))
+        try:
+            report = await phone.run()
+            await heard.stop(SAVE_WAIT_S)
+        except VsockError:
+            await heard.stop(SAVE_WAIT_S)
+            finish(display, ExitCode.CONNECT)
+            raise
+        finally:
+            ticker.cancel()
+        phone.tell_report(report)
+        code = finish(display, self._exit_code(report, heard))
+        if not self._options["as_json"] and not display.broken:
+            for line in summary_lines(report):
+                click.echo(f"  {line}")
+        return code
+
+    def _make_display(self) -> Display:
+        return make_display(
+            json=self._options["as_json"],
+            quiet=self._options["quiet"],
+            verbose=self._options["verbose"],
+            stream=sys.stdout,
+            clock=self._clock,
+            simulated=True,
+        )
+
+    def _path(self, name: str) -> RecordingPath | None:
+        template = self._options[name]
+        return None if template is None else RecordingPath(template, overwrite=self._options["overwrite"])
+
+    def _exit_code(self, report: dict[str, Any], heard: HeardRecording) -> ExitCode:
+        if heard.failures:
+            return ExitCode.RECORDING
+        if any(finding["level"] == "error" for finding in report["findings"]):
+            return ExitCode.PROTOCOL
+        return ExitCode.OK

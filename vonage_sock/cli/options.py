@@ -1,0 +1,151 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vonage_sock.errors import UsageError
+
+Command = Callable[..., Any]
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """A click option that may also stand in the environment, as ``VSOCK_`` and its long name."""
+    long_name = next(name for name in names if name.startswith("--"))
+    variable = "VSOCK_" + long_name.split("/", 1)[0].lstrip("-").replace("-", "_").upper()
+    settings.setdefault("envvar", variable)
+    settings.setdefault("show_default", "default" in settings)
+    return click.option(*names, **settings)
+
+
+RATE = option(
+    "--rate",
+    type=click.Choice(["8000", "16000", "24000"]),
+    default="16000",
+    metavar="HZ",
+    help="Sample rate: 8000, 16000 or 24000.",
+)
+HEADER = option("--header", "headers", multiple=True, metavar="KEY=VALUE", help="Metadata for the socket (repeatable).")
+JSON = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, and nothing else there.")
+QUIET = option("-q", "--quiet", is_flag=True, help="Show only what is wrong and how calls end.")
+VERBOSE = option("-v", "--verbose", is_flag=True, help="Show whole messages and webhooks.")
+STATS = option("--stats", is_flag=True, help="With --json: a call.stats line each second.")
+
+SERVER = (
+    option("--host", default="127.0.0.1", help="Address to listen on."),
+    option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 picks a free one."),
+    RATE,
+    option("--url", metavar="URL", help="Public base address.  [default: a running ngrok agent's, else the local one]"),
+    HEADER,
+    option("--greeting", metavar="TEXT", help="Words that Vonage speaks before it connects the socket."),
+    option("--ncco", metavar="FILE", help="Serve this NCCO instead; {socket_url} and {event_url} are filled in."),
+    option("--fallback", metavar="FILE", help="NCCO for when the socket failed, was unanswered or disconnected."),
+    option("--echo", is_flag=True, help="Return what the caller says."),
+    option("--delay", "delay_ms", type=click.IntRange(0, 60_000), default=0, metavar="MS", help="Echo that much later."),
+    option("--overwrite", is_flag=True, help="Recordings may replace files."),
+    option("--stereo", is_flag=True, help="Record the caller left and what the caller heard right."),
+    option("--split", is_flag=True, help="Record one file per phrase."),
+    option(
+        "--hangover",
+        "hangover_ms",
+        type=click.IntRange(20, 10_000),
+        default=600,
+        metavar="MS",
+        help="Silence that ends a phrase.",
+    ),
+    option("--loop", type=click.IntRange(0), default=1, metavar="N", help="Play the files N times; 0 is for ever."),
+    option(
+        "--pace",
+        "pace_ms",
+        type=click.FloatRange(0, 40),
+        default=18.5,
+        metavar="MS",
+        help="Time between frames until the lead is reached.",
+    ),
+    option(
+        "--lead",
+        "lead_ms",
+        type=click.IntRange(20, 20_000),
+        default=2000,
+        metavar="MS",
+        help="How far ahead of the caller's ear to be in the end.",
+    ),
+    option(
+        "--then",
+        type=click.Choice(["hangup", "echo", "stay"]),
+        help="What follows the files.  [default: echo with --echo, else stay]",
+    ),
+    option("--on-dtmf", multiple=True, metavar="DIGIT=FILE", help="Play FILE when DIGIT is pressed (repeatable)."),
+    option("--barge-in", is_flag=True, help="A key press cuts off what is playing."),
+    option("--once", is_flag=True, help="Stop after the first call; the exit code tells how it went."),
+    JSON,
+    STATS,
+    QUIET,
+    VERBOSE,
+    option(
+        "--ngrok-api",
+        default="http://127.0.0.1:4040",
+        metavar="URL",
+        help="Where the ngrok agent's API is asked for a tunnel.",
+    ),
+)
+
+
+def server_options(command: Command) -> Command:
+    """All options of ``serve``, ``record`` and ``play``."""
+    return functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(SERVER), command)
+
+
+def parse_headers(texts: tuple[str, ...]) -> dict[str, object]:
+    """
+    Read ``KEY=VALUE`` pairs; a value that is JSON is taken as that, any other as a text.
+
+    Raises:
+        UsageError: a pair without ``=`` or without a key.
+    """
+    headers: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--header {text!r} isn't of the form KEY=VALUE; for example --header lang=en")
+        try:
+            headers[key] = json.loads(value, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            headers[key] = value
+    return headers
+
+
+def parse_pair(text: str, *, option_name: str, keys: str) -> tuple[str, str]:
+    """
+    Read ``DIGIT=FILE``.
+
+    Raises:
+        UsageError: another form, or a key that no telephone has.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not value or len(key) != 1 or key not in keys:
+        raise UsageError(f"{option_name} {text!r} isn't of the form DIGIT=FILE; for example {option_name} 1=menu.wav")
+    return key, value
+
+
+def read_file(path: str, *, option_name: str) -> bytes:
+    """
+    A small file that an option names.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{option_name} {path}: {error.strerror or error}") from error
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)

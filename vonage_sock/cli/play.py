@@ -1,0 +1,31 @@
+"""``vsock play``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vonage_sock.cli.options import option, server_options
+from vonage_sock.cli.run_server import serve_and_exit
+
+EXAMPLES = """\b
+Examples:
+  vsock play welcome.mp3 --then hangup        play, then end the call
+  vsock play a.wav b.flac --loop 0            a playlist, for ever
+  vsock play menu.wav --on-dtmf 1=sales.wav --on-dtmf 2=help.wav --barge-in
+  espeak-ng --stdout 'Hello' | vsock play -   from another program
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("files", nargs=-1, required=True)
+@server_options
+@option("--record", metavar="PATH", help="Record calls as well: .wav .flac .ogg .mp3 .raw, or - for stdout.")
+@click.pass_context
+def play(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
+    """Answer calls and play FILES into them, one after the other.
+
+    Any file that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF and more), at any rate, mono or not; - is standard input.
+    """
+    ctx.exit(serve_and_exit(options, play=files))

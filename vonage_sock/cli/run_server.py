@@ -1,0 +1,358 @@
+"""What ``serve``, ``record`` and ``play`` have in common: from options to a running server to an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.audio.source import OpenSource
+from vonage_sock.behaviours.echo import Echo
+from vonage_sock.behaviours.play import Play, Then
+from vonage_sock.behaviours.record import Record
+from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
+from vonage_sock.cli.loop import on_stop, run
+from vonage_sock.cli.options import parse_headers, parse_pair, read_file
+from vonage_sock.clock import MS, SystemClock
+from vonage_sock.display import Display, make_display
+from vonage_sock.errors import ExitCode, UsageError
+from vonage_sock.media.decode import AudioFile, remove_spooled, spool
+from vonage_sock.media.naming import RecordingPath
+from vonage_sock.media.record import Recorder
+from vonage_sock.protocol import jsontext
+from vonage_sock.protocol.messages import DIGITS
+from vonage_sock.protocol.ncco import Ncco, read_ncco
+from vonage_sock.server.app import VsockServer
+from vonage_sock.server.config import ServerConfig, check_base_url
+from vonage_sock.tunnel import find_ngrok
+
+TICK_S: Final = 0.1
+LAST_WEBHOOKS_S: Final = 1.5
+SAVE_WAIT_S: Final = 60.0
+SAVE_WAIT_AT_STOP_S: Final = 0.8
+SHOW_WAIT_S: Final = 0.5
+STDIN: Final = "-"
+LAST_STATUSES: Final = frozenset({"completed", "failed", "rejected", "busy", "cancelled", "timeout", "unanswered"})
+MAX_LEGS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """The options of ``serve``, as click gives them."""
+
+    host: str
+    port: int
+    rate: str
+    url: str | None
+    headers: tuple[str, ...]
+    greeting: str | None
+    ncco: str | None
+    fallback: str | None
+    echo: bool
+    delay_ms: int
+    overwrite: bool
+    stereo: bool
+    split: bool
+    hangover_ms: int
+    loop: int
+    pace_ms: float
+    lead_ms: int
+    then: str | None
+    on_dtmf: tuple[str, ...]
+    barge_in: bool
+    once: bool
+    as_json: bool
+    stats: bool
+    quiet: bool
+    verbose: bool
+    ngrok_api: str
+    record: str | None = None
+    play: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, values: dict[str, Any], **more: Any) -> Self:
+        """From a command's arguments."""
+        known = {item.name for item in fields(cls)}
+        return cls(**{key: value for key, value in {**values, **more}.items() if key in known})
+
+
+def serve_and_exit(values: dict[str, Any], **more: Any) -> ExitCode:
+    """
+    Run the server that the options describe until it is stopped; the exit code.
+
+    Raises:
+        VsockError: something in the options can't be used, or the port can't be listened on.
+    """
+    options = ServeOptions.of(values, **more)
+    try:
+        plan = Plan(options)
+        return run(Session(plan).run())
+    finally:
+        remove_spooled()
+
+
+class Plan:
+    """
+    What the options ask for, checked.
+
+    Raises:
+        UsageError, AudioFileError: an option can't be used.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.options = options
+        self._check_combinations()
+        self.config = ServerConfig(
+            host=options.host,
+            port=options.port,
+            audio_format=AudioFormat(int(options.rate)),
+            url=None if options.url is None else check_base_url(options.url),
+            headers=parse_headers(options.headers),
+            greeting=options.greeting,
+            ncco=None if options.ncco is None else read_ncco_file(options.ncco, option_name="--ncco"),
+            fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
+            **({"max_calls": 1} if options.once else {}),
+        )
+        self.recording = (
+            None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
+        )
+        self.files = [open_playable(name) for name in options.play]
+        self.keys = {}
+        for text in options.on_dtmf:
+            key, name = parse_pair(text, option_name="--on-dtmf", keys=DIGITS)
+            self.keys[key] = open_playable(name)
+
+    @property
+    def behaviour_names(self) -> tuple[str, ...]:
+        """What the server does in a call, in the order in which it does it."""
+        wanted = (("record", self.recording), ("play", self.files or self.keys), ("echo", self.options.echo))
+        return tuple(name for name, value in wanted if value)
+
+    @property
+    def then(self) -> Then:
+        """What follows the files."""
+        if self.options.then is not None:
+            return Then(self.options.then)
+        return Then.ECHO if self.options.echo else Then.STAY
+
+    def behaviours(self, recorder: Recorder | None) -> list[Behaviour]:
+        """What is done in one call; recording comes first, so that a frame is recorded before it is answered."""
+        options = self.options
+        result: list[Behaviour] = []
+        if recorder is not None:
+            result.append(
+                Record(recorder.open, stereo=options.stereo, split=options.split, hangover_ms=options.hangover_ms)
+            )
+        if self.files or self.keys:
+            result.append(
+                Play(
+                    self.files,
+                    loop=options.loop,
+                    pace_ns=round(options.pace_ms * MS),
+                    lead_ns=options.lead_ms * MS,
+                    then=self.then,
+                    on_dtmf=self.keys,
+                    barge_in=options.barge_in,
+                    echo_delay_ms=options.delay_ms,
+                )
+            )
+        elif options.echo:
+            result.append(Echo(delay_ms=options.delay_ms))
+        return result
+
+    def _check_combinations(self) -> None:
+        options = self.options
+        if options.record == "-" and options.as_json:
+            raise UsageError("a recording on standard output and --json can't share it; give the recording a file name")
+        if options.record is None and (options.stereo or options.split or options.overwrite):
+            raise UsageError("--stereo, --split and --overwrite are about a recording; give --record PATH as well")
+        if options.play.count(STDIN) > 1:
+            raise UsageError("standard input can be played once in a list; use --loop to hear it again")
+        if options.delay_ms and not options.echo and options.then != "echo":
+            raise UsageError("--delay is about an echo; give --echo as well")
+        if options.echo and options.then in ("hangup", "stay") and (options.play or options.on_dtmf):
+            raise UsageError(f"--echo begins after the files, and --then {options.then} rules that out; leave one away")
+        if options.then is not None and not options.play and not options.on_dtmf:
+            raise UsageError("--then says what follows the files; give --play FILE as well")
+
+
+class Session:
+    """One run of the server, from listening to the last line."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clock = SystemClock()
+        self._stopped = asyncio.Event()
+        self._completed = asyncio.Event()
+        self._open_legs: set[str] = set()
+        self._playback_failed = False
+        options = plan.options
+        self._display = make_display(
+            json=options.as_json,
+            quiet=options.quiet,
+            verbose=options.verbose,
+            stats=options.stats,
+            stream=sys.stderr if plan.options.record == "-" else sys.stdout,
+            clock=self._clock,
+        )
+        self._server = VsockServer(
+            plan.config,
+            self._behaviours,
+            observers=(self._watch, self._display),
+            behaviour_names=plan.behaviour_names,
+            clock=self._clock,
+        )
+        self._recorder = (
+            None
+            if plan.recording is None
+            else Recorder(plan.recording, observer=self._server.tell, clock=self._clock)
+        )
+
+    async def run(self) -> ExitCode:
+        """
+        Serve until a signal, or until the first call has ended.
+
+        Raises:
+            ListenError: the port can't be listened on.
+        """
+        on_stop(self._stopped.set, lambda: restore_terminal(self._display))
+        try:
+            await self._server.listen()
+        except BaseException:
+            self._display.close(SHOW_WAIT_S)
+            raise
+        await self._find_tunnel()
+        if self._recorder is not None:
+            self._recorder.start()
+        self._server.announce()
+        ticker = asyncio.create_task(tick(self._display, self._clock, self._server.tell_stats))
+        await self._until_done()
+        await self._server.stop()
+        await self._save()
+        ticker.cancel()
+        self._server.tell_stopped()
+        return finish(self._display, self._exit_code())
+
+    def _behaviours(self) -> Sequence[Behaviour]:
+        return self._plan.behaviours(self._recorder)
+
+    async def _find_tunnel(self) -> None:
+        if self._plan.config.url is not None:
+            return
+        found = await find_ngrok(self._server.port, api_url=self._plan.options.ngrok_api)
+        if found.url is not None:
+            self._server.publish(found.url)
+        else:
+            self._notice("info", found.reason)
+
+    async def _until_done(self) -> None:
+        stopped = asyncio.create_task(self._stopped.wait())
+        ended = asyncio.create_task(self._server.wait_for_end())
+        await asyncio.wait([stopped, *([ended] if self._plan.options.once else [])], return_when="FIRST_COMPLETED")
+        ended.cancel()
+        if not stopped.done() and self._open_legs:
+            # The platform posts its last events after the socket has closed.
+            completed = asyncio.create_task(self._completed.wait())
+            await asyncio.wait([stopped, completed], timeout=LAST_WEBHOOKS_S, return_when="FIRST_COMPLETED")
+            completed.cancel()
+        stopped.cancel()
+
+    async def _save(self) -> None:
+        if self._recorder is None:
+            return
+        if not await self._recorder.finish(SAVE_WAIT_AT_STOP_S):
+            self._notice("info", "a recording is still being written; a second Ctrl-C leaves it as it is")
+        if not await self._recorder.stop(SAVE_WAIT_S):
+            self._notice("warning", "a recording could not be completed in time")
+
+    def _exit_code(self) -> ExitCode:
+        if self._recorder is not None and self._recorder.failures:
+            return ExitCode.RECORDING
+        if self._plan.options.once and self._server.error_findings:
+            return ExitCode.PROTOCOL
+        if self._plan.options.once and self._playback_failed:
+            return ExitCode.AUDIO_FILE
+        return ExitCode.OK
+
+    def _watch(self, event: Event) -> None:
+        match event:
+            case EventPosted(uuid=str(uuid), status=status):
+                self._follow_leg(uuid, status)
+            case PlaybackFailed():
+                self._playback_failed = True
+
+    def _follow_leg(self, uuid: str, status: str) -> None:
+        if status not in LAST_STATUSES:
+            if len(self._open_legs) < MAX_LEGS:
+                self._open_legs.add(uuid)
+            return
+        self._open_legs.discard(uuid)
+        if not self._open_legs and self._server.calls_ended:
+            self._completed.set()
+
+    def _notice(self, level: str, message: str) -> None:
+        self._server.tell(Notice(at=self._clock.now(), level=level, message=message))
+
+
+async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], None]) -> None:
+    """Give a display its time, and its figures as often as it wants them."""
+    every_ns = None if display.wants_stats_ms is None else display.wants_stats_ms * MS
+    stats_at = clock.now()
+    while True:
+        await asyncio.sleep(TICK_S)
+        now = clock.now()
+        if every_ns is not None and now - stats_at >= every_ns - 10 * MS:
+            stats_at = now
+            tell_stats()
+        display.tick(now)
+
+
+def finish(display: Display, code: ExitCode) -> ExitCode:
+    """Close the display; when its terminal is stuck there is nothing to wait for, and the program ends here."""
+    if not display.close(SHOW_WAIT_S):
+        os._exit(code)
+    if display.broken:
+        # What is left in Python's own buffer would raise at exit, where nobody reads any more.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def restore_terminal(display: Display) -> None:
+    """Put the cursor back before the program is ended the hard way."""
+    display.close(0.2)
+
+
+def open_playable(name: str) -> OpenSource:
+    """
+    A file to play; ``-`` is standard input, read to its end first.
+
+    Raises:
+        AudioFileError: it can't be played.
+    """
+    return spool(sys.stdin.buffer) if name == STDIN else AudioFile(Path(name))
+
+
+def read_ncco_file(path: str, *, option_name: str) -> Ncco:
+    """
+    An NCCO from a file.
+
+    Raises:
+        UsageError: the file can't be read, or isn't an NCCO.
+    """
+    raw = read_file(path, option_name=option_name)
+    try:
+        value = jsontext.loads(raw)
+    except ValueError as error:
+        raise UsageError(f"{option_name} {path} isn't JSON: {error}") from error
+    try:
+        return read_ncco(value)
+    except ValueError as error:
+        raise UsageError(f"{option_name} {path}: the NCCO {error}") from error

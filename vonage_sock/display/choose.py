@@ -1,0 +1,140 @@
+"""Which display: JSON lines, plain lines or a live terminal. The parts that are heavy to import come only where needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TextIO
+
+from vonage_sock.call.events import Event, Observer
+from vonage_sock.clock import Clock
+from vonage_sock.display.output import LinePainter, OutputThread, Target
+
+LIVE_STATS_MS: Final = 200
+SLOW_STATS_MS: Final = 1000
+
+
+class Display(Protocol):
+    """What the command line knows of a display. Everything but ``close`` returns at once, whatever the terminal does."""
+
+    @property
+    def wants_stats_ms(self) -> int | None:
+        """How often it wants ``StatsUpdated``; None for never."""
+        ...
+
+    @property
+    def broken(self) -> bool:
+        """Nobody reads any more."""
+        ...
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        ...
+
+    def tick(self, now: int) -> None:
+        """Time has come to ``now`` (monotonic nanoseconds); to be called about every 100 ms."""
+        ...
+
+    def close(self, timeout_s: float) -> bool:
+        """Show what waits and leave the terminal as it was; False when the terminal is stuck: use ``os._exit`` then."""
+        ...
+
+
+def make_display(
+    *,
+    json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+    stats: bool = False,
+    stream: TextIO | int | None,
+    clock: Clock,
+    env: Mapping[str, str] | None = None,
+    simulated: bool = False,
+) -> Display:
+    """
+    The display for these options and this stream.
+
+    Args:
+        json: JSON lines, whatever the stream is.
+        quiet: only warnings, errors and how calls ended.
+        verbose: whole messages, headers and webhook bodies too.
+        stats: where each call stands, once a second, for JSON and plain lines.
+        stream: where to; its descriptor is duplicated and the stream itself left alone.
+        env: ``os.environ`` when left out.
+        simulated: we are the platform's end of the calls.
+    """
+    target = Target(stream)
+    env = os.environ if env is None else env
+    if json:
+        return _make_json(target, clock, stats=stats)
+    if quiet or not target.isatty() or env.get("TERM", "dumb") in {"dumb", "unknown", ""}:
+        return _make_plain(target, clock, quiet=quiet, verbose=verbose, stats=stats, simulated=simulated)
+    return _make_live(target, clock, env, verbose=verbose, simulated=simulated)
+
+
+class _Threaded:
+    """An observer, what it does when time goes by, and the thread that writes for it."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        tick: Callable[[int], None],
+        output: OutputThread[Any],
+        *,
+        wants_stats_ms: int | None,
+    ) -> None:
+        self._observer = observer
+        self._tick = tick
+        self._output = output
+        self._wants_stats_ms = wants_stats_ms
+
+    @property
+    def wants_stats_ms(self) -> int | None:
+        return self._wants_stats_ms
+
+    @property
+    def broken(self) -> bool:
+        return self._output.broken
+
+    def __call__(self, event: Event) -> None:
+        self._observer(event)
+
+    def tick(self, now: int) -> None:
+        self._tick(now)
+
+    def close(self, timeout_s: float) -> bool:
+        return self._output.close(timeout_s)
+
+
+def _make_json(target: Target, clock: Clock, *, stats: bool) -> Display:
+    from vonage_sock.display import jsonlines  # noqa: PLC0415
+
+    started_at = clock.now()
+    painter = jsonlines.JsonPainter(target, clock, started_at=started_at)
+    output = OutputThread(target, painter, limit=jsonlines.LIMIT)
+    observer = jsonlines.JsonLines(output, clock, stats=stats, started_at=started_at)
+    return _Threaded(observer, lambda _now: None, output, wants_stats_ms=SLOW_STATS_MS if stats else None)
+
+
+def _make_plain(target: Target, clock: Clock, *, quiet: bool, verbose: bool, stats: bool, simulated: bool) -> Display:
+    from vonage_sock.display import model, plain  # noqa: PLC0415
+
+    output = OutputThread(target, LinePainter(target))
+    observer = plain.Plain(
+        output,
+        model.Screen(verbose=verbose, simulated=simulated),
+        plain.wall_clock(clock),
+        quiet=quiet,
+        stats=stats,
+        ascii_only=not target.encoding.lower().startswith("utf"),
+    )
+    return _Threaded(observer, observer.tick, output, wants_stats_ms=SLOW_STATS_MS if stats else None)
+
+
+def _make_live(target: Target, clock: Clock, env: Mapping[str, str], *, verbose: bool, simulated: bool) -> Display:
+    from vonage_sock.display import live, model, plain  # noqa: PLC0415
+
+    painter = live.LivePainter(target, plain.wall_clock(clock), env)
+    output = OutputThread(target, painter)
+    observer = live.LiveDisplay(output, painter, model.Screen(verbose=verbose, simulated=simulated))
+    return _Threaded(observer, observer.tick, output, wants_stats_ms=LIVE_STATS_MS)

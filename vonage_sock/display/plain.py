@@ -1,0 +1,85 @@
+"""Plain lines, for where there is no terminal, a dumb one, or a person who wants it quiet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vonage_sock.call.events import Event, ServerStarted
+from vonage_sock.clock import MS, SECOND, Clock
+from vonage_sock.display.model import URGENT, Kind, Line, Screen
+from vonage_sock.display.output import TextOutput
+from vonage_sock.display.render import TimeText, local_time, plain_ascii, plain_line, start_hints
+from vonage_sock.display.safe import clean
+
+STATS_NS: Final = SECOND - 50 * MS
+"""Nearly a second: a timer that comes a little early isn't sent away."""
+
+
+def wall_clock(clock: Clock) -> TimeText:
+    """Monotonic nanoseconds as local time of day."""
+    return lambda at: local_time(clock.wall_ns() - (clock.now() - at))
+
+
+class Plain:
+    """
+    An observer that writes one line of text for each thing that happens.
+
+    Args:
+        quiet: only warnings, errors and how calls ended.
+        stats: where each live call stands, once a second.
+        ascii_only: the other side can't show more.
+    """
+
+    def __init__(
+        self,
+        output: TextOutput,
+        screen: Screen,
+        time_text: TimeText,
+        *,
+        quiet: bool = False,
+        stats: bool = False,
+        ascii_only: bool = False,
+    ) -> None:
+        self._output = output
+        self._screen = screen
+        self._time_text = time_text
+        self._quiet = quiet
+        self._stats = stats
+        self._ascii_only = ascii_only
+        self._stats_at: int | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Write its lines."""
+        self._show(self._screen.apply(event))
+        if isinstance(event, ServerStarted) and not self._quiet:
+            for hint in start_hints(event):
+                text = " ".join("".join(part for part, _ in hint).split())
+                self._show([Line(event.at, None, Kind.SERVER, "hint", clean(text, 600))])
+
+    def tick(self, now: int) -> None:
+        """Write the keys that nothing followed and, once a second, the figures."""
+        self._show(self._screen.tick(now))
+        if self._stats and self._screen.calls and (self._stats_at is None or now - self._stats_at >= STATS_NS):
+            self._stats_at = now
+            self._show_stats(now)
+
+    def _show_stats(self, now: int) -> None:
+        for view in self._screen.status(now).calls:
+            span_s = (now - view.connected_at) / SECOND
+            peaks = f"peak in {_dbfs(view.peak_in_dbfs)} out {_dbfs(view.peak_out_dbfs)}"
+            self._put(
+                f"{self._time_text(now)} {view.id.ljust(6)} {'stats':7} {span_s:.0f} s, {view.frames_in:,} frames in, "
+                f"{view.frames_out:,} out, {peaks} dBFS, jitter {view.jitter_ms:.1f} ms, ahead {view.depth_ms:.0f} ms"
+            )
+
+    def _show(self, lines: list[Line]) -> None:
+        for line in lines:
+            if not self._quiet or line.kind in URGENT:
+                self._put(plain_line(line, self._time_text))
+
+    def _put(self, text: str) -> None:
+        self._output.put(plain_ascii(text) if self._ascii_only else text)
+
+
+def _dbfs(level: float | None) -> str:
+    return "-" if level is None else f"{level:.0f}"

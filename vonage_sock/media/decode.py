@@ -1,0 +1,265 @@
+"""
+Audio files as frames of a call's format.
+
+A file is decoded in blocks, a few seconds ahead of the call, in a thread; a two-hour file takes no more memory than a
+two-minute one. Short files are kept decoded, so that the next call shares them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat, Packetizer
+from vonage_sock.audio.source import FramesSource, Source
+from vonage_sock.errors import AudioFileError
+
+FIRST_BLOCK_S: Final = 0.5
+BLOCK_S: Final = 4.0
+LOW_WATER_FRAMES: Final = 4 * FRAMES_PER_SECOND
+KEEP_DECODED_FRAMES: Final = 60 * FRAMES_PER_SECOND
+LOWEST_RATE_HZ: Final = 1_000
+HIGHEST_RATE_HZ: Final = 768_000
+
+_decoders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="vsock-decode")
+
+Samples = npt.NDArray[np.float32]
+
+
+class AudioFile:
+    """
+    A file that libsndfile can read: WAV, FLAC, OGG, MP3, AIFF and more, at any rate, mono or not.
+
+    Raises:
+        AudioFileError: it is missing, unreadable, empty, or of an unknown kind.
+    """
+
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        self.path = path
+        self.name = name or path.name
+        self._kept: dict[int, tuple[tuple[int, int], list[bytes]]] = {}
+        try:
+            with soundfile.SoundFile(path) as file:
+                self.rate_hz = int(file.samplerate)
+                self.channels = int(file.channels)
+                self.samples = int(file.frames)
+        except (soundfile.LibsndfileError, OSError, TypeError, RuntimeError) as error:
+            raise AudioFileError(f"{self.name}: {_why_unreadable(path, error)}") from error
+        if not self.samples:
+            raise AudioFileError(f"{self.name}: the file holds no audio")
+        if not LOWEST_RATE_HZ <= self.rate_hz <= HIGHEST_RATE_HZ:
+            raise AudioFileError(f"{self.name}: a rate of {self.rate_hz} Hz can't be converted")
+
+    @classmethod
+    def shipped_clip(cls) -> AudioFile:
+        """The speech-like clip that comes with the package: about five seconds in three phrases."""
+        clip = resources.files("vonage_sock") / "data" / "clip.flac"
+        return cls(Path(str(clip)))
+
+    @property
+    def seconds(self) -> float:
+        """The duration."""
+        return self.samples / self.rate_hz
+
+    def __call__(self, audio_format: AudioFormat) -> Source:
+        """Start to play it: a source of its own for each call."""
+        kept = self._kept.get(audio_format.rate_hz)
+        if kept is not None and kept[0] == self._stamp():
+            return FramesSource(self.name, kept[1], len(kept[1]))
+        total_frames = -(-self.samples * audio_format.rate_hz // (self.rate_hz * audio_format.frame_samples))
+        return FrameSource(self, audio_format, total_frames)
+
+    def keep(self, audio_format: AudioFormat, frames: list[bytes]) -> None:
+        """Remember the decoded frames for as long as the file doesn't change."""
+        stamp = self._stamp()
+        if stamp is not None:
+            self._kept[audio_format.rate_hz] = stamp, frames
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+
+class FrameSource:
+    """
+    A ``Source`` that decodes ahead in a thread.
+
+    ``take`` gives None while the decoder is behind; ``ended`` tells that from the end.
+    """
+
+    def __init__(self, file: AudioFile, audio_format: AudioFormat, total_frames: int | None) -> None:
+        self.name = file.name
+        self.total_frames = total_frames
+        self.error: str | None = None
+        self._file = file
+        self._format = audio_format
+        self._frames: deque[bytes] = deque()
+        self._kept: list[bytes] | None = []
+        self._blocks = _frame_blocks(file.path, audio_format)
+        self._finished = False
+        self._job: Future[None] | None = None
+        self._decode_ahead()
+
+    def take(self) -> bytes | None:
+        """The next frame."""
+        if len(self._frames) < LOW_WATER_FRAMES and not self._finished:
+            self._decode_ahead()
+        return self._frames.popleft() if self._frames else None
+
+    def ended(self) -> bool:
+        """No frame will come any more."""
+        return self._finished and not self._frames
+
+    def close(self) -> None:
+        """Stop decoding."""
+        self._finished = True
+        self._frames.clear()
+
+    async def first_block(self) -> None:
+        """Wait until the first block is decoded."""
+        if self._job is not None:
+            await asyncio.wrap_future(self._job)
+
+    def _decode_ahead(self) -> None:
+        if self._job is None or self._job.done():
+            self._job = _decoders.submit(self._decode_block)
+
+    def _decode_block(self) -> None:
+        try:
+            block = next(self._blocks, None)
+        except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError) as error:
+            self.error = str(error) or type(error).__name__
+            block = None
+        if block is not None and not self._finished:
+            self._frames.extend(block)
+            self._remember(block)
+            return
+        if block is None and self.error is None and not self._finished and self._kept is not None:
+            self._file.keep(self._format, self._kept)
+        self._blocks.close()
+        self._finished = True
+
+    def _remember(self, block: list[bytes]) -> None:
+        if self._kept is not None:
+            self._kept += block
+            if len(self._kept) > KEEP_DECODED_FRAMES:
+                self._kept = None
+
+
+async def ready(source: Source) -> Source:
+    """The same source, once it has its first frames: for a caller who must not begin with a silence of our making."""
+    if isinstance(source, FrameSource):
+        await source.first_block()
+    return source
+
+
+def spool(stream: IO[bytes]) -> AudioFile:
+    """
+    Read a stream that can't be rewound, such as standard input, to its end, so that each call can play it.
+
+    Raises:
+        AudioFileError: it holds no audio of a known kind.
+    """
+    with tempfile.NamedTemporaryFile(prefix="vsock-", suffix=".audio", delete=False) as file:
+        path = Path(file.name)
+        try:
+            shutil.copyfileobj(stream, file)
+            file.flush()
+            audio = AudioFile(path, name="standard input")
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    _spooled.append(path)
+    return audio
+
+
+_spooled: list[Path] = []
+
+
+def remove_spooled() -> None:
+    """Delete what ``spool`` wrote."""
+    while _spooled:
+        _spooled.pop().unlink(missing_ok=True)
+
+
+def pcm_blocks(path: Path, rate_hz: int) -> Iterator[bytes]:
+    """
+    A file as 16-bit mono PCM of that rate, in blocks, the first one short.
+
+    A file that has this format already passes through bit by bit; any other goes through floating point, the mean of its
+    channels, and soxr's HQ resampler.
+
+    Raises:
+        soundfile.LibsndfileError: the file can't be read any further.
+    """
+    with soundfile.SoundFile(path) as file:
+        if file.samplerate == rate_hz and file.channels == 1 and file.subtype == "PCM_16":
+            yield from _exact_blocks(file)
+            return
+        resampler = None
+        if file.samplerate != rate_hz:
+            resampler = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
+        for block in _float_blocks(file):
+            yield to_pcm16(block if resampler is None else resampler.resample_chunk(block))
+        if resampler is not None:
+            yield to_pcm16(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+
+
+def to_pcm16(samples: Samples) -> bytes:
+    """Floating point from -1 to 1 as 16-bit PCM; what is louder is clipped, what isn't a number is silence."""
+    scaled = np.rint(np.nan_to_num(samples, posinf=1.0, neginf=-1.0) * 32768.0)
+    pcm: bytes = np.clip(scaled, -32768, 32767).astype("<i2").tobytes()
+    return pcm
+
+
+def _exact_blocks(file: Any) -> Iterator[bytes]:
+    length = round(FIRST_BLOCK_S * file.samplerate)
+    while len(block := file.read(length, dtype="int16")):
+        yield block.astype("<i2").tobytes()
+        length = round(BLOCK_S * file.samplerate)
+
+
+def _float_blocks(file: Any) -> Iterator[Samples]:
+    length = round(FIRST_BLOCK_S * file.samplerate)
+    while len(block := file.read(length, dtype="float32", always_2d=True)):
+        yield block.mean(axis=1, dtype=np.float32)
+        length = round(BLOCK_S * file.samplerate)
+
+
+def _frame_blocks(path: Path, audio_format: AudioFormat) -> Generator[list[bytes], None, None]:
+    packetizer = Packetizer(audio_format.frame_bytes)
+    for pcm in pcm_blocks(path, audio_format.rate_hz):
+        yield packetizer.push(pcm)
+    tail = packetizer.flush()
+    if tail is not None:
+        yield [tail]
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return "no such file"
+    if path.is_dir():
+        return "this is a directory, not an audio file"
+    if not os.access(path, os.R_OK):
+        return "you may not read this file"
+    if not path.stat().st_size:
+        return "the file is empty"
+    if isinstance(error, soundfile.LibsndfileError):
+        return f"not an audio file that can be read ({error.error_string.rstrip('.')})"
+    return str(error)

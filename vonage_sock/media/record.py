@@ -1,0 +1,390 @@
+"""
+Recordings of calls, written by one thread for all of them.
+
+The event loop only appends to a list and, five times a second, hands over what has gathered. Disk trouble ends a
+recording, never a call: it is told as ``recording.failed``, and what was written before stays a valid file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import soundfile
+
+from vonage_sock.audio.frames import FRAME_MS, SAMPLE_BYTES, AudioFormat
+from vonage_sock.audio.wav import HEADER_BYTES, STREAMING_DATA_BYTES, WavWriter, create_file, wav_header, write_all
+from vonage_sock.call.events import Event, Observer, RecordingFailed, RecordingSaved, RecordingStarted
+from vonage_sock.clock import Clock, file_stamp
+from vonage_sock.errors import RecordingError
+from vonage_sock.media.naming import RecordingPath
+
+GATHER_FRAMES: Final = 5
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+ENCODE_BLOCK_SAMPLES: Final = 16_384
+DIRECTORY_MODE: Final = 0o700
+WORK_SUFFIX: Final = ".part.wav"
+
+_ENCODINGS: Final = {".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
+
+
+class Recorded(Protocol):
+    """The call that a recording belongs to."""
+
+    @property
+    def id(self) -> str:
+        """Safe to put into a name."""
+        ...
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """The rate of what is written."""
+        ...
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """Where ``from`` and ``to`` may stand."""
+        ...
+
+
+class Recorder:
+    """
+    Makes a sink for each call or phrase.
+
+    Args:
+        path: where to; the suffix chooses the format.
+        observer: told of what becomes of each recording, on the event loop that ``start`` was called in.
+    """
+
+    def __init__(self, path: RecordingPath, *, observer: Observer, clock: Clock) -> None:
+        self._path = path
+        self._observer = observer
+        self._clock = clock
+        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="vsock-record", daemon=True)
+        self._numbers: dict[str, int] = {}
+        self._stdout_taken = False
+        self._waiting_bytes = 0
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.saved: list[Path] = []
+        self.failures = 0
+
+    def start(self) -> None:
+        """Start the thread; events go to the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def open(self, call: Recorded, channels: int, phrase: int | None) -> FileSink:
+        """A sink for this call; the file itself is made by the thread."""
+        number = self._numbers.setdefault(call.id, len(self._numbers) + 1)
+        values = {
+            "call": call.id,
+            "from": call.headers.get("from", "unknown"),
+            "to": call.headers.get("to", "unknown"),
+            "time": file_stamp(self._clock.wall_ns()),
+            "n": number,
+        }
+        sink = FileSink(self, call.id, call.audio_format, channels)
+        self._jobs.put(lambda: self._begin(sink, values, number, phrase))
+        return sink
+
+    async def finish(self, timeout_s: float) -> bool:
+        """Wait until everything handed over so far is on disk; False when that took too long."""
+        if not self._thread.is_alive():
+            return True
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._jobs.put(lambda: loop.call_soon_threadsafe(done.set))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(done.wait(), timeout_s)
+        return done.is_set()
+
+    async def stop(self, timeout_s: float) -> bool:
+        """``finish``, and end the thread."""
+        finished = await self.finish(timeout_s)
+        self._jobs.put(None)
+        return finished
+
+    # For the sinks.
+
+    def submit(self, sink: FileSink, pcm: bytes) -> None:
+        """Hand over audio; a disk that lags by more than 64 MiB loses the recording, not the memory."""
+        with self._lock:
+            self._waiting_bytes += len(pcm)
+            too_much = self._waiting_bytes > MAX_WAITING_BYTES
+        if too_much:
+            self._jobs.put(lambda: self._give_up(sink, OSError("the disk is too slow for this call")))
+            pcm, waiting = b"", len(pcm)
+            with self._lock:
+                self._waiting_bytes -= waiting
+            return
+        self._jobs.put(lambda: self._append(sink, pcm))
+
+    def complete(self, sink: FileSink) -> None:
+        """No more audio will come."""
+        self._jobs.put(lambda: self._end(sink))
+
+    # In the thread.
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _begin(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> None:
+        try:
+            sink.file = self._open_file(sink, values, number, phrase)
+        except (OSError, RecordingError) as error:
+            sink.path = Path(self._path.template)
+            self._give_up(sink, error)
+        else:
+            sink.path = sink.file.path
+            self._tell(RecordingStarted(at=self._clock.now(), call=sink.call, path=str(sink.path)))
+
+    def _append(self, sink: FileSink, pcm: bytes) -> None:
+        with self._lock:
+            self._waiting_bytes -= len(pcm)
+        if sink.file is None:
+            return
+        try:
+            sink.file.append(pcm)
+        except OSError as error:
+            self._give_up(sink, error)
+
+    def _end(self, sink: FileSink) -> None:
+        if sink.file is None:
+            return
+        try:
+            path, size_bytes = sink.file.complete()
+        except (OSError, RecordingError, soundfile.LibsndfileError) as error:
+            self._give_up(sink, error)
+            return
+        data_bytes = sink.file.data_bytes
+        sink.file = None
+        self.saved.append(path)
+        block_bytes = sink.channels * SAMPLE_BYTES
+        seconds = data_bytes / block_bytes / sink.audio_format.rate_hz
+        self._tell(
+            RecordingSaved(
+                at=self._clock.now(),
+                call=sink.call,
+                path=str(path),
+                seconds=round(seconds, 3),
+                frames=-(-round(seconds * 1000) // FRAME_MS),
+                bytes=size_bytes,
+            )
+        )
+
+    def _give_up(self, sink: FileSink, error: Exception) -> None:
+        if sink.failed:
+            return
+        sink.failed = True
+        self.failures += 1
+        if sink.file is not None:
+            with contextlib.suppress(OSError):
+                sink.file.abandon()
+            sink.file = None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        self._tell(RecordingFailed(at=self._clock.now(), call=sink.call, path=str(sink.path), error=reason))
+
+    def _open_file(
+        self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None
+    ) -> WavFile | RawFile | EncodedFile:
+        rate_hz, channels = sink.audio_format.rate_hz, sink.channels
+        if self._path.is_stdout:
+            if self._stdout_taken:
+                raise RecordingError("standard output holds one recording, and another call has it")
+            self._stdout_taken = True
+            return _stdout_file(rate_hz, channels)
+        suffix = self._path.suffix
+        for path in self._path.candidates(values, number=number, phrase=phrase):
+            path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            if suffix in _ENCODINGS and path.exists() and not self._path.overwrite:
+                continue
+            work_path = path.with_name(path.name + WORK_SUFFIX) if suffix in _ENCODINGS else path
+            try:
+                fd = create_file(work_path, overwrite=self._path.overwrite)
+            except FileExistsError:
+                continue
+            if suffix == ".raw":
+                return RawFile(path, fd)
+            wav = WavFile(work_path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
+            return wav if suffix == ".wav" else EncodedFile(path, wav, overwrite=self._path.overwrite)
+        raise RecordingError("every name is taken")
+
+    def _tell(self, event: Event) -> None:
+        # The loop may be gone when the program was stopped hard; nobody is left to tell then.
+        with contextlib.suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._observer, event)
+
+
+class FileSink:
+    """A ``Sink`` for one call or phrase. Its last two methods are the event loop's, the rest is the thread's."""
+
+    def __init__(self, recorder: Recorder, call: str, audio_format: AudioFormat, channels: int) -> None:
+        self.call = call
+        self.audio_format = audio_format
+        self.channels = channels
+        self.file: WavFile | RawFile | EncodedFile | None = None
+        self.path = Path()
+        self.failed = False
+        self._recorder = recorder
+        self._gathered: list[bytes] = []
+
+    def write(self, pcm: bytes) -> None:
+        """Add 16-bit PCM, channels interleaved."""
+        self._gathered.append(pcm)
+        if len(self._gathered) >= GATHER_FRAMES:
+            self._hand_over()
+
+    def close(self) -> None:
+        """The recording is complete."""
+        self._hand_over()
+        self._recorder.complete(self)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._recorder.submit(self, b"".join(self._gathered))
+            self._gathered = []
+
+
+class WavFile:
+    """A WAV file in the making. Bytes that don't fill a sample of all channels wait for the rest."""
+
+    def __init__(self, path: Path, writer: WavWriter) -> None:
+        self.path = path
+        self._writer = writer
+        self._block_bytes = writer.block_bytes
+        self._rest = b""
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of audio in the file."""
+        return self._writer.data_bytes
+
+    def append(self, pcm: bytes) -> None:
+        """Add PCM of any length."""
+        if self._rest or len(pcm) % self._block_bytes:
+            pcm = self._rest + pcm
+            whole = len(pcm) - len(pcm) % self._block_bytes
+            pcm, self._rest = pcm[:whole], pcm[whole:]
+        if pcm:
+            self._writer.append(pcm)
+
+    def complete(self) -> tuple[Path, int]:
+        """Finish; the file and its size in bytes. A sample that is short of bytes is filled with zeros."""
+        try:
+            if self._rest:
+                self.append(bytes(self._block_bytes - len(self._rest)))
+        finally:
+            self._writer.close()
+        return self.path, HEADER_BYTES + self._writer.data_bytes
+
+    def abandon(self) -> None:
+        """Finish with what there is."""
+        self._writer.close()
+
+
+class RawFile:
+    """Bare PCM: a file without a header, or a stream that has one already."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self.data_bytes = 0
+        self._fd = fd
+
+    def append(self, pcm: bytes) -> None:
+        """Add PCM of any length."""
+        write_all(self._fd, pcm)
+        self.data_bytes += len(pcm)
+
+    def complete(self) -> tuple[Path, int]:
+        """Finish; the file and the bytes of audio in it."""
+        os.close(self._fd)
+        return self.path, self.data_bytes
+
+    def abandon(self) -> None:
+        """Finish with what there is."""
+        os.close(self._fd)
+
+
+@dataclass(slots=True)
+class EncodedFile:
+    """FLAC, OGG or MP3: recorded as WAV beside it and encoded at the end, so that a kill loses nothing."""
+
+    path: Path
+    wav: WavFile
+    overwrite: bool
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of audio recorded."""
+        return self.wav.data_bytes
+
+    def append(self, pcm: bytes) -> None:
+        """Add PCM of any length."""
+        self.wav.append(pcm)
+
+    def complete(self) -> tuple[Path, int]:
+        """
+        Encode and remove the WAV.
+
+        Raises:
+            RecordingError: the encoder failed; the WAV stays.
+        """
+        wav_path, _ = self.wav.complete()
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            encode(wav_path, part, self.path.suffix.lower())
+            if self.overwrite:
+                part.replace(self.path)
+            else:
+                # A link fails where the name was taken meanwhile; a rename would overwrite.
+                os.link(part, self.path)
+                part.unlink()
+        except (OSError, soundfile.LibsndfileError) as error:
+            part.unlink(missing_ok=True)
+            raise RecordingError(f"{error}; the audio is whole in {wav_path}") from error
+        wav_path.unlink()
+        return self.path, self.path.stat().st_size
+
+    def abandon(self) -> None:
+        """Leave the WAV with what there is."""
+        self.wav.abandon()
+
+
+def encode(wav_path: Path, path: Path, suffix: str) -> None:
+    """
+    Make a FLAC, OGG or MP3 file of a WAV file, block by block.
+
+    Raises:
+        OSError, soundfile.LibsndfileError: the file can't be written.
+    """
+    container, subtype = _ENCODINGS[suffix]
+    os.close(create_file(path, overwrite=True))
+    with (
+        soundfile.SoundFile(wav_path) as wav,
+        soundfile.SoundFile(path, "w", wav.samplerate, wav.channels, format=container, subtype=subtype) as out,
+    ):
+        while len(block := wav.read(ENCODE_BLOCK_SAMPLES, dtype="int16")):
+            out.write(block)
+
+
+def _stdout_file(rate_hz: int, channels: int) -> WavFile | RawFile:
+    fd = os.dup(1)
+    path = Path("-")
+    appending = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND
+    if stat.S_ISREG(os.fstat(fd).st_mode) and not appending and not os.lseek(fd, 0, os.SEEK_CUR):
+        return WavFile(path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
+    write_all(fd, wav_header(rate_hz, channels, STREAMING_DATA_BYTES))
+    return RawFile(path, fd)

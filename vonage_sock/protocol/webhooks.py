@@ -1,0 +1,87 @@
+"""
+Webhooks: the parameters of a call, and the events that the platform posts.
+
+Source: Vonage webhook reference ("Answer webhook", "Event webhook", "Fallback URL").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+ANSWER_PATH: Final = "/webhooks/answer"
+EVENT_PATHS: Final = ("/webhooks/event", "/webhooks/events")
+FALLBACK_PATH: Final = "/webhooks/fallback"
+SOCKET_PATH: Final = "/socket"
+HEALTH_PATH: Final = "/health"
+
+FALLBACK_STATUSES: Final = frozenset({"failed", "unanswered", "disconnected"})
+"""After these events of a websocket leg, Vonage runs an NCCO that a synchronous event's answer holds."""
+
+JsonObject = dict[str, Any]
+
+
+def event_kind(body: JsonObject) -> str:
+    """
+    What an event tells, in one word: its status, or the kind that its fields give away.
+
+    Source: the order in which Vonage's .NET SDK tells events apart.
+    """
+    status = body.get("status")
+    if isinstance(status, str) and status:
+        return status
+    for key, kind in _KINDS_BY_KEY:
+        if key in body:
+            return kind
+    return "unknown"
+
+
+_KINDS_BY_KEY: Final = (
+    ("conversation_uuid_from", "transfer"),
+    ("speech", "input"),
+    ("dtmf", "input"),
+    ("recording_url", "record"),
+    ("reason", "error"),
+    ("payload", "notify"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Who takes part in a call, as every webhook about that leg says it. Numbers are E.164 without the plus."""
+
+    uuid: str
+    conversation_uuid: str
+    from_: str
+    to: str
+    direction: str = "inbound"
+    headers: JsonObject | None = None
+
+    def answer_params(self) -> dict[str, str]:
+        """The parameters of the answer webhook, all of them texts."""
+        return {
+            "to": self.to,
+            "from": self.from_,
+            "uuid": self.uuid,
+            "conversation_uuid": self.conversation_uuid,
+            "endpoint_type": "phone",
+            "region_url": "https://api.nexmo.com",
+        }
+
+    def event(self, status: str, *, timestamp: str, **fields: object) -> JsonObject:
+        """The body of an event webhook; ``timestamp`` is ISO 8601 in UTC with milliseconds."""
+        body: JsonObject = {
+            "headers": self.headers or {},
+            "from": self.from_,
+            "to": self.to,
+            "uuid": self.uuid,
+            "conversation_uuid": self.conversation_uuid,
+            "status": status,
+            "direction": self.direction,
+            "timestamp": timestamp,
+        }
+        if status == "answered":
+            body |= {"start_time": None, "rate": None, "network": None}
+        if status == "disconnected":
+            del body["direction"]
+        return body | fields

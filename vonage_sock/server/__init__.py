@@ -1,0 +1,1 @@
+"""Our server: webhooks and sockets on one port."""

@@ -1,0 +1,350 @@
+"""
+The server: answer, event and fallback webhooks, and the calls' sockets, all on one port.
+
+It tells observers what happens and knows none of them. Each call is a ``CallSession`` with behaviours of its own, run by a
+``Driver``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.events import (
+    AnswerRequested,
+    Event,
+    EventPosted,
+    FindingRaised,
+    Observer,
+    ServerStarted,
+    ServerStopped,
+)
+from vonage_sock.call.findings import CATALOGUE
+from vonage_sock.call.session import CallSession
+from vonage_sock.clock import Clock, SystemClock
+from vonage_sock.errors import ListenError
+from vonage_sock.protocol import jsontext, webhooks
+from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.socket import ServerSocket, new_websocket
+from vonage_sock.transport import Driver, tell
+
+STOP_WAIT_S: Final = 2.0
+HEALTHY: Final = "ok"
+
+_log = logging.getLogger(__name__)
+
+MakeBehaviours = Callable[[], Sequence[Behaviour]]
+
+
+class VsockServer:
+    """
+    A server for any number of calls.
+
+    Args:
+        make_behaviours: gives what is done in a call; asked once for each.
+        observers: told of every event, in order, on the event loop.
+        behaviour_names: what to call the behaviours where the server's start is told.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        make_behaviours: MakeBehaviours,
+        *,
+        observers: Sequence[Observer] = (),
+        behaviour_names: Sequence[str] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self._config = config
+        self._make_behaviours = make_behaviours
+        self._observers = list(observers)
+        self._behaviour_names = tuple(behaviour_names)
+        self._clock = clock or SystemClock()
+        self._runner: web.AppRunner | None = None
+        self._calls: dict[str, tuple[CallSession, Driver]] = {}
+        self._numbers = itertools.count(1)
+        self._call_ended = asyncio.Event()
+        self._stopping = False
+        self._host, self._port = config.host, config.port
+        self.calls_ended = 0
+        self.error_findings = 0
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the one asked for until ``start``."""
+        return self._port
+
+    @property
+    def addresses(self) -> Addresses:
+        """The server's addresses: public if one was given, else on this machine."""
+        return Addresses((self._config.url or self._local_url).rstrip("/"))
+
+    @property
+    def live_calls(self) -> int:
+        """How many sockets are open."""
+        return len(self._calls)
+
+    async def start(self) -> None:
+        """
+        Listen, and tell that the server started.
+
+        Raises:
+            ListenError: the port is taken, or the address isn't this machine's.
+        """
+        await self.listen()
+        self.announce()
+
+    async def listen(self) -> None:
+        """
+        Listen, without a word yet: its public address may be found only now.
+
+        Raises:
+            ListenError: the port is taken, or the address isn't this machine's.
+        """
+        app = web.Application(client_max_size=MAX_WEBHOOK_BYTES)
+        app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
+        app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
+        for path in webhooks.EVENT_PATHS:
+            app.router.add_route("GET", path, self._event)
+            app.router.add_route("POST", path, self._event)
+        app.router.add_route("GET", webhooks.FALLBACK_PATH, self._fallback)
+        app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
+        app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
+        app.router.add_route("GET", webhooks.HEALTH_PATH, self._health)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, self._config.host, self._config.port)
+            await site.start()
+        except (OSError, OverflowError) as error:
+            await self._runner.cleanup()
+            raise ListenError(_why_not_listening(self._config, error)) from error
+        self._host, self._port = self._runner.addresses[0][:2]
+
+    def publish(self, url: str) -> None:
+        """Take this public base address from now on."""
+        self._config = replace(self._config, url=url)
+
+    def announce(self) -> None:
+        """Tell that the server started, and its addresses."""
+        addresses = self.addresses
+        self.tell(
+            ServerStarted(
+                at=self._clock.now(),
+                host=self._host,
+                port=self._port,
+                url=addresses.base_url,
+                answer_url=addresses.answer_url,
+                event_url=addresses.event_url,
+                socket_url=addresses.socket_url,
+                behaviours=self._behaviour_names,
+            )
+        )
+
+    async def stop(self, *, code: int = 1001, reason: str = "server stopping") -> None:
+        """Close the calls, wait for them at most two seconds, and stop listening; nothing is told of it yet."""
+        self._stopping = True
+        for _, driver in list(self._calls.values()):
+            driver.close(code, reason)
+        try:
+            async with asyncio.timeout(STOP_WAIT_S):
+                while self._calls:
+                    await self.wait_for_end()
+        except TimeoutError:
+            for _, driver in list(self._calls.values()):
+                driver.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def tell_stopped(self) -> None:
+        """The last event, for when the recordings are complete too."""
+        self.tell(ServerStopped(at=self._clock.now(), calls=self.calls_ended))
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Stop."""
+        await self.stop()
+        self.tell_stopped()
+
+    async def wait_for_end(self) -> None:
+        """Wait until the next call has ended."""
+        self._call_ended.clear()
+        await self._call_ended.wait()
+
+    def observe(self, observer: Observer) -> None:
+        """Tell one more observer of what happens from now on."""
+        self._observers.append(observer)
+
+    def tell_stats(self) -> None:
+        """Tell where each call stands; whoever wants to know calls this as often as that."""
+        now = self._clock.now()
+        for session, _ in list(self._calls.values()):
+            self.tell(session.stats(now))
+
+    # Webhooks.
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        params = await self._read_params(request)
+        seen = self._seen_addresses(request)
+        config = self._config
+        if config.ncco is not None:
+            ncco = fill_in(config.ncco, socket_url=seen.socket_url, event_url=seen.event_url)
+        else:
+            ncco = answer_ncco(
+                socket_url=seen.socket_url,
+                event_url=seen.event_url,
+                audio_format=config.audio_format,
+                params=params,
+                headers=config.headers,
+                greeting=config.greeting,
+                synchronous=config.fallback is not None,
+            )
+        self.tell(AnswerRequested(at=self._clock.now(), method=request.method, params=params, ncco=ncco))
+        return _json(ncco)
+
+    async def _event(self, request: web.Request) -> web.Response:
+        body = await self._read_params(request)
+        status = webhooks.event_kind(body)
+        self.tell(
+            EventPosted(
+                at=self._clock.now(),
+                status=status,
+                uuid=_text_or_none(body.get("uuid", body.get("call_uuid"))),
+                conversation_uuid=_text_or_none(body.get("conversation_uuid")),
+                body=body,
+            )
+        )
+        if self._config.fallback is not None and status in webhooks.FALLBACK_STATUSES:
+            return _json(self._filled_fallback(request))
+        return web.Response(status=204)
+
+    async def _fallback(self, request: web.Request) -> web.Response:
+        params = await self._read_params(request)
+        ncco = self._filled_fallback(request)
+        self.tell(AnswerRequested(at=self._clock.now(), method=request.method, params=params, ncco=ncco))
+        return _json(ncco) if ncco else web.Response(status=204)
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return _json({"status": HEALTHY, "calls": len(self._calls)})
+
+    async def _read_params(self, request: web.Request) -> dict[str, Any]:
+        """What a webhook says: the query, and over it the body, as JSON or as a form."""
+        params: dict[str, Any] = dict(request.query)
+        if request.method != "POST":
+            return params
+        if request.content_type == "application/x-www-form-urlencoded":
+            return params | {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        raw = await request.read()
+        if not raw.strip():
+            return params
+        try:
+            body = jsontext.loads(raw)
+        except ValueError as error:
+            raise self._bad_webhook(f"its body isn't JSON ({error})") from error
+        if not isinstance(body, dict):
+            raise self._bad_webhook("its body isn't a JSON object")
+        return params | body
+
+    def _bad_webhook(self, reason: str) -> web.HTTPBadRequest:
+        rule = CATALOGUE["VS410"]
+        message = rule.message.format(reason=reason)
+        self.tell(
+            FindingRaised(
+                at=self._clock.now(), code=rule.code, level=rule.level.value, message=message, count=1, first_frame=0
+            )
+        )
+        return web.HTTPBadRequest(text=f"{message}\n")
+
+    # Sockets.
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        websocket = new_websocket()
+        if not websocket.can_prepare(request):
+            return web.Response(
+                status=426,
+                headers={"Upgrade": "websocket", "Connection": "Upgrade"},
+                text="This address takes WebSockets: give it to Vonage in an NCCO, or try it with vsock call.\n",
+            )
+        if self._stopping or len(self._calls) >= self._config.max_calls:
+            why = "the server is stopping" if self._stopping else f"{self._config.max_calls} calls are open already"
+            return web.Response(status=503, text=f"No more calls now: {why}.\n")
+        await websocket.prepare(request)
+        await self._run_call(request, websocket)
+        return websocket
+
+    async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
+        call_id = f"c{next(self._numbers)}"
+        session = CallSession(
+            call_id,
+            self._make_behaviours(),
+            assumed_format=self._config.audio_format,
+            now=self._clock.now(),
+            remote=request.remote or "",
+        )
+        driver = Driver(session, ServerSocket(request, websocket), clock=self._clock, observer=self.tell)
+        self._calls[call_id] = session, driver
+        try:
+            await driver.run()
+        finally:
+            del self._calls[call_id]
+            self.calls_ended += 1
+            self._call_ended.set()
+
+    # Small things.
+
+    @property
+    def _local_url(self) -> str:
+        return local_url(self._host, self._port)
+
+    def _seen_addresses(self, request: web.Request) -> Addresses:
+        return seen_addresses(
+            self._config, request.headers, scheme=request.scheme, fallback_url=self.addresses.base_url
+        )
+
+    def _filled_fallback(self, request: web.Request) -> list[dict[str, Any]]:
+        seen = self._seen_addresses(request)
+        return fill_in(self._config.fallback or [], socket_url=seen.socket_url, event_url=seen.event_url)
+
+    def tell(self, event: Event) -> None:
+        """Give an event to the observers."""
+        if isinstance(event, FindingRaised) and event.level == "error" and event.count == 1:
+            self.error_findings += 1
+        for observer in self._observers:
+            tell(observer, event)
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(text=jsontext.dumps(value), content_type="application/json")
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _why_not_listening(config: ServerConfig, error: Exception) -> str:
+    where = f"{config.host}:{config.port}"
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return (
+                f"port {config.port} is in use on {config.host}; "
+                "choose another with --port (0 picks a free one) or stop the other program"
+            )
+        case errno.EACCES:
+            return f"you may not listen on {where}; ports below 1024 need rights, choose a higher one with --port"
+        case errno.EADDRNOTAVAIL:
+            return f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
+        case _:
+            return f"can't listen on {where}: {error}"

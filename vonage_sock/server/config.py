@@ -1,0 +1,132 @@
+"""What a server is told before it starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.errors import UsageError
+from vonage_sock.protocol import ncco as ncco_protocol
+from vonage_sock.protocol import webhooks
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+MAX_WEBHOOK_BYTES: Final = 64 * 1024
+
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """
+    Where to listen and what to answer.
+
+    Args:
+        port: 0 picks a free one.
+        url: public base address, without a path's last slash; None goes by each request's own host.
+        headers: metadata for the NCCO.
+        ncco, fallback: NCCOs to answer with in place of ours, and after a failed or dropped socket.
+        max_calls: sockets that are open at once.
+
+    Raises:
+        UsageError: metadata over 512 bytes, or an address that can't be used.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    audio_format: AudioFormat = AudioFormat(16000)
+    url: str | None = None
+    headers: Mapping[str, object] = field(default_factory=dict)
+    greeting: str | None = None
+    ncco: list[dict[str, Any]] | None = None
+    fallback: list[dict[str, Any]] | None = None
+    max_calls: int = 256
+
+    def __post_init__(self) -> None:
+        ncco_protocol.check_headers(self.headers)
+        if self.url is not None:
+            check_base_url(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The server's addresses as somebody else sees them."""
+
+    base_url: str
+
+    @property
+    def answer_url(self) -> str:
+        """For the application's answer URL."""
+        return self.base_url + webhooks.ANSWER_PATH
+
+    @property
+    def event_url(self) -> str:
+        """For the application's event URL."""
+        return self.base_url + webhooks.EVENT_PATHS[0]
+
+    @property
+    def socket_url(self) -> str:
+        """For the NCCO: ``wss`` wherever the base is ``https``."""
+        scheme, rest = self.base_url.split("://", 1)
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{webhooks.SOCKET_PATH}"
+
+
+def check_base_url(url: str) -> str:
+    """
+    A public base address as ``https://host`` or ``http://host``, with a path if there is one, without its last slash.
+
+    Raises:
+        UsageError: anything else; ``wss`` and ``ws`` addresses are told apart, as they are the likely mistake.
+    """
+    example = "give it as https://example.ngrok.app"
+    try:
+        parts = urlsplit(url)
+        port_fits = parts.port is None or parts.port > 0
+    except ValueError:
+        raise UsageError(f"--url {url!r} isn't an address; {example}") from None
+    if parts.scheme in ("ws", "wss"):
+        raise UsageError(f"--url {url!r} is a websocket address and must be the web server's; {example}")
+    if parts.scheme not in ("http", "https") or not port_fits or not is_host(parts.netloc):
+        raise UsageError(f"--url {url!r} isn't a web address; {example}")
+    if parts.query or parts.fragment:
+        raise UsageError(f"--url {url!r} has something behind its path; {example}")
+    return url.rstrip("/")
+
+
+def is_host(value: str) -> bool:
+    """A host name or address with or without a port, and nothing else."""
+    return _HOST.fullmatch(value) is not None
+
+
+def local_url(host: str, port: int) -> str:
+    """The address to reach a listening server at from this machine."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    if ":" in reachable and not reachable.startswith("["):
+        reachable = f"[{reachable}]"
+    return f"http://{reachable}:{port}"
+
+
+def seen_addresses(config: ServerConfig, headers: Mapping[str, str], *, scheme: str, fallback_url: str) -> Addresses:
+    """
+    Our addresses as the client of this request sees them.
+
+    The configured one, else what a tunnel says in ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, else the request's
+    ``Host``.
+
+    Args:
+        fallback_url: for a request whose host can't be used.
+    """
+    if config.url is not None:
+        return Addresses(config.url.rstrip("/"))
+    host = _first(headers.get("X-Forwarded-Host")) or headers.get("Host", "")
+    forwarded_scheme = _first(headers.get("X-Forwarded-Proto")).lower()
+    if forwarded_scheme in ("http", "https"):
+        scheme = forwarded_scheme
+    return Addresses(f"{scheme}://{host}") if is_host(host) else Addresses(fallback_url)
+
+
+def _first(value: str | None) -> str:
+    return (value or "").split(",", 1)[0].strip()

@@ -1,0 +1,390 @@
+"""
+The platform's end of a leg: what Vonage does on a websocket, as far as it is known.
+
+It says ``websocket:connected``, sends a frame each 20 ms on an absolute schedule and DTMF between them, plays what it is
+sent from a bounded buffer, and answers ``clear`` and ``notify``. One step of 20 ms is the leg's heart-beat: in it one
+frame goes out and one is heard, so that both sides of a recording share one time line.
+
+Where Vonage documents nothing, this is the most plausible behaviour: a full buffer drops the newest frame; ``clear``
+cancels pending ``notify`` markers; playing starts 40 ms after the first frame came.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Protocol
+
+from vonage_sock.audio.frames import FRAME_NS, AudioFormat, Packetizer
+from vonage_sock.audio.playout import (
+    BUFFER_FRAMES_2021,
+    BUFFER_FRAMES_CURRENT,
+    MarkerReached,
+    Played,
+    PlayoutBuffer,
+)
+from vonage_sock.audio.source import Source
+from vonage_sock.call import machine
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived
+from vonage_sock.call.findings import Findings
+from vonage_sock.call.machine import Abort, Close, Outgoing
+from vonage_sock.clock import MS, SECOND
+from vonage_sock.protocol import messages
+from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.measure import EchoMeter, Spread
+
+LINGER_NS: Final = SECOND
+MAX_LENGTH_NS: Final = 7200 * SECOND
+"""Vonage's own limit for a leg (NCCO reference, "connect", ``limit``)."""
+
+PREBUFFER_FRAMES: Final = 2
+OWN_STALL_NS: Final = 20 * MS
+MAX_CATCH_UP: Final = 500
+
+
+class Platform(Enum):
+    """Which edition of the platform to be."""
+
+    CURRENT = "current"
+    Y2021 = "2021"
+
+    @property
+    def buffer_frames(self) -> int:
+        """How many frames wait to be played at most."""
+        return BUFFER_FRAMES_CURRENT if self is Platform.CURRENT else BUFFER_FRAMES_2021
+
+    @property
+    def knows_commands(self) -> bool:
+        """Whether ``clear`` and ``notify`` are understood; before 2022 all text was ignored."""
+        return self is Platform.CURRENT
+
+
+class HeardSink(Protocol):
+    """Takes what was said and heard in each 20 ms; must not block or raise."""
+
+    def write(self, said: bytes, heard: bytes) -> None:
+        """One step: two whole frames."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegPlan:
+    """
+    What the caller does.
+
+    Args:
+        duration_ns: how long the leg lasts, with silence after its audio; None ends it when its audio has been sent and what
+            it was sent has been played.
+        strict: drop the connection on a message of the wrong size, as Vonage's servers do; else re-frame it.
+    """
+
+    audio_format: AudioFormat
+    headers: messages.JsonObject = field(default_factory=dict)
+    key_presses: tuple[KeyPress, ...] = ()
+    duration_ns: int | None = None
+    platform: Platform = Platform.CURRENT
+    strict: bool = False
+
+
+class VonageLeg:
+    """
+    A ``Machine`` that plays the platform.
+
+    Args:
+        source: what the caller says, in frames of the plan's format; its end is followed by silence while there is a reason
+            to stay.
+        now: when the socket was opened, in nanoseconds; the first frame goes out at once.
+    """
+
+    def __init__(
+        self, call_id: str, plan: LegPlan, source: Source, *, now: int, remote: str = "", heard: HeardSink | None = None
+    ) -> None:
+        self._id = call_id
+        self._plan = plan
+        self._source = source
+        self._silence = plan.audio_format.silence
+        self._heard_sink = heard
+        self._started_at = now
+        self._now = now
+        self._step = 0
+        self._key_presses = deque(plan.key_presses)
+        self._playout: PlayoutBuffer[bytes] = PlayoutBuffer(
+            plan.platform.buffer_frames, grid_at=now, prebuffer_frames=PREBUFFER_FRAMES
+        )
+        self._incoming = Packetizer(plan.audio_format.frame_bytes)
+        self._findings = Findings(call_id)
+        self._outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
+        self._events: deque[Event] = deque()
+        self._said_at: int | None = None
+        self._active_at = now
+        self._closing = False
+        self._closed = False
+        self._gaps_told = 0
+        self._own_stall_until = now
+        self._late = Spread()
+        self._echo = EchoMeter(plan.audio_format.rate_hz)
+        self._digits = ""
+        self._frames_sent = 0
+        self._frames_received = 0
+        self._first_audio_at: int | None = None
+        self._commands = {"clear": 0, "notify": 0}
+        self._emit(
+            Connected(
+                at=now,
+                call=call_id,
+                content_type=plan.audio_format.content_type,
+                rate_hz=plan.audio_format.rate_hz,
+                headers=plan.headers,
+                remote=remote,
+            )
+        )
+
+    @property
+    def findings(self) -> Findings:
+        """What was wrong so far."""
+        return self._findings
+
+    @property
+    def closed_by_us(self) -> bool:
+        """The caller hung up, rather than the server."""
+        return self._closing
+
+    def receive_bytes(self, data: bytes, now: int) -> None:
+        """Audio from the server."""
+        self._now = now
+        if self._closing or self._closed:
+            return
+        self._active_at = now
+        if len(data) == len(self._silence) and not self._incoming.pending_bytes:
+            self._receive_frame(data)
+        elif self._plan.strict and len(data) != len(self._silence):
+            self._find("VS101", size=len(data), expected=len(self._silence))
+            self._end(Abort())
+        else:
+            self._receive_odd_size(data)
+
+    def receive_text(self, text: str, now: int) -> None:
+        """A command from the server."""
+        self._now = now
+        if self._closing or self._closed:
+            return
+        message = messages.parse_server_text(text)
+        if isinstance(message, messages.NotJson):
+            self._find("VS301", reason=message.reason)
+            self._emit(MessageReceived(at=now, call=self._id, message=text))
+            return
+        if not self._plan.platform.knows_commands:
+            self._find("VS305", reason="the platform of 2021 ignores all text")
+            return
+        self._obey(message)
+
+    def receive_close(self, code: int, reason: str, now: int) -> None:
+        """The socket is gone."""
+        self._now = now
+        if self._closed:
+            return
+        self._closed = True
+        self._source.close()
+        if code == machine.CLOSE_ABNORMAL and not self._closing:
+            self._find("VS308")
+        for finding in self._findings.totals(at=now):
+            self._emit(finding)
+        self._emit(
+            Ended(
+                at=now,
+                call=self._id,
+                duration_s=round((now - self._started_at) / SECOND, 3),
+                frames_in=self._frames_received,
+                frames_out=self._frames_sent,
+                dtmf=self._digits,
+                close_code=code,
+                close_reason=reason,
+                closed_by=self._closer(code),
+            )
+        )
+
+    def messages_to_send(self) -> list[Outgoing]:
+        """What is to be sent, in order; each is given once."""
+        outbox = self._outbox
+        if outbox:
+            self._outbox = []
+        return outbox
+
+    def next_deadline(self) -> int | None:
+        """The next step of 20 ms."""
+        if self._closing or self._closed:
+            return None
+        return self._started_at + self._step * FRAME_NS
+
+    def handle_deadline(self, now: int) -> None:
+        """Take all steps that are due; after a stall they come at once and the grid stays."""
+        self._now = now
+        for _ in range(MAX_CATCH_UP):
+            step_at = self._started_at + self._step * FRAME_NS
+            if self._closing or self._closed or step_at > now:
+                return
+            self._take_step(step_at)
+
+    def next_event(self) -> Event | None:
+        """The oldest event that was not given yet."""
+        return self._events.popleft() if self._events else None
+
+    def close(self, code: int, now: int, *, reason: str = "") -> None:
+        """Hang up."""
+        self._now = now
+        self._end(Close(code, reason))
+
+    def let_pass(self, now: int) -> None:
+        """Time has come to ``now``; for callers who act from outside the driver's own verbs."""
+        self._now = now
+
+    def report(self) -> messages.JsonObject:
+        """The figures of this leg, in JSON's types; see ``simulator.report`` for what each means."""
+        playout = self._playout
+        first_audio_ms = None
+        if self._first_audio_at is not None:
+            first_audio_ms = round((self._first_audio_at - self._started_at) / MS, 1)
+        return {
+            "duration_s": round((self._now - self._started_at) / SECOND, 3),
+            "rate_hz": self._plan.audio_format.rate_hz,
+            "frames_sent": self._frames_sent,
+            "frames_received": self._frames_received,
+            "frames_heard": playout.frames_played,
+            "first_audio_ms": first_audio_ms,
+            "echo": self._echo.report(),
+            "underruns": playout.underruns,
+            "underrun_ms": round(playout.underrun_ns / MS, 1),
+            "underruns_at_s": [round((gap.at - self._started_at) / SECOND, 3) for gap in playout.gaps[:20]],
+            "overflow_frames": playout.frames_overflowed,
+            "clears": self._commands["clear"],
+            "notifies": self._commands["notify"],
+            "dtmf_sent": self._digits,
+            "own_lateness_ms": self._late.report(),
+            "findings": [
+                {"code": f.code, "level": f.level, "message": f.message, "count": f.count} for f in self._findings.all()
+            ],
+        }
+
+    # How it works inside.
+
+    def _take_step(self, step_at: int) -> None:
+        late_ns = self._now - step_at
+        self._late.add(late_ns)
+        if late_ns > OWN_STALL_NS:
+            self._own_stall_until = self._now + PREBUFFER_FRAMES * FRAME_NS
+        heard = self._play(step_at)
+        if self._is_over(step_at):
+            self._end(Close(machine.CLOSE_NORMAL))
+            return
+        said = self._say(step_at)
+        if self._heard_sink is not None:
+            self._heard_sink.write(said or self._silence, heard or self._silence)
+        while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
+            self._press(self._key_presses.popleft())
+        self._step += 1
+
+    def _say(self, step_at: int) -> bytes | None:
+        frame = self._source.take() if self._said_at is None else None
+        if frame is None and self._said_at is None and self._source.ended():
+            self._said_at = step_at
+        if frame is None:
+            if self._said_at is not None and not self._key_presses and self._plan.duration_ns is None:
+                return None
+            frame = self._silence
+        self._echo.sent(frame, self._now)
+        self._frames_sent += 1
+        self._outbox.append(frame)
+        return frame
+
+    def _play(self, step_at: int) -> bytes | None:
+        heard: bytes | None = None
+        for item in self._playout.advance(step_at):
+            match item:
+                case Played(_, frame):
+                    heard = frame
+                    self._active_at = max(self._active_at, item.at + FRAME_NS)
+                case MarkerReached(_, payload):
+                    self._outbox.append(messages.notify_text(payload))
+        return heard
+
+    def _is_over(self, step_at: int) -> bool:
+        elapsed_ns = step_at - self._started_at
+        if self._plan.duration_ns is not None:
+            return elapsed_ns >= self._plan.duration_ns
+        if elapsed_ns >= MAX_LENGTH_NS:
+            return True
+        if self._said_at is None or self._key_presses or not self._playout.idle:
+            return False
+        return step_at - max(self._said_at, self._active_at) >= LINGER_NS
+
+    def _press(self, key: KeyPress) -> None:
+        self._digits += key.digit
+        self._outbox.append(messages.dtmf_text(key.digit, key.duration_ms))
+        self._emit(DtmfPressed(at=self._now, call=self._id, digit=key.digit, duration_ms=key.duration_ms))
+
+    def _receive_odd_size(self, data: bytes) -> None:
+        if len(data) % 2:
+            self._find("VS103", size=len(data))
+        if len(data) != len(self._silence):
+            self._find("VS102", size=len(data), expected=len(self._silence))
+        for frame in self._incoming.push(data):
+            self._receive_frame(frame)
+
+    def _receive_frame(self, frame: bytes) -> None:
+        now = self._now
+        self._frames_received += 1
+        if self._first_audio_at is None:
+            self._first_audio_at = now
+        self._echo.received(frame, now)
+        if not self._playout.push(frame, now):
+            self._find("VS202", capacity=self._playout.capacity_frames)
+        self._tell_gaps()
+
+    def _tell_gaps(self) -> None:
+        gaps = self._playout.gaps
+        while self._gaps_told < len(gaps):
+            gap = gaps[self._gaps_told]
+            self._gaps_told += 1
+            # A gap while our own timer stood still says nothing about the server.
+            if gap.at >= self._own_stall_until:
+                at_s = round((gap.at - self._started_at) / SECOND, 2)
+                self._find("VS201", gap_ms=round(gap.length_ns / MS), at_s=at_s)
+
+    def _obey(self, message: messages.ServerMessage) -> None:
+        match message:
+            case messages.ClearCommand():
+                self._commands["clear"] += 1
+                self._playout.clear()
+                self._incoming.take_tail()
+                self._outbox.append(messages.cleared_text())
+                self._emit(MessageReceived(at=self._now, call=self._id, message={"action": "clear"}))
+            case messages.NotifyCommand(payload):
+                self._commands["notify"] += 1
+                self._playout.mark(payload, self._now)
+                self._emit(
+                    MessageReceived(at=self._now, call=self._id, message={"action": "notify", "payload": payload})
+                )
+            case messages.BadCommand(problem):
+                self._find("VS306", reason=problem)
+            case messages.UnknownMessage(value):
+                self._find("VS305", reason=messages.describe(value))
+                self._emit(MessageReceived(at=self._now, call=self._id, message=value))
+
+    def _end(self, how: Outgoing) -> None:
+        if not self._closing and not self._closed:
+            self._closing = True
+            self._outbox.append(how)
+
+    def _closer(self, code: int) -> str:
+        if self._closing:
+            return "platform"
+        return "network" if code == machine.CLOSE_ABNORMAL else "server"
+
+    def _find(self, code: str, **numbers: object) -> None:
+        event = self._findings.add(code, at=self._now, frame=self._frames_received, **numbers)
+        if event is not None:
+            self._emit(event)
+
+    def _emit(self, event: Event) -> None:
+        self._events.append(event)

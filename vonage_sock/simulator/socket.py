@@ -1,0 +1,120 @@
+"""The websockets library's client as the driver wants it: what Vonage's own client does on the wire, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from vonage_sock.call.machine import CLOSE_ABNORMAL
+from vonage_sock.errors import ConnectError
+
+MAX_MESSAGE_BYTES: Final = 1024 * 1024
+OPEN_WAIT_S: Final = 10.0
+CLOSE_WAIT_S: Final = 1.0
+USER_AGENT: Final = "vsock (a simulated Vonage)"
+
+
+async def open_socket(url: str, headers: Mapping[str, str], *, timeout_s: float = OPEN_WAIT_S) -> ClientSocket:
+    """
+    Open a websocket without compression and without a subprotocol.
+
+    Raises:
+        ConnectError: nobody listens, the name isn't known, TLS fails, or the server refuses the upgrade.
+    """
+    try:
+        connection = await connect(
+            url,
+            additional_headers=dict(headers),
+            compression=None,
+            user_agent_header=USER_AGENT,
+            open_timeout=timeout_s,
+            close_timeout=CLOSE_WAIT_S,
+            ping_interval=None,
+            max_size=MAX_MESSAGE_BYTES,
+            proxy=None,
+        )
+    except InvalidStatus as error:
+        raise ConnectError(_why_refused(url, error.response.status_code)) from error
+    except InvalidURI as error:
+        raise ConnectError(f"{url} isn't a websocket address; it looks like wss://example.com/socket") from error
+    except InvalidHandshake as error:
+        raise ConnectError(f"{url} answers, but not as a websocket: {error}") from error
+    except TimeoutError as error:
+        raise ConnectError(f"{url} didn't answer within {timeout_s:g} s") from error
+    except OSError as error:
+        raise ConnectError(f"can't reach {url}: {reason_of(error)}") from error
+    return ClientSocket(connection)
+
+
+class ClientSocket:
+    """One open connection."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Messages until the socket is closed."""
+        while True:
+            try:
+                message = await self._connection.recv()
+            except ConnectionClosed:
+                return
+            yield message
+
+    async def send(self, message: str | bytes) -> None:
+        """Write one message."""
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as error:
+            raise ConnectionResetError("the socket is closed") from error
+
+    async def ping(self) -> None:
+        """Write a ping."""
+        try:
+            await self._connection.ping()
+        except ConnectionClosed as error:
+            raise ConnectionResetError("the socket is closed") from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Write a close frame and wait for the peer's."""
+        await self._connection.close(code, reason)
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        self._connection.transport.abort()
+
+    def buffered_bytes(self) -> int:
+        """What waits in the transport."""
+        return self._connection.transport.get_write_buffer_size()
+
+    def close_code(self) -> int:
+        """The peer's code, or ours; 1006 when there was no close frame."""
+        return self._connection.close_code or CLOSE_ABNORMAL
+
+    def close_reason(self) -> str:
+        """The text that came with the code."""
+        return self._connection.close_reason or ""
+
+
+def reason_of(error: OSError) -> str:
+    """Why a connection couldn't be made, in the system's own few words."""
+    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
+        return "nothing listens there (connection refused); start the server first, or check the port"
+    return error.strerror or str(error)
+
+
+def _why_refused(url: str, status: int) -> str:
+    hints = {
+        401: "it wants an Authorization header",
+        403: "it doesn't allow this client",
+        404: "there is nothing at this path",
+        426: "the path is right, but the upgrade didn't get through",
+        503: "it takes no more calls",
+    }
+    hint = hints.get(status, "a websocket server answers 101")
+    return f"{url} refused the call with HTTP {status}: {hint}"
+
+

@@ -1,0 +1,243 @@
+"""
+The driver: one machine on one websocket.
+
+It reads messages into the machine, writes what the machine wants sent, keeps one timer armed for the machine's deadline,
+and hands events to the observer. It knows nothing of calls or audio, and nothing of the library under the socket: a
+``Socket`` is a thin adapter over aiohttp's or websockets' own.
+
+Nothing here waits for a peer that doesn't read: what can't be written at once goes to a writer task of its own, reading
+goes on, and a peer that takes nothing for too long is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
+
+from vonage_sock.call.events import Event, Observer
+from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
+from vonage_sock.clock import SECOND, Clock
+
+INLINE_WRITE_BYTES: Final = 16 * 1024
+"""With less than this in the socket's buffer, a write never waits, so that the reading task may do it itself."""
+
+MAX_WAITING_MESSAGES: Final = 4096
+STALLED_AFTER_NS: Final = 15 * SECOND
+CHECK_EVERY_S: Final = 5.0
+PING_EVERY_S: Final = 20.0
+CLOSE_WAIT_S: Final = 1.5
+
+_log = logging.getLogger(__name__)
+
+
+class Socket(Protocol):
+    """A websocket that is open. Messages come whole; compression and fragments are the adapter's business."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Messages until the socket is closed; never raises for what the peer does."""
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """
+        Write one message, unfragmented and uncompressed; waits while the peer doesn't read.
+
+        Raises:
+            ConnectionError: the socket is closed.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Write a ping, so that proxies on the way see life; the answer isn't waited for."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Write a close frame and wait for the peer's."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        ...
+
+    def buffered_bytes(self) -> int:
+        """How much was written that the kernel hasn't taken yet."""
+        ...
+
+    def close_code(self) -> int:
+        """The peer's code, or ours; 1006 when there was no close frame."""
+        ...
+
+    def close_reason(self) -> str:
+        """The text that came with the code."""
+        ...
+
+
+class Driver:
+    """
+    Runs a machine on a socket until it is closed.
+
+    Args:
+        observer: is given each event, in order; what it raises is logged and goes no further.
+    """
+
+    def __init__(self, machine: Machine, socket: Socket, *, clock: Clock, observer: Observer) -> None:
+        self._machine = machine
+        self._socket = socket
+        self._clock = clock
+        self._observer = observer
+        self._outbox: deque[Outgoing] = deque()
+        self._wake_writer = asyncio.Event()
+        self._writing_since: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: int | None = None
+        self._loop = asyncio.get_running_loop()
+        self._close_sent = False
+        self._close_done = asyncio.Event()
+        self._done = False
+
+    async def run(self) -> None:
+        """Drive until the socket is closed; a cancelled driver drops the connection."""
+        writer = asyncio.create_task(self._write_when_woken())
+        keeper = asyncio.create_task(self._keep_alive())
+        try:
+            self._settle()
+            async for message in self._socket:
+                now = self._clock.now()
+                if isinstance(message, bytes):
+                    self._machine.receive_bytes(message, now)
+                else:
+                    self._machine.receive_text(message, now)
+                self._settle(inline=True)
+                if self._outbox and self._may_write_inline():
+                    await self._write_out()
+        finally:
+            await self._finish(writer, keeper)
+
+    def act(self, action: Callable[[int], None]) -> None:
+        """Do something to the machine from outside its messages and timers; ``action`` is given the time."""
+        if not self._done:
+            action(self._clock.now())
+            self._settle()
+
+    def close(self, code: int = CLOSE_GOING_AWAY, reason: str = "") -> None:
+        """End the call from this side."""
+        self.act(lambda now: self._machine.close(code, now, reason=reason))
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._socket.abort()
+
+    def _settle(self, *, inline: bool = False) -> None:
+        """The duties after each step of the machine: send, tell, arm."""
+        messages = self._machine.messages_to_send()
+        if messages:
+            self._outbox.extend(messages)
+            if len(self._outbox) > MAX_WAITING_MESSAGES:
+                self._socket.abort()
+            if not inline or not self._may_write_inline():
+                self._wake_writer.set()
+        self._tell_events()
+        deadline = self._machine.next_deadline()
+        if deadline != self._armed_for:
+            self._arm(deadline)
+
+    def _tell_events(self) -> None:
+        while (event := self._machine.next_event()) is not None:
+            tell(self._observer, event)
+
+    def _arm(self, deadline: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_for = deadline
+        if deadline is not None and not self._done:
+            delay_s = max(0, deadline - self._clock.now()) / SECOND
+            self._timer = self._loop.call_later(delay_s, self._deadline_passed, deadline)
+
+    def _deadline_passed(self, deadline: int) -> None:
+        self._armed_for = None
+        # uvloop wakes up to 1 ms early; without max() the deadline wouldn't be due yet and the timer would spin.
+        self._machine.handle_deadline(max(deadline, self._clock.now()))
+        self._settle()
+
+    def _may_write_inline(self) -> bool:
+        return (
+            self._writing_since is None
+            and not isinstance(self._outbox[-1], Close | Abort)
+            and self._socket.buffered_bytes() < INLINE_WRITE_BYTES
+        )
+
+    async def _write_when_woken(self) -> None:
+        while True:
+            await self._wake_writer.wait()
+            self._wake_writer.clear()
+            if self._writing_since is None:
+                await self._write_out()
+
+    async def _write_out(self) -> None:
+        self._writing_since = self._clock.now()
+        try:
+            while self._outbox:
+                await self._write(self._outbox.popleft())
+                self._writing_since = self._clock.now()
+        except ConnectionError:
+            self._outbox.clear()
+        finally:
+            self._writing_since = None
+
+    async def _write(self, message: Outgoing) -> None:
+        match message:
+            case Close(code, reason):
+                await self._close(code, reason)
+            case Abort():
+                self._socket.abort()
+            case _:
+                await self._socket.send(message)
+
+    async def _close(self, code: int, reason: str) -> None:
+        self._close_sent = True
+        try:
+            async with asyncio.timeout(CLOSE_WAIT_S):
+                await self._socket.close(code, reason)
+        except TimeoutError:
+            self._socket.abort()
+        finally:
+            self._close_done.set()
+
+    async def _keep_alive(self) -> None:
+        pinged_at = self._clock.now()
+        while True:
+            await asyncio.sleep(CHECK_EVERY_S)
+            now = self._clock.now()
+            since = self._writing_since
+            if since is not None and now - since > STALLED_AFTER_NS:
+                _log.warning("a peer that doesn't read was dropped")
+                self._socket.abort()
+            elif since is None and now - pinged_at >= PING_EVERY_S * SECOND:
+                pinged_at = now
+                with contextlib.suppress(ConnectionError):
+                    await self._socket.ping()
+
+    async def _finish(self, *tasks: asyncio.Task[None]) -> None:
+        self._done = True
+        self._arm(None)
+        if self._close_sent:
+            # The library stops reading for us as soon as it closes; the peer's close frame comes after that.
+            await self._close_done.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        code = self._socket.close_code() or CLOSE_ABNORMAL
+        self._machine.receive_close(code, self._socket.close_reason(), self._clock.now())
+        self._tell_events()
+
+
+def tell(observer: Observer, event: Event) -> None:
+    """Give an event to an observer that may be somebody else's code; a call never ends because of one."""
+    try:
+        observer(event)
+    except Exception:  # noqa: BLE001  (it is logged whole)
+        _log.exception("an observer failed on %s", event.name)
