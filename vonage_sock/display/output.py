@@ -166,6 +166,7 @@ class OutputThread(Generic[T]):
         self._limit = limit
         self._items: list[T] = []
         self._lost = 0
+        self._lost_in_all = 0
         self._woken = False
         self._closing = False
         self._failed = False
@@ -180,8 +181,8 @@ class OutputThread(Generic[T]):
 
     @property
     def lost(self) -> int:
-        """How many items were left out since the last that were shown."""
-        return self._lost
+        """How many items were left out since the start."""
+        return self._lost_in_all
 
     def put(self, item: T) -> None:
         """Show it when there is time; never blocks, never raises."""
@@ -191,6 +192,7 @@ class OutputThread(Generic[T]):
                 return
             if len(self._items) >= self._limit:
                 self._lost += 1
+                self._lost_in_all += 1
                 return
             self._items.append(item)
             self._changed.notify()

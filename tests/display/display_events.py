@@ -1,0 +1,118 @@
+"""Events for the display's tests: one of each kind, with any text in every field that comes from outside."""
+
+from __future__ import annotations
+
+from vonage_sock.call import events as ev
+from vonage_sock.clock import MS
+
+UUID = "63f61863-4a51-4f6b-86e1-46edebcf9356"
+
+
+def started(url: str = "http://127.0.0.1:8000") -> ev.ServerStarted:
+    return ev.ServerStarted(
+        at=0,
+        host="127.0.0.1",
+        port=8000,
+        url=url,
+        answer_url=f"{url}/webhooks/answer",
+        event_url=f"{url}/webhooks/event",
+        socket_url=f"{url.replace('http', 'ws', 1)}/socket",
+        behaviours=("echo",),
+    )
+
+
+def connected(call: str = "c1", at: int = 0) -> ev.Connected:
+    return ev.Connected(
+        at=at,
+        call=call,
+        content_type="audio/l16;rate=16000",
+        rate_hz=16000,
+        headers={"uuid": UUID},
+        remote="127.0.0.1:50022",
+    )
+
+
+def pressed(digit: str, at_ms: int, call: str = "c1") -> ev.DtmfPressed:
+    return ev.DtmfPressed(at=at_ms * MS, call=call, digit=digit, duration_ms=120)
+
+
+def finding(*, count: int = 1, level: str = "warning", call: str | None = "c1") -> ev.FindingRaised:
+    return ev.FindingRaised(
+        at=0, call=call, code="VS102", level=level, message="a message of 322 bytes", count=count, first_frame=4
+    )
+
+
+def stats(call: str = "c1", at: int = 0, *, peak_dbfs: float = -9.0) -> ev.StatsUpdated:
+    return ev.StatsUpdated(
+        at=at,
+        call=call,
+        duration_s=12.3,
+        frames_in=615,
+        frames_out=610,
+        rate_in_hz=50.0,
+        rate_out_hz=50.0,
+        level_in_dbfs=-18.0,
+        peak_in_dbfs=peak_dbfs,
+        level_out_dbfs=-96.0,
+        peak_out_dbfs=-96.0,
+        jitter_ms=0.42,
+        longest_gap_ms=31.0,
+        depth_ms=180.0,
+    )
+
+
+def ended(
+    call: str = "c1", *, code: int = 1000, by: str = "platform", keys: str = "", reason: str = "", at: int = 0
+) -> ev.Ended:
+    return ev.Ended(
+        at=at,
+        call=call,
+        duration_s=12.3,
+        frames_in=615,
+        frames_out=610,
+        dtmf=keys,
+        close_code=code,
+        close_reason=reason,
+        closed_by=by,
+    )
+
+
+def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
+    """Every kind of event; ``text`` stands wherever a stranger, or the other side's configuration, can put it."""
+    body = {text: text, "from": text, "to": text, "direction": text, "reason": text, "nested": [{text: [text]}]}
+    endpoint = {"type": text, "uri": text, "content-type": text}
+    return [
+        ev.ServerStarted(
+            at=0,
+            host=text,
+            port=1,
+            url=text,
+            answer_url=text,
+            event_url=text,
+            socket_url=text,
+            behaviours=(text,),
+        ),
+        ev.Notice(at=0, level="info", message=text),
+        ev.AnswerRequested(
+            at=0, method=text, params=body, ncco=[{"action": text}, {"action": "connect", "endpoint": [endpoint]}]
+        ),
+        ev.EventPosted(at=0, status=text, uuid=text, conversation_uuid=text, body=body, verified=False),
+        ev.Connected(at=0, call=call, content_type=text, rate_hz=16000, headers=body, remote=text),
+        ev.DtmfPressed(at=0, call=call, digit=text, duration_ms=None),
+        ev.MessageReceived(at=0, call=call, message=body),
+        ev.MessageReceived(at=0, call=call, message=text),
+        ev.FindingRaised(at=0, call=call, code=text, level=text, message=text, count=2, first_frame=1),
+        stats(call),
+        ev.PlaybackStarted(at=0, call=call, file=text, seconds=None, frames=None),
+        ev.PlaybackFinished(at=0, call=call, file=text, seconds=1.0, frames=50),
+        ev.PlaybackCleared(at=0, call=call, file=text, seconds=1.0, frames=50),
+        ev.PlaybackFailed(at=0, call=call, file=text, error=text),
+        ev.PlaybackStarted(at=0, call=call, file=text, seconds=None, frames=None),
+        ev.RecordingStarted(at=0, call=call, path=text),
+        ev.RecordingSaved(at=0, call=call, path=text, seconds=1.0, frames=50, bytes=32044),
+        ev.RecordingFailed(at=0, call=call, path=text, error=text),
+        ev.RecordingStarted(at=0, call=call, path=text),
+        ev.CallReported(at=0, call=call, report={text: text}),
+        ended(call, reason=text, keys=text, by=text),
+        ev.ServerStopped(at=0, calls=1),
+    ]
