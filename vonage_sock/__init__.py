@@ -1,3 +1,87 @@
-"""The workbench for phone calls over WebSockets."""
+"""
+The workbench for phone calls over WebSockets, as Vonage's Voice API makes them.
+
+What stands in ``__all__`` is the public interface. Names are imported when they are first used, so that ``import
+vonage_sock`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from vonage_sock.audio.frames import AudioFormat
+    from vonage_sock.behaviours.echo import Echo
+    from vonage_sock.behaviours.play import Play, Then
+    from vonage_sock.behaviours.record import Record
+    from vonage_sock.call.behaviour import Behaviour, Call
+    from vonage_sock.call.events import Event, Observer
+    from vonage_sock.errors import ExitCode, VsockError
+    from vonage_sock.media.decode import AudioFile
+    from vonage_sock.media.naming import RecordingPath
+    from vonage_sock.media.record import Recorder
+    from vonage_sock.server.config import ServerConfig
+    from vonage_sock.server.facade import AsyncCall
+    from vonage_sock.server.library import Server
+    from vonage_sock.simulator.leg import LegPlan
+    from vonage_sock.simulator.vonage import CallOrder, VonageCall
+
+_HOMES = {
+    "AsyncCall": "server.facade",
+    "AudioFile": "media.decode",
+    "AudioFormat": "audio.frames",
+    "Behaviour": "call.behaviour",
+    "Call": "call.behaviour",
+    "CallOrder": "simulator.vonage",
+    "Echo": "behaviours.echo",
+    "Event": "call.events",
+    "ExitCode": "errors",
+    "LegPlan": "simulator.leg",
+    "Observer": "call.events",
+    "Play": "behaviours.play",
+    "Record": "behaviours.record",
+    "Recorder": "media.record",
+    "RecordingPath": "media.naming",
+    "Server": "server.library",
+    "ServerConfig": "server.config",
+    "Then": "behaviours.play",
+    "VonageCall": "simulator.vonage",
+    "VsockError": "errors",
+}
+
+__all__ = [
+    "AsyncCall",
+    "AudioFile",
+    "AudioFormat",
+    "Behaviour",
+    "Call",
+    "CallOrder",
+    "Echo",
+    "Event",
+    "ExitCode",
+    "LegPlan",
+    "Observer",
+    "Play",
+    "Record",
+    "Recorder",
+    "RecordingPath",
+    "Server",
+    "ServerConfig",
+    "Then",
+    "VonageCall",
+    "VsockError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vonage_sock' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"vonage_sock.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -78,6 +78,11 @@ class Play(Behaviour):
         self._echoing = False
         self._echo = Echo(delay_ms=echo_delay_ms)
 
+    @property
+    def busy(self) -> bool:
+        """Something is playing, or the platform hasn't said yet that it has played it."""
+        return self._playing or bool(self._sent)
+
     def connected(self, call: Call) -> None:
         """Begin the list."""
         if self._files:
@@ -94,21 +99,25 @@ class Play(Behaviour):
     def digit(self, call: Call, digit: str, duration_ms: int | None) -> None:
         """Cut off what plays, add what the key stands for."""
         opener = self._on_dtmf.get(digit)
-        if self._barge_in and self._busy:
+        if self._barge_in and self.busy:
             call.clear()
             if opener is None:
                 self._finish(call)
         if opener is not None:
-            self._echoing = False
-            self._echo.cleared(call)
-            self._queue.append(opener)
-            if not self._playing:
-                self._start(call)
+            self.add(call, opener)
+
+    def add(self, call: Call, file: OpenSource) -> None:
+        """Play one more file, behind what is playing."""
+        self._echoing = False
+        self._echo.cleared(call)
+        self._queue.append(file)
+        if not self._playing:
+            self._start(call)
 
     def cleared(self, call: Call) -> None:
         """What was playing has been cut off, by a key or by somebody else."""
         self._echo.cleared(call)
-        if self._busy:
+        if self.busy:
             self._tell_cleared(call)
             self._forget()
             self._pacer = self._pacer.fresh()
@@ -147,10 +156,6 @@ class Play(Behaviour):
         """What was still playing has been cut off by the call's end."""
         self._tell_cleared(call)
         self._forget()
-
-    @property
-    def _busy(self) -> bool:
-        return self._playing or bool(self._sent)
 
     def _next_round(self) -> bool:
         # A list of which nothing can be played would be opened again and again.

@@ -63,6 +63,10 @@ class Call(Protocol):
         """End the call."""
         ...
 
+    def fail(self, error: Exception) -> None:
+        """What was to be done in this call can't go on: told as a finding, and closed with 1011."""
+        ...
+
     def emit(self, event: Event) -> None:
         """Tell the observers."""
         ...

@@ -165,6 +165,11 @@ class CallSession:
         self._closed_by_us = True
         self._outbox.append(Close(code, reason))
 
+    def fail(self, error: Exception) -> None:
+        """What was to be done in this call can't go on: told as a finding, and closed with 1011."""
+        self._find("VS307", reason=f"{type(error).__name__}: {error}")
+        self.close(machine.CLOSE_INTERNAL_ERROR, reason="internal error")
+
     def emit(self, event: Event) -> None:
         """Tell the observers."""
         self._events.append(event)
@@ -191,8 +196,8 @@ class CallSession:
                 self._receive_notified(payload)
             case messages.UnknownMessage(value):
                 self._receive_unknown(value)
-            case messages.NotJson(reason):
-                self._find("VS301", reason=reason)
+            case not_json:
+                self._find("VS301", reason=not_json.reason)
                 self._receive_unknown(text)
 
     def receive_bytes(self, data: bytes, now: int) -> None:
@@ -227,9 +232,7 @@ class CallSession:
 
     def messages_to_send(self) -> list[Outgoing]:
         """What is to be sent, in order; each is given once."""
-        outbox = self._outbox
-        if outbox:
-            self._outbox = []
+        outbox, self._outbox = self._outbox, []
         return outbox
 
     def next_deadline(self) -> int | None:
@@ -329,7 +332,7 @@ class CallSession:
             try:
                 behaviour.audio(self, frame)
             except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
-                self._fail(error)
+                self.fail(error)
 
     def _receive_digit(self, digit: str, duration_ms: int | None) -> None:
         if len(self._digits) < MAX_DIGITS_KEPT:
@@ -364,11 +367,7 @@ class CallSession:
         try:
             method(*args)
         except Exception as error:  # noqa: BLE001  (as above)
-            self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        self._find("VS307", reason=f"{type(error).__name__}: {error}")
-        self.close(machine.CLOSE_INTERNAL_ERROR, reason="internal error")
+            self.fail(error)
 
     def _find(self, code: str, **numbers: object) -> None:
         event = self._findings.add(code, at=self._now, frame=self._stats.incoming.frames, **numbers)

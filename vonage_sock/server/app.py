@@ -34,6 +34,7 @@ from vonage_sock.errors import ListenError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.facade import Bridge
 from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.transport import Driver, tell
 
@@ -287,14 +288,18 @@ class VsockServer:
 
     async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
         call_id = f"c{next(self._numbers)}"
+        behaviours = self._make_behaviours()
         session = CallSession(
             call_id,
-            self._make_behaviours(),
+            behaviours,
             assumed_format=self._config.audio_format,
             now=self._clock.now(),
             remote=request.remote or "",
         )
         driver = Driver(session, ServerSocket(request, websocket), clock=self._clock, observer=self.tell)
+        for behaviour in behaviours:
+            if isinstance(behaviour, Bridge):
+                behaviour.attach(_acting(session, driver))
         self._calls[call_id] = session, driver
         try:
             await driver.run()
@@ -324,6 +329,17 @@ class VsockServer:
             self.error_findings += 1
         for observer in self._observers:
             tell(observer, event)
+
+
+def _acting(session: CallSession, driver: Driver) -> Callable[[Callable[[], None]], None]:
+    def act(action: Callable[[], None]) -> None:
+        def at(now: int) -> None:
+            session.let_pass(now)
+            action()
+
+        driver.act(at)
+
+    return act
 
 
 def _json(value: object) -> web.Response:

@@ -206,9 +206,7 @@ class VonageLeg:
 
     def messages_to_send(self) -> list[Outgoing]:
         """What is to be sent, in order; each is given once."""
-        outbox = self._outbox
-        if outbox:
-            self._outbox = []
+        outbox, self._outbox = self._outbox, []
         return outbox
 
     def next_deadline(self) -> int | None:
