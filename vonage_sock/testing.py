@@ -15,7 +15,7 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import FramesSource
 from vonage_sock.call import machine
 from vonage_sock.call.events import Event
-from vonage_sock.call.machine import Abort, Close, Machine, Outgoing
+from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
@@ -159,7 +159,7 @@ class _Wire:
                 receiver.receive_bytes(message, now)
             case Close(code, reason):
                 self._close(code, reason, now)
-            case Abort():
+            case _:  # an Abort
                 self._close(machine.CLOSE_ABNORMAL, "", now)
 
     def _close(self, code: int, reason: str, now: int) -> None:

@@ -23,7 +23,6 @@ FLOOR_START_DBFS: Final = -60.0
 FLOOR_RISE_DB_PER_FRAME: Final = 0.06
 FLOOR_RISE_IN_SPEECH_DB_PER_FRAME: Final = 0.02
 FLOOR_FALL: Final = 0.2
-STEADY_FRAMES: Final = 75
 ONSET_FRAMES: Final = 3
 PREROLL_MS: Final = 200
 DEFAULT_HANGOVER_MS: Final = 600
@@ -59,7 +58,6 @@ class PhraseDetector(Generic[ItemT]):
     def __init__(self, *, hangover_ms: int = DEFAULT_HANGOVER_MS) -> None:
         self._hangover_frames = max(1, hangover_ms // FRAME_MS)
         self._floor_dbfs = FLOOR_START_DBFS
-        self._levels: deque[float] = deque(maxlen=STEADY_FRAMES)
         self._recent: deque[ItemT] = deque(maxlen=PREROLL_MS // FRAME_MS + ONSET_FRAMES)
         self._loud_run = 0
         self._quiet_run = 0
@@ -72,7 +70,6 @@ class PhraseDetector(Generic[ItemT]):
 
     def push(self, rms_dbfs: float, item: ItemT) -> Decision[ItemT]:
         """Judge one frame by its level in dBFS."""
-        self._levels.append(rms_dbfs)
         loud = self._is_loud(rms_dbfs)
         self._follow_floor(rms_dbfs, loud=loud)
         return self._within(item, loud=loud) if self._in_phrase else self._between(item, loud=loud)

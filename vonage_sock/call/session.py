@@ -242,7 +242,7 @@ class CallSession:
             deadline = tail_at
         if self._state is State.OPEN:
             for behaviour in self._timed:
-                due_at = behaviour.due_at()
+                due_at = self._due_at(behaviour)
                 if due_at is not None and (deadline is None or due_at < deadline):
                     deadline = due_at
         return deadline
@@ -255,7 +255,7 @@ class CallSession:
         if self._tail_due_at is not None and self._tail_due_at <= now:
             self.flush_audio()
         for behaviour in self._timed:
-            due_at = behaviour.due_at() if self._state is State.OPEN else None
+            due_at = self._due_at(behaviour) if self._state is State.OPEN else None
             if due_at is not None and due_at <= now:
                 self._guarded(behaviour.due, self)
 
@@ -362,6 +362,13 @@ class CallSession:
             self._find("VS202", capacity=self._playout.capacity_frames)
         for hook in self._sent_hooks:
             self._guarded(hook, self, frame)
+
+    def _due_at(self, behaviour: Behaviour) -> int | None:
+        try:
+            return behaviour.due_at()
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.fail(error)
+            return None
 
     def _guarded(self, method: Callable[..., None], *args: Any) -> None:
         try:

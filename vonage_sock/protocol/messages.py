@@ -130,7 +130,8 @@ class BadCommand:
     problem: str
 
 
-ServerMessage = ClearCommand | NotifyCommand | BadCommand | UnknownMessage | NotJson
+Command = ClearCommand | NotifyCommand | BadCommand | UnknownMessage
+ServerMessage = Command | NotJson
 
 
 def parse_server_text(text: str) -> ServerMessage:

@@ -20,7 +20,6 @@ from vonage_sock.audio.frames import FRAME_NS, AudioFormat, Packetizer
 from vonage_sock.audio.playout import (
     BUFFER_FRAMES_2021,
     BUFFER_FRAMES_CURRENT,
-    MarkerReached,
     Played,
     PlayoutBuffer,
 )
@@ -302,8 +301,8 @@ class VonageLeg:
                 case Played(_, frame):
                     heard = frame
                     self._active_at = max(self._active_at, item.at + FRAME_NS)
-                case MarkerReached(_, payload):
-                    self._outbox.append(messages.notify_text(payload))
+                case marker:
+                    self._outbox.append(messages.notify_text(marker.payload))
         return heard
 
     def _is_over(self, step_at: int) -> bool:
@@ -349,7 +348,7 @@ class VonageLeg:
                 at_s = round((gap.at - self._started_at) / SECOND, 2)
                 self._find("VS201", gap_ms=round(gap.length_ns / MS), at_s=at_s)
 
-    def _obey(self, message: messages.ServerMessage) -> None:
+    def _obey(self, message: messages.Command) -> None:
         match message:
             case messages.ClearCommand():
                 self._commands["clear"] += 1
@@ -365,9 +364,9 @@ class VonageLeg:
                 )
             case messages.BadCommand(problem):
                 self._find("VS306", reason=problem)
-            case messages.UnknownMessage(value):
-                self._find("VS305", reason=messages.describe(value))
-                self._emit(MessageReceived(at=self._now, call=self._id, message=value))
+            case unknown:
+                self._find("VS305", reason=messages.describe(unknown.value))
+                self._emit(MessageReceived(at=self._now, call=self._id, message=unknown.value))
 
     def _end(self, how: Outgoing) -> None:
         if not self._closing and not self._closed:

@@ -1,0 +1,289 @@
+"""The crash-safe WAV writer."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import wave
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vonage_sock.audio import wav
+from vonage_sock.audio.wav import HEADER_BYTES, MAX_DATA_BYTES, WavWriter, create_file, wav_header, write_all
+
+PROPERTY = settings(deadline=None, database=None, max_examples=80)
+
+
+class Killed(BaseException):
+    """Stands for the kill signal: nothing in the writer handles it."""
+
+
+class DyingDisk:
+    """
+    ``os.write`` that takes samples in small pieces, and so many bytes of them until the process is gone.
+
+    A header goes out whole or not at all, as the kernel does with so few bytes.
+    """
+
+    def __init__(self, bytes_left: int, *, piece_bytes: int) -> None:
+        self._left = bytes_left
+        self._piece_bytes = piece_bytes
+        self._write = os.write
+
+    def write(self, fd: int, data: memoryview) -> int:
+        """Write what is still allowed."""
+        if not self._left:
+            raise Killed
+        if bytes(data[:4]) == b"RIFF":
+            return self._write(fd, data)
+        written = self._write(fd, data[: min(self._piece_bytes, self._left)])
+        self._left -= written
+        return written
+
+
+def read_wav(path: Path) -> tuple[int, int, bytes]:
+    """Rate, channels and samples, as Python's strict reader sees them."""
+    with wave.open(str(path), "rb") as reader:
+        assert reader.getsampwidth() == 2
+        return reader.getframerate(), reader.getnchannels(), reader.readframes(reader.getnframes())
+
+
+def test_the_header_is_what_a_strict_reader_expects() -> None:
+    """Rate, channels, width and length are read back by another implementation."""
+    with wave.open(io.BytesIO(wav_header(24000, 2, 8) + bytes(8))) as reader:
+        params = reader.getparams()
+
+    assert (2, 2, 24000, 2) == params[:4]
+
+
+def test_the_header_counts_bytes_a_second_and_bytes_a_sample() -> None:
+    """Players that seek go by these two fields."""
+    header = wav_header(8000, 2, 0)
+
+    assert (32000, 4) == (int.from_bytes(header[28:32], "little"), int.from_bytes(header[32:34], "little"))
+
+
+def test_the_largest_file_fits_its_header() -> None:
+    """No field overflows at the limit, and the limit is the largest for which that holds."""
+    assert len(wav_header(8000, 1, MAX_DATA_BYTES)) == HEADER_BYTES
+    assert 0xFFFFFFFF == MAX_DATA_BYTES + HEADER_BYTES
+
+
+def test_a_new_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    """A recording is nobody else's business."""
+    os.close(create_file(tmp_path / "a.wav", overwrite=False))
+
+    assert 0o600 == stat.S_IMODE((tmp_path / "a.wav").stat().st_mode)
+
+
+def test_a_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
+    """What was there stays as it was."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"precious")
+
+    with pytest.raises(FileExistsError):
+        create_file(path, overwrite=False)
+
+    assert b"precious" == path.read_bytes()
+
+
+def test_a_file_that_may_be_overwritten_is_emptied(tmp_path: Path) -> None:
+    """Nothing of a longer old file stays behind the new one."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"old")
+    os.close(create_file(path, overwrite=True))
+
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_symbolic_link_is_never_followed(tmp_path: Path, *, overwrite: bool) -> None:
+    """A link in a shared directory can't make us overwrite another file."""
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    (tmp_path / "link").symlink_to(target)
+
+    with pytest.raises(OSError, match="link"):
+        create_file(tmp_path / "link", overwrite=overwrite)
+
+    assert b"precious" == target.read_bytes()
+
+
+def test_write_all_goes_on_after_a_short_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may take less than it was given."""
+    monkeypatch.setattr(wav.os, "write", DyingDisk(10**6, piece_bytes=3).write)
+    fd = create_file(tmp_path / "a", overwrite=False)
+    write_all(fd, bytes(range(100)))
+    os.close(fd)
+
+    assert bytes(range(100)) == (tmp_path / "a").read_bytes()
+
+
+def test_a_new_recording_is_a_valid_file_at_once(tmp_path: Path) -> None:
+    """A call in which nobody speaks leaves an empty WAV, not an empty file."""
+    writer = WavWriter(create_file(tmp_path / "a.wav", overwrite=False), rate_hz=8000, channels=1)
+    read = read_wav(tmp_path / "a.wav")
+    writer.close()
+
+    assert (8000, 1, b"") == read
+    assert read == read_wav(tmp_path / "a.wav")
+
+
+def test_the_file_is_complete_after_each_append(tmp_path: Path) -> None:
+    """Who reads while the call goes on finds all that was appended."""
+    writer = WavWriter(create_file(tmp_path / "a.wav", overwrite=False), rate_hz=16000, channels=2)
+    expected = b""
+    for number in range(5):
+        pcm = bytes([number]) * 640
+        expected += pcm
+        writer.append(pcm)
+
+        assert (16000, 2, expected) == read_wav(tmp_path / "a.wav")
+    writer.close()
+
+    assert len(expected) == writer.data_bytes
+    assert HEADER_BYTES + len(expected) == (tmp_path / "a.wav").stat().st_size
+
+
+def test_a_file_beyond_4_gib_is_refused_and_stays_valid(tmp_path: Path) -> None:
+    """The header can't tell more; what was written before stays, and a smaller piece still fits."""
+    writer = WavWriter(create_file(tmp_path / "a.wav", overwrite=False), rate_hz=8000, channels=1)
+    writer.append(b"ab")
+    writer._data_bytes = MAX_DATA_BYTES - 3
+
+    with pytest.raises(OSError, match="4 GiB"):
+        writer.append(b"cdef")
+
+    writer._data_bytes = 2
+    writer.close()
+    assert (8000, 1, b"ab") == read_wav(tmp_path / "a.wav")
+
+
+def test_a_constructor_that_fails_closes_the_file() -> None:
+    """A full device: the error comes out and no descriptor is left open."""
+    fd = os.open("/dev/full", os.O_WRONLY)
+
+    with pytest.raises(OSError, match="space") as caught:
+        WavWriter(fd, rate_hz=8000, channels=1)
+
+    assert errno.ENOSPC == caught.value.errno
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(fd)
+
+
+def test_close_closes_the_file_even_when_it_cannot_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error comes out and no descriptor is left open."""
+
+    def fail(fd: int, size: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    fd = create_file(tmp_path / "a.wav", overwrite=False)
+    writer = WavWriter(fd, rate_hz=8000, channels=1)
+    monkeypatch.setattr(wav.os, "ftruncate", fail)
+
+    with pytest.raises(OSError, match="input/output"):
+        writer.close()
+
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(fd)
+
+
+@PROPERTY
+@given(
+    pieces=st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    killed_after=st.integers(1, 700),
+    piece_bytes=st.integers(1, 100),
+)
+def test_the_file_is_readable_after_a_kill_in_the_middle_of_a_write(
+    pieces: list[int], killed_after: int, piece_bytes: int
+) -> None:
+    """Cut off at any byte: a strict reader finds the whole pieces, exact, and nothing of the one that was cut."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "a.wav"
+        fd = create_file(path, overwrite=False)
+        patch.setattr(wav.os, "write", DyingDisk(killed_after, piece_bytes=piece_bytes).write)
+        expected = b""
+        try:
+            writer = WavWriter(fd, rate_hz=8000, channels=1)
+            for number, samples in enumerate(pieces):
+                piece = bytes([number]) * (2 * samples)
+                writer.append(piece)
+                expected += piece
+        except Killed:
+            pass
+        os.close(fd)
+
+        assert (8000, 1, expected) == read_wav(path)
+
+
+@PROPERTY
+@given(pieces=st.lists(st.integers(1, 40), min_size=1, max_size=8), killed_at_write=st.integers(1, 17))
+def test_the_file_is_readable_after_a_kill_between_any_two_writes(pieces: list[int], killed_at_write: int) -> None:
+    """The header never promises more than the file holds, and what it promises is exact."""
+    calls = 0
+    write = os.write
+
+    def count(fd: int, data: memoryview) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > killed_at_write:
+            raise Killed
+        return write(fd, data)
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "a.wav"
+        fd = create_file(path, overwrite=False)
+        patch.setattr(wav.os, "write", count)
+        expected = b""
+        try:
+            writer = WavWriter(fd, rate_hz=8000, channels=1)
+            for number, samples in enumerate(pieces):
+                piece = bytes([number]) * (2 * samples)
+                writer.append(piece)
+                expected += piece
+        except Killed:
+            pass
+        os.close(fd)
+
+        assert (8000, 1, expected) == read_wav(path)
+
+
+FILL_A_DISK = """
+import resource, sys
+from pathlib import Path
+from vonage_sock.audio.wav import WavWriter, create_file
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+writer = WavWriter(create_file(Path(sys.argv[1]), overwrite=False), rate_hz=8000, channels=1)
+failed = 0
+for number in range(10):
+    try:
+        writer.append(bytes([number]) * 640)
+    except OSError:
+        failed += 1
+    assert Path(sys.argv[1]).stat().st_size <= 5_000
+if sys.argv[2] == "close":
+    writer.close()
+print(failed, writer.data_bytes)
+"""
+
+
+@pytest.mark.parametrize(("end", "size"), [("close", 44 + 7 * 640), ("die", 5000)])
+def test_a_full_disk_leaves_a_valid_file(tmp_path: Path, end: str, size: int) -> None:
+    """Seven of ten pieces fit. The reader finds exactly these, whether the program lived to close the file or not."""
+    path = tmp_path / "a.wav"
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_A_DISK, str(path), end], capture_output=True, text=True, check=True, timeout=50
+    )
+
+    assert "3 4480" == done.stdout.strip()
+    assert size == path.stat().st_size
+    assert (8000, 1, b"".join(bytes([number]) * 640 for number in range(7))) == read_wav(path)

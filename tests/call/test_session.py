@@ -1,0 +1,865 @@
+"""Our server's end of a leg."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vonage_sock.audio.frames import FRAME_NS, AudioFormat
+from vonage_sock.behaviours.echo import Echo
+from vonage_sock.behaviours.play import Play, Then
+from vonage_sock.behaviours.record import Record
+from vonage_sock.call.behaviour import Behaviour, Call
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
+from vonage_sock.call.machine import Close, Outgoing
+from vonage_sock.call.session import HOLD_MAX_BYTES, HOLD_NS, MAX_DIGITS_KEPT, TAIL_WAIT_NS, CallSession, State
+from vonage_sock.clock import MS, SECOND
+from vonage_sock.testing import PcmSource
+
+PROPERTY = settings(deadline=None, database=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+RATE_8K = AudioFormat(8000)
+CONNECTED = '{"event":"websocket:connected","content-type":"audio/l16;rate=8000"}'
+FRAME = bytes(range(160)) * 2
+OTHER = FRAME[::-1]
+
+
+class Diary(Behaviour):
+    """Notes what it is told, in order; asks for one wake-up."""
+
+    def __init__(self, *, due_at: int | None = None) -> None:
+        self.notes: list[object] = []
+        self.wake_at = due_at
+
+    def connected(self, call: Call) -> None:
+        self.notes.append(("connected", call.audio_format.rate_hz, call.headers))
+
+    def audio(self, call: Call, frame: bytes) -> None:
+        self.notes.append(frame)
+
+    def digit(self, call: Call, digit: str, duration_ms: int | None) -> None:
+        self.notes.append(("digit", digit, duration_ms))
+
+    def message(self, call: Call, message: object) -> None:
+        self.notes.append(("message", message))
+
+    def sent(self, call: Call, frame: bytes) -> None:
+        self.notes.append(("sent", frame))
+
+    def cleared(self, call: Call) -> None:
+        self.notes.append("cleared")
+
+    def notified(self, call: Call, payload: object) -> None:
+        self.notes.append(("notified", payload))
+
+    def due_at(self) -> int | None:
+        return self.wake_at
+
+    def due(self, call: Call) -> None:
+        self.notes.append(("due", call.now))
+        self.wake_at = None
+
+    def closed(self, call: Call) -> None:
+        self.notes.append("closed")
+
+
+class Faulty(Behaviour):
+    """Raises in one of its hooks."""
+
+    def __init__(self, hook: str) -> None:
+        self._hook = hook
+
+    def connected(self, call: Call) -> None:
+        self._fail_in("connected")
+
+    def audio(self, call: Call, frame: bytes) -> None:
+        self._fail_in("audio")
+
+    def digit(self, call: Call, digit: str, duration_ms: int | None) -> None:
+        self._fail_in("digit")
+
+    def message(self, call: Call, message: object) -> None:
+        self._fail_in("message")
+
+    def sent(self, call: Call, frame: bytes) -> None:
+        self._fail_in("sent")
+
+    def cleared(self, call: Call) -> None:
+        self._fail_in("cleared")
+
+    def notified(self, call: Call, payload: object) -> None:
+        self._fail_in("notified")
+
+    def due_at(self) -> int | None:
+        return 10
+
+    def due(self, call: Call) -> None:
+        self._fail_in("due")
+
+    def closed(self, call: Call) -> None:
+        self._fail_in("closed")
+
+    def _fail_in(self, hook: str) -> None:
+        if hook == self._hook:
+            raise RuntimeError("oh dear")
+
+
+class HangsUpAtFirstFrameSent(Behaviour):
+    """Closes the call as soon as a frame is on its way."""
+
+    def sent(self, call: Call, frame: bytes) -> None:
+        call.close(reason="enough")
+
+
+def session(*behaviours: Behaviour, connected: bool = True) -> CallSession:
+    """A call at 8 kHz that starts at 0, its first message read and its first event taken."""
+    call = CallSession("c1", behaviours, assumed_format=RATE_8K, now=0, remote="10.0.0.1")
+    if connected:
+        call.receive_text(CONNECTED, 0)
+        call.next_event()
+    return call
+
+
+def events(call: CallSession) -> list[Event]:
+    """All events that weren't taken yet."""
+    return list(iter(call.next_event, None))
+
+
+def findings(call: CallSession) -> list[str]:
+    """The codes of all findings so far."""
+    return [finding.code for finding in call.findings.all()]
+
+
+def test_connected_tells_format_and_metadata() -> None:
+    """The content type is the call's own, whatever was assumed; the other keys are the NCCO's headers."""
+    diary = Diary()
+    call = session(diary, connected=False)
+    call.receive_text('{"event":"websocket:connected","content-type":"audio/l16;rate=16000","a":[1]}', 5)
+
+    assert [("connected", 16000, {"a": [1]})] == diary.notes
+    assert [
+        Connected(
+            at=5,
+            call="c1",
+            content_type="audio/l16;rate=16000",
+            rate_hz=16000,
+            headers={"a": [1]},
+            remote="10.0.0.1",
+        )
+    ] == events(call)
+    assert (State.OPEN, "c1") == (call.state, call.id)
+
+
+def test_the_first_message_of_2018_connects_too() -> None:
+    """A content type without an event is enough."""
+    call = session(connected=False)
+    call.receive_text(' {"content-type":"audio/l16;rate=24000","app":"x"}', 0)
+
+    assert (24000, {"app": "x"}, []) == (call.audio_format.rate_hz, call.headers, findings(call))
+
+
+def test_an_unusable_content_type_is_an_error_and_the_call_goes_on() -> None:
+    """The assumed rate is used and said."""
+    call = session(connected=False)
+    call.receive_text('{"event":"websocket:connected","content-type":"audio/l16;rate=44100"}', 0)
+    finding, connected = events(call)
+
+    assert isinstance(finding, FindingRaised)
+    assert ("VS304", "error", True) == (finding.code, finding.level, "44100" in finding.message)
+    assert isinstance(connected, Connected)
+    assert (8000, "audio/l16;rate=44100") == (connected.rate_hz, connected.content_type)
+
+
+def test_a_second_connected_message_changes_nothing() -> None:
+    """It is noted and shown like any other message."""
+    call = session()
+    call.receive_text('{"event":"websocket:connected","content-type":"audio/l16;rate=16000","a":1}', 1)
+
+    assert (["VS303"], 8000, {}) == (findings(call), call.audio_format.rate_hz, call.headers)
+    assert {"event": "websocket:connected", "content-type": "audio/l16;rate=16000", "a": 1} == next(
+        event.message for event in events(call) if isinstance(event, MessageReceived)
+    )
+
+
+def test_audio_before_connected_is_held_and_not_lost() -> None:
+    """It reaches the behaviours in order, once the format is known."""
+    diary = Diary()
+    call = session(diary, connected=False)
+    call.receive_bytes(FRAME, 0)
+    call.receive_bytes(OTHER, 1)
+    before = list(diary.notes)
+    call.receive_text(CONNECTED, 2)
+    call.receive_bytes(FRAME, 3)
+
+    assert [] == before
+    assert [("connected", 8000, {}), FRAME, OTHER, FRAME] == diary.notes
+    assert [] == findings(call)
+    assert call.next_deadline() is None
+
+
+def test_audio_before_connected_is_cut_by_the_rate_that_comes() -> None:
+    """Messages of 16 kHz are whole frames, although 8 kHz was assumed when they came."""
+    diary = Diary()
+    call = session(diary, connected=False)
+    call.receive_bytes(FRAME + OTHER, 0)
+    call.receive_text(CONNECTED.replace("8000", "16000"), 2)
+
+    assert FRAME + OTHER == diary.notes[-1]
+    assert [] == findings(call)
+
+
+def test_after_half_a_second_without_connected_the_rate_is_assumed() -> None:
+    """Counted from the first audio; what was held is handed over, and the missing message noted."""
+    diary = Diary()
+    call = session(diary, connected=False)
+    call.receive_bytes(FRAME, 7)
+    call.receive_bytes(OTHER, 8)
+    due_at = call.next_deadline()
+    call.handle_deadline(7 + HOLD_NS - 1)
+    early = list(diary.notes)
+    call.handle_deadline(7 + HOLD_NS)
+
+    assert (7 + HOLD_NS, []) == (due_at, early)
+    assert [("connected", 8000, {}), FRAME, OTHER] == diary.notes
+    assert ["VS302"] == findings(call)
+
+
+def test_a_connected_message_after_that_is_a_second_one() -> None:
+    """The format can't change in the middle of a call."""
+    call = session(connected=False)
+    call.receive_bytes(FRAME, 0)
+    call.handle_deadline(HOLD_NS)
+    call.receive_text(CONNECTED.replace("8000", "16000"), SECOND)
+
+    assert ["VS302", "VS303"] == findings(call)
+    assert 8000 == call.audio_format.rate_hz
+
+
+def test_no_more_than_a_quarter_mebibyte_is_held() -> None:
+    """A flood before connected doesn't fill the memory, and nothing of it is lost."""
+    diary = Diary()
+    call = session(diary, connected=False)
+    call.receive_bytes(bytes(HOLD_MAX_BYTES), 0)
+    held = len(diary.notes)
+    call.receive_bytes(FRAME, 0)
+
+    assert (0, State.OPEN) == (held, call.state)
+    assert (
+        bytes(HOLD_MAX_BYTES // 320 * 320)
+        == b"".join(note for note in diary.notes if isinstance(note, bytes))[: HOLD_MAX_BYTES // 320 * 320]
+    )
+    assert (HOLD_MAX_BYTES + 320) // 320 == sum(isinstance(note, bytes) for note in diary.notes)
+
+
+def test_held_audio_reaches_the_behaviours_when_the_socket_closes_first() -> None:
+    """A recording has it; nothing can be answered any more."""
+    diary = Diary()
+    call = session(diary, Echo(), connected=False)
+    call.receive_bytes(FRAME, 0)
+    call.receive_close(1006, "", 1)
+
+    assert [("connected", 8000, {}), FRAME, "closed"] == diary.notes
+    assert [] == call.messages_to_send()
+
+
+def test_a_call_closed_before_connected_stays_closed() -> None:
+    """Held audio and a late first message still reach the behaviours; nothing follows our close frame."""
+    diary = Diary()
+    call = session(diary, Echo(), connected=False)
+    call.receive_bytes(FRAME, 0)
+    call.close(1001, 1)
+    call.handle_deadline(HOLD_NS)
+    call.receive_bytes(OTHER, HOLD_NS)
+
+    assert [("connected", 8000, {}), FRAME, OTHER] == diary.notes
+    assert ([Close(1001)], State.CLOSING) == (call.messages_to_send(), call.state)
+
+
+def test_connected_after_our_close_is_no_fault() -> None:
+    """The two may cross on the wire."""
+    call = session(Echo(), connected=False)
+    call.close(1001, 1)
+    call.receive_text(CONNECTED, 2)
+
+    assert ([], [Close(1001)]) == (findings(call), call.messages_to_send())
+
+
+def test_messages_of_any_size_become_exact_frames() -> None:
+    """Re-framed in order, and the first odd one noted."""
+    diary = Diary()
+    call = session(diary)
+    call.receive_bytes(FRAME[:100], 0)
+    call.receive_bytes(FRAME[100:] + OTHER, 1)
+
+    assert [FRAME, OTHER] == diary.notes[1:]
+    assert ["VS102"] == findings(call)
+
+
+def test_a_whole_frame_in_a_shifted_stream_is_no_new_fault() -> None:
+    """Its size is right; it is cut anew all the same."""
+    diary = Diary()
+    call = session(diary)
+    call.receive_bytes(FRAME[:100], 0)
+    call.receive_bytes(FRAME[100:] + OTHER[:100], 1)
+    call.receive_bytes(OTHER[100:] + FRAME[:100], 1)
+
+    assert [FRAME, OTHER] == diary.notes[1:]
+    assert [("VS102", 1)] == [(finding.code, finding.count) for finding in call.findings.all()]
+
+
+def test_an_odd_number_of_bytes_is_a_fault_of_its_own() -> None:
+    """Every later sample may be shifted."""
+    call = session()
+    call.receive_bytes(FRAME[:99], 0)
+
+    assert ["VS103", "VS102"] == findings(call)
+
+
+def test_an_incomplete_last_frame_is_handed_over_as_it_is() -> None:
+    """A recording holds every sample, and none that never came."""
+    diary = Diary()
+    call = session(diary)
+    call.receive_bytes(FRAME + OTHER[:100], 0)
+    call.receive_close(1000, "", 1)
+
+    assert [FRAME, OTHER[:100], "closed"] == diary.notes[1:]
+
+
+def test_an_answer_to_the_last_part_of_a_frame_is_not_sent() -> None:
+    """The socket is gone when it is handed over."""
+    call = session(Echo())
+    call.receive_bytes(FRAME[:200], 0)
+    call.receive_close(1000, "", 1)
+
+    assert ([], None) == (call.messages_to_send(), call.next_deadline())
+
+
+def test_a_frame_is_sent_as_it_is() -> None:
+    """The very object, without a copy."""
+    call = session()
+    call.send_audio(FRAME)
+
+    assert call.messages_to_send()[0] is FRAME
+
+
+def test_messages_are_given_once() -> None:
+    """The driver may ask as often as it likes."""
+    call = session()
+    call.send_audio(FRAME)
+
+    assert [[FRAME], [], []] == [call.messages_to_send() for _ in range(3)]
+
+
+def test_audio_of_any_length_goes_out_in_exact_frames() -> None:
+    """The rest waits 40 ms for more and is then padded with silence."""
+    call = session()
+    call.let_pass(3)
+    call.send_audio(FRAME + OTHER[:100])
+    sent = call.messages_to_send()
+    due_at = call.next_deadline()
+    call.handle_deadline(3 + TAIL_WAIT_NS - 1)
+    early = call.messages_to_send()
+    call.handle_deadline(3 + TAIL_WAIT_NS)
+
+    assert ([FRAME], [], 3 + TAIL_WAIT_NS) == (sent, early, due_at)
+    assert [OTHER[:100] + bytes(220)] == call.messages_to_send()
+    assert call.next_deadline() is None
+
+
+def test_what_waits_is_completed_by_what_comes() -> None:
+    """No padding in the middle of a stream, not even before a piece of exactly one frame."""
+    call = session()
+    call.send_audio(FRAME[:100])
+    call.send_audio(FRAME[100:] + OTHER[:100])
+    call.send_audio(OTHER[100:] + FRAME[:100])
+
+    assert [FRAME, OTHER] == call.messages_to_send()
+    call.send_audio(FRAME[100:])
+    assert ([FRAME], None) == (call.messages_to_send(), call.next_deadline())
+
+
+def test_flush_sends_what_waits() -> None:
+    """At once, once, padded."""
+    call = session()
+    call.send_audio(FRAME[:2])
+    call.flush_audio()
+    call.flush_audio()
+
+    assert ([FRAME[:2] + bytes(318)], None) == (call.messages_to_send(), call.next_deadline())
+
+
+def test_notify_comes_behind_all_audio_sent_so_far() -> None:
+    """What waits for a full frame goes out before it."""
+    call = session()
+    call.send_audio(FRAME[:2])
+    call.notify({"id": 1})
+
+    assert [FRAME[:2] + bytes(318), '{"action":"notify","payload":{"id":1}}'] == call.messages_to_send()
+
+
+def test_clear_drops_what_waits_and_tells_the_behaviours() -> None:
+    """The platform is told, and the part of a frame is gone."""
+    diary = Diary()
+    call = session(diary)
+    call.send_audio(FRAME[:2])
+    call.clear()
+    call.send_audio(OTHER)
+
+    assert (['{"action":"clear"}', OTHER], None) == (call.messages_to_send(), call.next_deadline())
+    assert ["cleared", ("sent", OTHER)] == diary.notes[1:]
+
+
+def test_clear_empties_the_modelled_buffer() -> None:
+    """The depth that is shown falls to nothing."""
+    call = session()
+    for _ in range(10):
+        call.send_audio(FRAME)
+    before = call.stats(0).depth_ms
+    call.clear()
+
+    assert (180.0, 0.0) == (before, call.stats(0).depth_ms)
+
+
+def test_the_modelled_buffer_drains_with_time() -> None:
+    """Ten frames sent at once: after 100 ms, five have begun to play and one more begins."""
+    call = session()
+    for _ in range(10):
+        call.send_audio(FRAME)
+
+    assert 80.0 == call.stats(5 * FRAME_NS).depth_ms
+
+
+def test_more_audio_than_the_platform_can_hold_is_a_finding() -> None:
+    """From 3,072 waiting frames on, the platform loses what comes next."""
+    call = session()
+    for _ in range(3073):
+        call.send_audio(FRAME)
+    before = findings(call)
+    call.send_audio(FRAME)
+
+    assert [[], ["VS202"]] == [before, findings(call)]
+
+
+def test_close_sends_what_waits_first_and_only_once() -> None:
+    """The last word is a close frame."""
+    call = session()
+    call.send_audio(FRAME[:2])
+    call.close(1001, 5, reason="bye")
+    call.close(1000, 6)
+
+    assert [FRAME[:2] + bytes(318), Close(1001, "bye")] == call.messages_to_send()
+    assert (State.CLOSING, 5) == (call.state, 5)
+
+
+def test_nothing_is_sent_after_close() -> None:
+    """No audio, no commands, whoever asks for it."""
+    call = session(Echo())
+    call.close(1000, 0)
+    call.messages_to_send()
+    call.receive_bytes(FRAME, 1)
+    call.send_audio(FRAME)
+    call.send_audio(FRAME[:2])
+    call.flush_audio()
+    call.clear()
+    call.notify({})
+    call.close()
+
+    assert ([], None) == (call.messages_to_send(), call.next_deadline())
+
+
+def test_what_comes_after_our_close_is_still_heard() -> None:
+    """A recording is complete up to the other side's close frame."""
+    diary = Diary()
+    call = session(diary)
+    call.close(1000, 0)
+    call.receive_bytes(FRAME, 1)
+    call.receive_text('{"event":"websocket:dtmf","digit":"1","duration":5}', 2)
+
+    assert [FRAME, ("digit", "1", 5)] == diary.notes[1:]
+
+
+def test_a_call_that_is_closed_at_its_own_frame_sends_nothing_more() -> None:
+    """The rest of a longer piece isn't sent behind the close frame."""
+    call = session(HangsUpAtFirstFrameSent())
+    call.send_audio(FRAME * 3)
+
+    assert [FRAME, Close(1000, "enough")] == call.messages_to_send()
+
+
+def test_a_call_that_is_closed_at_its_last_frame_is_closed_once() -> None:
+    """Flushing at the close and closing at the flush make one close frame."""
+    call = session(HangsUpAtFirstFrameSent())
+    call.send_audio(FRAME[:2])
+    call.close(1001, 1)
+
+    assert [FRAME[:2] + bytes(318), Close(1000, "enough")] == call.messages_to_send()
+
+
+def test_nothing_is_heard_after_the_end() -> None:
+    """Once closed, a call is closed; observers are told once."""
+    diary = Diary(due_at=5)
+    call = session(diary)
+    call.receive_close(1000, "", 1)
+    events(call)
+    diary.notes.clear()
+    call.receive_bytes(FRAME, 2)
+    call.receive_text(CONNECTED, 3)
+    call.receive_close(1006, "", 4)
+    call.handle_deadline(5)
+    call.close(1000, 6)
+
+    assert ([], [], []) == (diary.notes, events(call), call.messages_to_send())
+    assert (None, State.CLOSED) == (call.next_deadline(), call.state)
+
+
+def test_the_end_tells_what_the_call_was() -> None:
+    """Counts, digits, duration, and how it was closed."""
+    call = session(Echo())
+    call.receive_bytes(FRAME, 0)
+    call.receive_bytes(FRAME + FRAME, MS)
+    call.receive_text('{"event":"websocket:dtmf","digit":"1","duration":5}', 2)
+    call.receive_text('{"event":"websocket:dtmf","digit":"#","duration":5}', 2)
+    call.receive_close(1000, "bye", 1_234_567_890)
+
+    assert events(call)[-1] == Ended(
+        at=1_234_567_890,
+        call="c1",
+        duration_s=1.235,
+        frames_in=3,
+        frames_out=3,
+        dtmf="1#",
+        close_code=1000,
+        close_reason="bye",
+        closed_by="platform",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "code", "closed_by"),
+    [(False, 1000, "platform"), (False, 1006, "network"), (True, 1000, "server"), (True, 1006, "server")],
+)
+def test_who_closed_the_call_is_told(*, ours: bool, code: int, closed_by: str) -> None:
+    """The network, when there was neither our close frame nor theirs."""
+    call = session()
+    if ours:
+        call.close(1000, 1)
+    call.receive_close(code, "", 2)
+    ended = events(call)[-1]
+
+    assert isinstance(ended, Ended)
+    assert closed_by == ended.closed_by
+
+
+def test_findings_seen_again_are_told_with_their_count_at_the_end() -> None:
+    """Before the last event of the call."""
+    call = session()
+    for _ in range(3):
+        call.receive_text("x", 1)
+    call.receive_close(1000, "", 2)
+    told = events(call)
+
+    assert [1, 3] == [event.count for event in told if isinstance(event, FindingRaised)]
+    assert isinstance(told[-1], Ended)
+
+
+def test_a_key_press_is_told_to_observers_and_behaviours() -> None:
+    """With its duration, where the platform said one."""
+    diary = Diary()
+    call = session(diary)
+    call.receive_text('{"event":"websocket:dtmf","digit":"7","duration":180}', 3)
+    call.receive_text('{"digit":"8"}', 4)
+
+    assert [("digit", "7", 180), ("digit", "8", None)] == diary.notes[1:]
+    assert [
+        DtmfPressed(at=3, call="c1", digit="7", duration_ms=180),
+        DtmfPressed(at=4, call="c1", digit="8", duration_ms=None),
+    ] == events(call)
+
+
+def test_the_number_of_digits_kept_is_bounded() -> None:
+    """A platform gone mad doesn't fill the memory."""
+    call = session()
+    for _ in range(MAX_DIGITS_KEPT + 5):
+        call.receive_text('{"digit":"8"}', 4)
+    call.receive_close(1000, "", 5)
+    ended = events(call)[-1]
+
+    assert isinstance(ended, Ended)
+    assert "8" * MAX_DIGITS_KEPT == ended.dtmf
+
+
+@pytest.mark.parametrize(
+    ("text", "note", "message", "codes"),
+    [
+        ('{"event":"x","a":1}', ("message", {"event": "x", "a": 1}), {"event": "x", "a": 1}, []),
+        ("oops", ("message", "oops"), "oops", ["VS301"]),
+        (
+            '{"event":"websocket:notify","payload":[1]}',
+            ("notified", [1]),
+            {"event": "websocket:notify", "payload": [1]},
+            [],
+        ),
+    ],
+    ids=["unknown", "not JSON", "notify"],
+)
+def test_any_other_text_is_told_whole(text: str, note: object, message: object, codes: list[str]) -> None:
+    """To the behaviours and to the observers."""
+    diary = Diary()
+    call = session(diary)
+    call.receive_text(text, 1)
+
+    assert (note, codes) == (diary.notes[-1], findings(call))
+    assert MessageReceived(at=1, call="c1", message=message) == events(call)[-1]
+
+
+def test_cleared_is_told_to_the_observers() -> None:
+    """The behaviours know since the command was sent."""
+    diary = Diary()
+    call = session(diary)
+    call.receive_text('{"event":"websocket:cleared"}', 1)
+
+    assert [MessageReceived(at=1, call="c1", message={"event": "websocket:cleared"})] == events(call)
+    assert "cleared" not in diary.notes
+
+
+def test_the_next_deadline_is_the_earliest() -> None:
+    """Of all behaviours and what waits for a full frame."""
+    call = session(Diary(due_at=50 * MS), Diary(), Diary(due_at=60 * MS))
+    before = call.next_deadline()
+    call.send_audio(FRAME[:2])
+
+    assert [50 * MS, TAIL_WAIT_NS] == [before, call.next_deadline()]
+
+
+def test_only_behaviours_that_are_due_are_woken() -> None:
+    """Each by its own time, and all that are due."""
+    diaries = [Diary(due_at=at) for at in (10, 20, 30)]
+    call = session(*diaries)
+    call.handle_deadline(20)
+
+    assert [[("due", 20)], [("due", 20)], []] == [diary.notes[1:] for diary in diaries]
+
+
+def test_behaviours_are_not_woken_before_connected() -> None:
+    """There is no call yet in which they could do anything."""
+    diary = Diary(due_at=10)
+    call = session(diary, connected=False)
+    call.handle_deadline(20)
+
+    assert ([], None) == (diary.notes, call.next_deadline())
+
+
+def test_a_behaviour_is_told_what_others_send() -> None:
+    """Every frame on its way to the caller, in order."""
+    diary = Diary()
+    call = session(diary, Echo())
+    call.receive_bytes(FRAME, 1)
+
+    assert [FRAME, ("sent", FRAME)] == diary.notes[1:]
+
+
+@pytest.mark.parametrize(
+    "hook", ["connected", "audio", "digit", "message", "sent", "cleared", "notified", "due", "closed"]
+)
+def test_a_fault_in_a_behaviour_ends_its_call_and_is_told(hook: str) -> None:
+    """The others are still told everything; nothing is raised."""
+    diary = Diary()
+    call = session(Faulty(hook), diary, connected=False)
+    call.receive_text(CONNECTED, 0)
+    call.receive_bytes(FRAME, 1)
+    call.receive_text('{"digit":"1"}', 2)
+    call.receive_text("{}", 3)
+    call.receive_text('{"event":"websocket:notify","payload":{}}', 4)
+    call.send_audio(FRAME[:2])
+    call.flush_audio()
+    call.clear()
+    call.handle_deadline(10)
+    last = call.messages_to_send()[-1:]
+    call.receive_close(1000, "", 20)
+
+    assert ["VS307"] == findings(call)
+    assert "RuntimeError: oh dear" in call.findings.all()[0].message
+    assert ['{"action":"clear"}' if hook == "closed" else Close(1011, "internal error")] == last
+    assert "closed" == diary.notes[-1]
+
+
+def test_a_fault_in_the_question_when_it_is_due_ends_the_call_too() -> None:
+    """``due_at`` is somebody else's code as well."""
+
+    class Timeless(Behaviour):
+        """Doesn't know its own time."""
+
+        def due_at(self) -> int | None:
+            raise RuntimeError("what time is it?")
+
+    call = session(Timeless())
+
+    assert None is call.next_deadline()
+    assert [Close(1011, "internal error")] == call.messages_to_send()
+
+
+def test_a_fault_at_the_last_frame_closes_the_call_once() -> None:
+    """Flushing at the close fails; there is one close frame."""
+    call = session(Faulty("sent"))
+    call.send_audio(FRAME[:2])
+    call.close(1000, 1)
+
+    assert [Close(1011, "internal error")] == call.messages_to_send()[1:]
+
+
+def test_statistics_tell_where_the_call_stands() -> None:
+    """Under the call's id, with both directions."""
+    call = session(Echo())
+    for number in range(50):
+        call.receive_bytes(FRAME, number * FRAME_NS)
+    stats = call.stats(SECOND)
+
+    assert ("c1", 50, 50, 50.0) == (stats.call, stats.frames_in, stats.frames_out, stats.rate_in_hz)
+
+
+CHUNKS = st.lists(st.binary(min_size=1, max_size=1000), max_size=12)
+
+
+@PROPERTY
+@given(CHUNKS)
+def test_echo_is_the_input_in_order_for_any_chunking(chunks: list[bytes]) -> None:
+    """Whatever sizes the messages have, what goes back is what came, in whole frames."""
+    call = session(Echo())
+    for chunk in chunks:
+        call.receive_bytes(chunk, 0)
+    frames = call.messages_to_send()
+    whole = b"".join(chunks)
+
+    assert whole[: len(whole) // 320 * 320] == b"".join(frame for frame in frames if isinstance(frame, bytes))
+    assert {320} | {len(frame) for frame in frames if isinstance(frame, bytes)} == {320}
+
+
+@PROPERTY
+@given(CHUNKS)
+def test_audio_is_padded_at_the_tail_only(chunks: list[bytes]) -> None:
+    """What a behaviour sends in any pieces arrives in order, with silence behind the last."""
+    call = session()
+    for chunk in chunks:
+        call.send_audio(chunk)
+    call.flush_audio()
+    whole = b"".join(chunks)
+
+    assert whole + bytes(-len(whole) % 320) == b"".join(
+        frame for frame in call.messages_to_send() if isinstance(frame, bytes)
+    )
+
+
+class MemorySink:
+    """A recording that stays in memory."""
+
+    def __init__(self) -> None:
+        self.pcm = b""
+        self.closed = False
+
+    def write(self, pcm: bytes) -> None:
+        """Add it."""
+        self.pcm += pcm
+
+    def close(self) -> None:
+        """Note that it is complete."""
+        self.closed = True
+
+
+@PROPERTY
+@given(chunks=CHUNKS, connected_after=st.integers(0, 14), closed_by_us=st.booleans())
+def test_a_recording_holds_every_sample_in_order(
+    chunks: list[bytes], connected_after: int, *, closed_by_us: bool
+) -> None:
+    """Whatever sizes, and wherever the first message comes, if it comes at all."""
+    sink = MemorySink()
+    call = session(Record(lambda *_: sink), connected=False)
+    for number, chunk in enumerate(chunks):
+        if number == connected_after:
+            call.receive_text(CONNECTED, 0)
+        call.receive_bytes(chunk, number)
+    if closed_by_us:
+        call.close(1001, 50)
+    call.receive_close(1000, "", 50)
+
+    assert b"".join(chunks) == sink.pcm
+    assert bool(chunks) or not sink.closed
+
+
+TEXTS = st.sampled_from(
+    [
+        CONNECTED,
+        CONNECTED.replace("8000", "24000"),
+        '{"event":"websocket:connected","content-type":null}',
+        '{"event":"websocket:dtmf","digit":"1"}',
+        '{"event":"websocket:dtmf","digit":"2"}',
+        '{"event":"websocket:notify","payload":{"vsock_played":1}}',
+        '{"event":"websocket:notify","payload":{"vsock_played":1e3}}',
+        '{"event":"websocket:cleared"}',
+        "[" * 5000,
+        "\ud800",
+    ]
+) | st.text(max_size=20)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("text"), TEXTS),
+        st.tuples(st.just("bytes"), st.sampled_from([0, 1, 160, 319, 320, 640, 960, 70_000])),
+        st.tuples(st.just("time"), st.sampled_from([0, 20, 40, 500, 3000])),
+        st.tuples(st.just("close"), st.sampled_from([1000, 1001])),
+        st.tuples(st.just("gone"), st.sampled_from([1000, 1005, 1006])),
+    ),
+    max_size=25,
+)
+
+
+def run(call: CallSession, steps: Sequence[tuple[str, object]]) -> list[list[Outgoing]]:
+    """What the call sends in each step."""
+    sent: list[list[Outgoing]] = []
+    now = 0
+    for verb, value in steps:
+        match verb, value:
+            case "text", str(text):
+                call.receive_text(text, now)
+            case "bytes", int(size):
+                call.receive_bytes(bytes(size), now)
+            case "time", int(span_ms):
+                now += span_ms * MS
+                deadline = call.next_deadline()
+                if deadline is not None and deadline <= now:
+                    call.handle_deadline(now)
+            case "close", int(code):
+                call.close(code, now)
+            case "gone", int(code):
+                call.receive_close(code, "", now)
+                sent.append([Close(0)])
+        sent.append(call.messages_to_send())
+        events(call)
+    return sent
+
+
+@PROPERTY
+@given(steps=STEPS, then=st.sampled_from(Then), delay_ms=st.sampled_from([0, 30]))
+def test_whatever_happens_nothing_raises_and_nothing_follows_the_close(
+    steps: list[tuple[str, object]], then: Then, delay_ms: int
+) -> None:
+    """Any text, bytes of any size, closes and wake-ups in any order; every frame has the exact size."""
+    play = Play(
+        [lambda audio_format: PcmSource(FRAME * 9, audio_format)],
+        then=then,
+        on_dtmf={"1": lambda audio_format: PcmSource(OTHER * 50, audio_format)},
+        barge_in=True,
+    )
+    record = Record(lambda *_: MemorySink(), stereo=True)
+    call = session(Echo(delay_ms=delay_ms), play, record, connected=False)
+    sent = [message for step in run(call, steps) for message in step]
+
+    ends = [number for number, message in enumerate(sent) if isinstance(message, Close)]
+    if ends:
+        assert {Close(0)} | set(sent[ends[0] + 1 :]) == {Close(0)}
+    assert {call.audio_format.frame_bytes} | {len(message) for message in sent if isinstance(message, bytes)} == {
+        call.audio_format.frame_bytes
+    }
+    assert "VS307" not in findings(call)
+    assert all(json.loads(message) for message in sent if isinstance(message, str))

@@ -1,0 +1,554 @@
+"""The platform's end of a leg."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vonage_sock.audio.frames import FRAME_NS, AudioFormat
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
+from vonage_sock.call.machine import Abort, Close, Outgoing
+from vonage_sock.clock import MS, SECOND
+from vonage_sock.simulator import leg as module
+from vonage_sock.simulator.dtmf import KeyPress, parse_dtmf
+from vonage_sock.simulator.leg import LINGER_NS, MAX_CATCH_UP, MAX_LENGTH_NS, LegPlan, Platform, VonageLeg
+from vonage_sock.testing import PcmSource
+
+PROPERTY = settings(deadline=None, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+RATE_8K = AudioFormat(8000)
+FRAME = bytes(range(160)) * 2
+OTHER = FRAME[::-1]
+SILENCE = bytes(320)
+FOREVER = 10**15
+
+
+class SlowSource(PcmSource):
+    """A source that has nothing ready the first few times it is asked."""
+
+    misses = 2
+
+    def take(self) -> bytes | None:
+        """Nothing at first."""
+        if self.misses:
+            self.misses -= 1
+            return None
+        return super().take()
+
+
+class Steps:
+    """Notes what was said and heard in each 20 ms."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+        self.heard: list[bytes] = []
+
+    def write(self, said: bytes, heard: bytes) -> None:
+        """One step."""
+        self.said.append(said)
+        self.heard.append(heard)
+
+
+def leg(pcm: bytes = b"", *, now: int = 0, steps: Steps | None = None, **plan: Any) -> VonageLeg:
+    """A leg at 8 kHz that lasts until told otherwise."""
+    options = {"duration_ns": FOREVER, **plan}
+    return VonageLeg(
+        "c1",
+        LegPlan(audio_format=RATE_8K, **options),
+        PcmSource(pcm, RATE_8K),
+        now=now,
+        remote="ws://x",
+        heard=steps,
+    )
+
+
+def advance(platform: VonageLeg, until: int) -> list[tuple[int, Outgoing]]:
+    """Let the leg's timer fire on time up to and including ``until``; what it sent, and when."""
+    sent: list[tuple[int, Outgoing]] = [(0, message) for message in platform.messages_to_send()]
+    while (deadline := platform.next_deadline()) is not None and deadline <= until:
+        platform.handle_deadline(deadline)
+        sent += [(deadline, message) for message in platform.messages_to_send()]
+    return sent
+
+
+def events(platform: VonageLeg) -> list[Event]:
+    """All events that weren't taken yet."""
+    return list(iter(platform.next_event, None))
+
+
+def codes(platform: VonageLeg) -> list[str]:
+    """The codes of all findings so far."""
+    return [finding.code for finding in platform.findings.all()]
+
+
+@pytest.mark.parametrize(("platform", "frames", "knows"), [("current", 3072, True), ("2021", 1024, False)])
+def test_each_edition_has_its_buffer_and_its_commands(platform: str, frames: int, *, knows: bool) -> None:
+    """3,072 frames with ``clear`` and ``notify`` today, 1,024 without in 2021."""
+    edition = Platform(platform)
+
+    assert (frames, knows) == (edition.buffer_frames, edition.knows_commands)
+
+
+def test_the_first_message_is_connected() -> None:
+    """With the content type and the metadata, before any audio."""
+    platform = leg(headers={"a": 1})
+    text = '{"event":"websocket:connected","content-type":"audio/l16;rate=8000","a":1}'
+
+    assert [text] == platform.messages_to_send()
+    assert [
+        Connected(at=0, call="c1", content_type="audio/l16;rate=8000", rate_hz=8000, headers={"a": 1}, remote="ws://x")
+    ] == events(platform)
+
+
+def test_a_frame_goes_out_each_20_ms_from_the_start() -> None:
+    """The caller's audio, then silence, on an absolute schedule."""
+    sent = advance(leg(FRAME + OTHER[:100], now=0), 3 * FRAME_NS)
+
+    assert [
+        (0, FRAME),
+        (FRAME_NS, OTHER[:100] + bytes(220)),
+        (2 * FRAME_NS, SILENCE),
+        (3 * FRAME_NS, SILENCE),
+    ] == sent[1:]
+
+
+def test_a_source_that_is_not_ready_is_filled_with_silence() -> None:
+    """The line never stops, and nothing of the source is lost."""
+    platform = VonageLeg("c1", LegPlan(audio_format=RATE_8K, duration_ns=FOREVER), SlowSource(FRAME, RATE_8K), now=0)
+
+    assert [SILENCE, SILENCE, FRAME, SILENCE] == [message for _, message in advance(platform, 3 * FRAME_NS)[1:]]
+
+
+def test_after_a_stall_all_steps_come_at_once_and_the_grid_stays() -> None:
+    """Late wake-ups of the platform don't shift its schedule."""
+    platform = leg()
+    platform.messages_to_send()
+    platform.handle_deadline(95 * MS)
+
+    assert (5, 100 * MS) == (len(platform.messages_to_send()), platform.next_deadline())
+
+
+def test_a_stall_of_many_seconds_is_caught_up_in_parts() -> None:
+    """Ten seconds at a time, so that the loop stays responsive; the rest is due at once."""
+    platform = leg()
+    platform.messages_to_send()
+    platform.handle_deadline(60 * SECOND)
+
+    assert (MAX_CATCH_UP, MAX_CATCH_UP * FRAME_NS) == (len(platform.messages_to_send()), platform.next_deadline())
+
+
+def test_keys_are_pressed_between_the_frames() -> None:
+    """After the frame of the step in which each is due."""
+    platform = leg(key_presses=parse_dtmf("1#"))
+    sent = advance(platform, SECOND)
+
+    assert [
+        (500 * MS, {"event": "websocket:dtmf", "digit": "1", "duration": 160}),
+        (800 * MS, {"event": "websocket:dtmf", "digit": "#", "duration": 160}),
+    ] == [(at, json.loads(message)) for at, message in sent[1:] if isinstance(message, str)]
+    assert ["1", "#"] == [event.digit for event in events(platform) if isinstance(event, DtmfPressed)]
+    assert "1#" == platform.report()["dtmf_sent"]
+
+
+def test_two_keys_in_one_step_are_both_pressed() -> None:
+    """In their order."""
+    platform = leg(key_presses=(KeyPress(1, "1"), KeyPress(2, "2")))
+    sent = [json.loads(message)["digit"] for _, message in advance(platform, FRAME_NS)[1:] if isinstance(message, str)]
+
+    assert ["1", "2"] == sent
+
+
+def test_playing_starts_40_ms_after_the_first_frame_on_the_grid() -> None:
+    """What came at 5 ms is heard in the step at 60 ms; both sides share one time line."""
+    steps = Steps()
+    platform = leg(OTHER * 10, steps=steps)
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 5 * MS)
+    advance(platform, 5 * FRAME_NS)
+
+    assert [SILENCE, SILENCE, SILENCE, FRAME, SILENCE, SILENCE] == steps.heard
+    assert [OTHER] * 6 == steps.said
+
+
+def test_a_leg_of_given_length_ends_then() -> None:
+    """In the step at which its time is over, and sends nothing more."""
+    platform = leg(FRAME * 100, duration_ns=100 * MS)
+    sent = advance(platform, SECOND)
+
+    assert (100 * MS, Close(1000)) == sent[-1]
+    assert (7, None, True) == (len(sent), platform.next_deadline(), platform.closed_by_us)
+
+
+def test_a_leg_ends_a_second_after_all_was_said() -> None:
+    """Where nothing is to be heard and no key is left."""
+    sent = advance(leg(FRAME, duration_ns=None), 60 * SECOND)
+
+    assert [(0, FRAME), (FRAME_NS + LINGER_NS, Close(1000))] == sent[1:]
+
+
+def test_a_leg_stays_while_it_is_played_something() -> None:
+    """A second beyond the end of the last frame that was heard."""
+    platform = leg(FRAME, duration_ns=None)
+    advance(platform, 500 * MS)
+    for _ in range(100):
+        platform.receive_bytes(FRAME, 500 * MS)
+    sent = advance(platform, 60 * SECOND)
+
+    assert [(540 * MS + 2 * SECOND + LINGER_NS, Close(1000))] == sent
+
+
+def test_a_leg_stays_until_the_last_key_is_pressed() -> None:
+    """With silence on the line."""
+    sent = advance(leg(duration_ns=None, key_presses=(KeyPress(3 * SECOND, "1"),)), 60 * SECOND)
+
+    assert (3 * SECOND + FRAME_NS, Close(1000)) == sent[-1]
+    assert 150 + 1 == sum(isinstance(message, bytes) for _, message in sent)
+
+
+def test_no_leg_lasts_longer_than_two_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vonage's own limit, however much there is to say."""
+    assert 7200 * SECOND == MAX_LENGTH_NS
+    monkeypatch.setattr(module, "MAX_LENGTH_NS", SECOND)
+    sent = advance(leg(FRAME * 1000, duration_ns=None), 60 * SECOND)
+
+    assert (SECOND, Close(1000)) == sent[-1]
+
+
+def test_a_strict_leg_is_dropped_at_a_message_of_the_wrong_size() -> None:
+    """Without a close frame, as Vonage's servers do; nothing is heard after it."""
+    platform = leg(strict=True)
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 1)
+    platform.receive_bytes(FRAME + FRAME, 2)
+    platform.receive_bytes(FRAME, 3)
+    platform.receive_text("x", 4)
+
+    assert ([Abort()], ["VS101"], 1) == (
+        platform.messages_to_send(),
+        codes(platform),
+        platform.report()["frames_received"],
+    )
+
+
+def test_a_lenient_leg_reframes_and_notes_it() -> None:
+    """Any size is cut into frames; odd sizes are told apart; a tail is completed by what comes."""
+    platform = leg()
+    advance(platform, 0)
+    platform.receive_bytes(FRAME[:99], 1)
+    platform.receive_bytes(FRAME[99:] + OTHER[:1], 2)
+    platform.receive_bytes(OTHER[1:] + FRAME[:1], 3)
+
+    assert (["VS103", "VS102"], 2) == (codes(platform), platform.report()["frames_received"])
+
+
+def test_a_full_buffer_loses_the_newest_and_notes_it() -> None:
+    """In 2021, from the 1,025th waiting frame on."""
+    platform = leg(platform=Platform.Y2021)
+    advance(platform, 0)
+    for _ in range(1024):
+        platform.receive_bytes(FRAME, 1)
+    before = codes(platform)
+    platform.receive_bytes(FRAME, 2)
+
+    assert [[], ["VS202"]] == [before, codes(platform)]
+    assert 1 == platform.report()["overflow_frames"]
+
+
+def test_a_gap_in_what_is_heard_is_noted_with_its_place() -> None:
+    """One frame is missing in the middle: 60 ms, with what the platform keeps back before it plays on."""
+    platform = leg()
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 5 * MS)
+    advance(platform, 80 * MS)
+    platform.receive_bytes(FRAME, 95 * MS)
+    finding = platform.findings.all()[0]
+    report = platform.report()
+
+    assert ("VS201", "the caller heard a gap of 60 ms 0.08 s into the call") == (finding.code, finding.message)
+    assert (1, 60.0, [0.08]) == (report["underruns"], report["underrun_ms"], report["underruns_at_s"])
+
+
+def test_a_gap_during_our_own_stall_is_not_blamed_on_the_server() -> None:
+    """A simulator that stood still can't tell."""
+    platform = leg()
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 5 * MS)
+    advance(platform, 40 * MS)
+    platform.handle_deadline(95 * MS)
+    platform.receive_bytes(FRAME, 96 * MS)
+
+    assert [] == codes(platform)
+
+
+def test_clear_drops_what_waits_and_is_answered() -> None:
+    """Nothing of it is heard; part of a frame is dropped too."""
+    steps = Steps()
+    platform = leg(steps=steps)
+    advance(platform, 0)
+    platform.receive_bytes(FRAME * 5 + FRAME[:100], 1)
+    platform.receive_text('{"action":"clear"}', 2)
+    platform.receive_bytes(OTHER, 3)
+
+    assert ['{"event":"websocket:cleared"}'] == platform.messages_to_send()
+    advance(platform, 6 * FRAME_NS)
+    assert [OTHER] == [heard for heard in steps.heard if heard != SILENCE]
+    assert 1 == platform.report()["clears"]
+
+
+def test_notify_is_answered_when_the_audio_before_it_has_been_played() -> None:
+    """Frame at 60 ms, over at 80 ms; with the same payload."""
+    platform = leg()
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 5 * MS)
+    platform.receive_text('{"action":"notify","payload":{"a":["\\ud800"]}}', 6 * MS)
+    texts = [(at, message) for at, message in advance(platform, SECOND) if isinstance(message, str)]
+
+    assert [(80 * MS, {"event": "websocket:notify", "payload": {"a": ["\ud800"]}})] == [
+        (at, json.loads(message.encode("utf-8"))) for at, message in texts
+    ]
+    assert 1 == platform.report()["notifies"]
+
+
+def test_clear_cancels_pending_notifies() -> None:
+    """They are never answered."""
+    platform = leg()
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 1)
+    platform.receive_text('{"action":"notify","payload":{}}', 2)
+    platform.receive_text('{"action":"clear"}', 3)
+
+    assert [{"event": "websocket:cleared"}] == [
+        json.loads(message) for _, message in advance(platform, SECOND) if isinstance(message, str)
+    ]
+
+
+def test_commands_are_told_to_the_observers() -> None:
+    """As they were said."""
+    platform = leg()
+    events(platform)
+    platform.receive_text('{"action":"clear"}', 1)
+    platform.receive_text('{"action":"notify","payload":{"a":1}}', 2)
+
+    assert [
+        MessageReceived(at=1, call="c1", message={"action": "clear"}),
+        MessageReceived(at=2, call="c1", message={"action": "notify", "payload": {"a": 1}}),
+    ] == events(platform)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("x", "VS301", "x"),
+        ('{"action":"mark"}', "VS305", {"action": "mark"}),
+        ('{"action":"notify"}', "VS306", None),
+        ('{"action":"notify","payload":1e999}', "VS301", '{"action":"notify","payload":1e999}'),
+    ],
+    ids=["not JSON", "unknown", "no payload", "infinite"],
+)
+def test_what_is_no_command_is_a_finding(text: str, code: str, message: object) -> None:
+    """The platform ignores it, and says nothing."""
+    platform = leg()
+    advance(platform, 0)
+    events(platform)
+    platform.receive_text(text, 1)
+    told = events(platform)
+
+    assert [code] == codes(platform)
+    assert isinstance(told[0], FindingRaised)
+    assert ([message] if message is not None else []) == [
+        event.message for event in told if isinstance(event, MessageReceived)
+    ]
+    assert [] == platform.messages_to_send()
+
+
+def test_the_platform_of_2021_ignores_commands() -> None:
+    """No answer, nothing dropped, one finding."""
+    platform = leg(platform=Platform.Y2021)
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 1)
+    platform.receive_text('{"action":"clear"}', 2)
+    platform.receive_text('{"action":"notify","payload":{}}', 3)
+    sent = advance(platform, SECOND)
+
+    assert {SILENCE} == {message for _, message in sent}
+    assert (["VS305"], 1) == (codes(platform), platform.report()["frames_heard"])
+
+
+def test_hanging_up_is_the_last_that_is_sent() -> None:
+    """Once, whoever asks again; nothing is heard after it."""
+    platform = leg(FRAME)
+    advance(platform, 0)
+    platform.close(1000, 1, reason="bye")
+    platform.close(1001, 2)
+    platform.receive_bytes(FRAME, 3)
+    platform.receive_text('{"action":"clear"}', 3)
+    platform.handle_deadline(SECOND)
+
+    assert ([Close(1000, "bye")], None) == (platform.messages_to_send(), platform.next_deadline())
+    assert 0 == platform.report()["frames_received"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "code", "closed_by", "found"),
+    [
+        (False, 1000, "server", []),
+        (False, 1006, "network", ["VS308"]),
+        (True, 1000, "platform", []),
+        (True, 1006, "platform", []),
+    ],
+)
+def test_the_end_tells_who_closed_the_call(*, ours: bool, code: int, closed_by: str, found: list[str]) -> None:
+    """And what it was."""
+    platform = leg(FRAME, key_presses=(KeyPress(0, "5"),))
+    advance(platform, FRAME_NS)
+    platform.receive_bytes(FRAME, FRAME_NS)
+    if ours:
+        platform.close(1000, SECOND)
+    platform.receive_close(code, "why", 1_234_567_890)
+    told = events(platform)
+
+    assert found == codes(platform)
+    assert told[-1] == Ended(
+        at=1_234_567_890,
+        call="c1",
+        duration_s=1.235,
+        frames_in=1,
+        frames_out=2,
+        dtmf="5",
+        close_code=code,
+        close_reason="why",
+        closed_by=closed_by,
+    )
+
+
+def test_findings_seen_again_are_told_with_their_count_at_the_end() -> None:
+    """Just before the last event."""
+    platform = leg()
+    platform.receive_text("x", 1)
+    platform.receive_text("y", 2)
+    platform.receive_close(1000, "", 3)
+
+    assert [1, 2] == [event.count for event in events(platform) if isinstance(event, FindingRaised)]
+
+
+def test_a_leg_ends_once() -> None:
+    """Nothing is heard, told or sent after the end, and its source is closed."""
+    platform = leg(FRAME)
+    advance(platform, 0)
+    platform.receive_close(1000, "", 1)
+    events(platform)
+    platform.receive_close(1006, "", 2)
+    platform.receive_bytes(FRAME, 3)
+    platform.receive_text("x", 4)
+    platform.handle_deadline(SECOND)
+    platform.close(1000, SECOND)
+
+    assert ([], [], None) == (events(platform), platform.messages_to_send(), platform.next_deadline())
+    assert not platform.closed_by_us
+
+
+def test_the_report_tells_what_was_measured() -> None:
+    """Every figure of a small call, in JSON's own types."""
+    platform = leg(FRAME + OTHER, now=0)
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 12_300_000)
+    advance(platform, 100 * MS)
+    platform.let_pass(110 * MS)
+    report = platform.report()
+
+    assert json.loads(json.dumps(report)) == {
+        "duration_s": 0.11,
+        "rate_hz": 8000,
+        "frames_sent": 6,
+        "frames_received": 1,
+        "frames_heard": 1,
+        "first_audio_ms": 12.3,
+        "echo": {"method": "frames", "frames": 1, "delay_ms": {"p50": 12.3, "p95": 12.3, "p99": 12.3, "max": 12.3}},
+        "underruns": 0,
+        "underrun_ms": 0.0,
+        "underruns_at_s": [],
+        "overflow_frames": 0,
+        "clears": 0,
+        "notifies": 0,
+        "dtmf_sent": "",
+        "own_lateness_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0, "max": 0.0},
+        "findings": [],
+    }
+
+
+def test_the_report_of_a_failed_call_lists_its_findings() -> None:
+    """And there is no first audio and no echo."""
+    platform = leg()
+    platform.receive_text("x", 1)
+    report = platform.report()
+
+    assert (None, None) == (report["first_audio_ms"], report["echo"])
+    assert [("VS301", "warning", 1)] == [(f["code"], f["level"], f["count"]) for f in report["findings"]]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("text"),
+            st.sampled_from(
+                [
+                    '{"action":"clear"}',
+                    '{"action":"notify","payload":{"a":"\\ud800"}}',
+                    '{"action":"notify","payload":{"a":1e999}}',
+                    '{"action":"notify","payload":[]}',
+                    '{"action":"x"}',
+                    "[" * 5000,
+                ]
+            )
+            | st.text(max_size=20),
+        ),
+        st.tuples(st.just("bytes"), st.sampled_from([0, 1, 160, 319, 320, 640, 70_000])),
+        st.tuples(st.just("time"), st.sampled_from([0, 7, 20, 60, 500, 3000])),
+        st.tuples(st.just("close"), st.sampled_from([1000, 1001])),
+        st.tuples(st.just("gone"), st.sampled_from([1000, 1005, 1006])),
+    ),
+    max_size=25,
+)
+
+
+@PROPERTY
+@given(steps=STEPS, strict=st.booleans(), edition=st.sampled_from(Platform), endless=st.booleans())
+def test_whatever_happens_nothing_raises_and_nothing_follows_the_end(
+    steps: list[tuple[str, object]], edition: Platform, *, strict: bool, endless: bool
+) -> None:
+    """Any text, bytes of any size, closes and wake-ups in any order; every frame has the exact size."""
+    platform = leg(
+        FRAME * 20,
+        strict=strict,
+        platform=edition,
+        duration_ns=FOREVER if endless else None,
+        key_presses=parse_dtmf("1,2"),
+        steps=Steps(),
+    )
+    now = 0
+    over = False
+    for verb, value in [*steps, ("gone", 1000)]:
+        match verb, value:
+            case "text", str(text):
+                platform.receive_text(text, now)
+            case "bytes", int(size):
+                platform.receive_bytes(bytes(size), now)
+            case "time", int(span_ms):
+                now += span_ms * MS
+                platform.handle_deadline(now)
+            case "close", int(code):
+                platform.close(code, now)
+            case "gone", int(code):
+                platform.receive_close(code, "", now)
+        sent = platform.messages_to_send()
+        assert not (over and sent)
+        ends = [number for number, message in enumerate(sent) if isinstance(message, Close | Abort)]
+        assert ends in ([], [len(sent) - 1])
+        assert {320} | {len(message) for message in sent if isinstance(message, bytes)} == {320}
+        over = over or bool(ends) or verb == "gone"
+
+    assert json.dumps(platform.report())
+    assert isinstance(events(platform)[-1], Ended)
