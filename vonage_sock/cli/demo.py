@@ -12,6 +12,7 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.events import Event, Notice, ServerStarted
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import QUIET, VERBOSE, option
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -65,7 +66,7 @@ async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
     server = VsockServer(
         ServerConfig(port=0, headers=METADATA),
         behaviours,
-        observers=(display,),
+        observers=(lambda event: display(_as_demo(event)),),
         behaviour_names=("record", "echo"),
         clock=clock,
     )
@@ -89,6 +90,14 @@ async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
     if not display.broken:
         _summarise(report, recorder)
     return code
+
+
+def _as_demo(event: Event) -> Event:
+    """The server's addresses are of no use to anybody when the demo is over; a sentence says what comes instead."""
+    if not isinstance(event, ServerStarted):
+        return event
+    message = f"our server listens on {event.url} (record, echo); our own Vonage calls it now"
+    return Notice(at=event.at, level="info", message=message)
 
 
 def _summarise(report: dict[str, Any], recorder: Recorder) -> None:

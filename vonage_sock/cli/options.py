@@ -35,7 +35,7 @@ HEADER = option("--header", "headers", multiple=True, metavar="KEY=VALUE", help=
 JSON = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, and nothing else there.")
 QUIET = option("-q", "--quiet", is_flag=True, help="Show only what is wrong and how calls end.")
 VERBOSE = option("-v", "--verbose", is_flag=True, help="Show whole messages and webhooks.")
-STATS = option("--stats", is_flag=True, help="With --json: a call.stats line each second.")
+STATS = option("--stats", is_flag=True, help="Where each call stands, once a second, in JSON or plain lines.")
 
 SERVER = (
     option("--host", default="127.0.0.1", help="Address to listen on."),

@@ -155,7 +155,7 @@ class Screen:
             case ev.Ended():
                 return self._say_ended(event)
             case ev.CallReported():
-                return [_line(event, Kind.END, "report", wording.report_text(event))]
+                return []  # a table of figures, which the command line shows below the lines
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
             case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed():

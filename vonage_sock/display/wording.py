@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from vonage_sock.call.events import AnswerRequested, CallReported, Connected, Ended, EventPosted, FindingRaised
+from vonage_sock.call.events import AnswerRequested, Connected, Ended, EventPosted, FindingRaised
 from vonage_sock.display.safe import clean
+from vonage_sock.protocol import jsontext
 
 WHOLE: Final = 4000
 """How much of a body or a message is shown when everything is asked for."""
@@ -96,15 +97,6 @@ def finding_text(event: FindingRaised) -> str:
     return f"{clean(event.message, 400)}{often}{since}"
 
 
-def report_text(event: CallReported) -> str:
-    """The report's plain figures, one after the other."""
-    return joined(
-        f"{clean(key, 40).replace('_', ' ')} {clean(value, 40)}"
-        for key, value in event.report.items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-    )
-
-
 def file_text(file: str, seconds: float | None, *more: str) -> str:
     """A file, its length and what else there is to say."""
     return joined([clean(file), "" if seconds is None else span_text(seconds), *more])
@@ -173,7 +165,9 @@ def _action_text(action: object) -> str:
 
 
 def _header_text(value: object) -> str:
-    return short_id(value) if isinstance(value, str) and _UUID.fullmatch(value) else clean(value, 40)
+    if not isinstance(value, str):
+        return clean(jsontext.dumps(value), 40)
+    return short_id(value) if _UUID.fullmatch(value) else clean(value, 40)
 
 
 def _signature_text(verified: bool | None) -> str:  # noqa: FBT001 - a value of three states, not a switch

@@ -1,0 +1,241 @@
+"""``serve``, ``record`` and ``play`` as programs, called by our own Vonage and by nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+import websockets
+
+from tests.cli.conftest import Vsock, heard_in, pcm_of
+
+
+async def test_a_call_is_told_in_json_lines_in_the_order_of_the_contract(vsock: Vsock, speech: Path) -> None:
+    """With --json stdout holds one object a line, from server.started to server.stopped."""
+    server = await vsock("serve", "--echo", "--record", "out.wav", "--port", 0, "--once", "--json")
+    started = await server.event("server.started")
+
+    caller = await vsock("call", started["answer_url"], "--audio", speech, "--dtmf", "1", "--json")
+    code, output, errors = await server.end()
+    events = [json.loads(line) for line in output.splitlines()]
+    names = [event["event"] for event in events]
+
+    assert (0, "") == (code, errors)
+    assert {1} == {event["v"] for event in events}
+    assert "server.started" == names[0]
+    assert "server.stopped" == names[-1]
+    assert {"webhook.answer", "webhook.event", "call.connected", "call.dtmf", "recording.saved", "call.ended"} < {*names}
+    assert 0 == (await caller.end())[0]
+
+
+async def test_what_was_recorded_is_what_was_sent_to_the_last_sample(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """A recording is bit-exact."""
+    server = await vsock("record", "out.wav", "--port", 0, "--once", "--json")
+    started = await server.event("server.started")
+
+    await (await vsock("call", started["socket_url"], "--audio", speech)).end()
+    await server.end()
+
+    assert pcm_of(speech) == pcm_of(tmp_path / "out.wav")
+
+
+async def test_the_caller_hears_its_echo_and_reports_it(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """call.report is the last line, every frame came back, and the file that was heard holds the audio."""
+    server = await vsock("serve", "--echo", "--port", 0, "--json")
+    started = await server.event("server.started")
+
+    caller = await vsock("call", started["answer_url"], "--audio", speech, "--save", "heard.wav", "--json")
+    code, output, _ = await caller.end()
+    report = json.loads(output.splitlines()[-1])
+
+    assert 0 == code
+    assert "call.report" == report["event"]
+    assert (50, 50, 50) == (report["frames_sent"], report["frames_received"], report["echo"]["frames"])
+    assert pcm_of(speech) == heard_in(tmp_path / "heard.wav")
+
+
+async def test_a_file_of_another_kind_is_heard_as_the_reference_resampling(
+    vsock: Vsock, tmp_path: Path, speech: Path
+) -> None:
+    """A 44.1 kHz stereo float file arrives whole, correlating with soxr's own result by more than 0.999."""
+    time_s = np.arange(44100 * 2) / 44100
+    left = 0.3 * np.sin(2 * np.pi * (300 + 400 * time_s) * time_s)
+    right = 0.2 * np.sin(2 * np.pi * 150 * time_s * (1 + time_s))
+    soundfile.write(tmp_path / "song.wav", np.stack([left, right], axis=1), 44100, subtype="FLOAT")
+    server = await vsock("play", "song.wav", "--then", "hangup", "--port", 0, "--once", "--json")
+    started = await server.event("server.started")
+
+    caller = await vsock("call", started["socket_url"], "--audio", "silence", "--save", "heard.wav", "--json")
+    await caller.end()
+    reference = soxr.resample((left + right) / 2, 44100, 16000, quality="HQ")
+    heard = np.frombuffer(heard_in(tmp_path / "heard.wav"), "<i2").astype(float)
+
+    assert len(reference) == len(heard)
+    assert 0.999 < np.corrcoef(heard, reference)[0, 1]
+
+
+async def test_the_exit_code_of_once_tells_a_broken_protocol(vsock: Vsock) -> None:
+    """A content type that can't be used is a finding of level error: exit code 3."""
+    server = await vsock("serve", "--port", 0, "--once", "--json")
+    started = await server.event("server.started")
+
+    async with websockets.connect(started["socket_url"]) as socket:
+        await socket.send('{"event":"websocket:connected","content-type":"audio/opus"}')
+
+    assert 3 == (await server.end())[0]
+
+
+async def test_ctrl_c_closes_calls_and_completes_files(vsock: Vsock, tmp_path: Path) -> None:
+    """The first Ctrl-C closes a live call with 1001, completes its recording and exits 0."""
+    server = await vsock("record", "out.wav", "--echo", "--port", 0, "--json")
+    started = await server.event("server.started")
+    frame = bytes(range(256)) * 2 + bytes(128)
+
+    async with websockets.connect(started["socket_url"]) as socket:
+        await socket.send('{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}')
+        await socket.send(frame)
+        assert frame == await socket.recv()
+        server.interrupt()
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await socket.recv()
+    code, _, errors = await server.end()
+
+    assert closed.value.rcvd is not None
+    assert (1001, 0, "") == (closed.value.rcvd.code, code, errors)
+    assert frame == pcm_of(tmp_path / "out.wav")
+
+
+async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:
+    """While a peer doesn't answer our close frame, the second Ctrl-C exits with 130."""
+    server = await vsock("serve", "--port", 0, "--json")
+    started = await server.event("server.started")
+    reader, writer = await asyncio.open_connection("127.0.0.1", started["port"])
+    writer.write(
+        b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+
+    server.interrupt()
+    close_frame = await reader.readexactly(4)
+    server.interrupt()
+    code, _, errors = await server.end()
+    writer.close()
+
+    assert b"\x03\xe9" == close_frame[2:]
+    assert (130, "") == (code, errors)
+
+
+async def test_a_killed_recorder_leaves_a_readable_file(vsock: Vsock, tmp_path: Path) -> None:
+    """After kill -9 the WAV holds a bit-exact prefix that lacks at most the last 100 ms."""
+    server = await vsock("record", "out.wav", "--echo", "--port", 0, "--json")
+    started = await server.event("server.started")
+    frames = [bytes([n]) * 640 for n in range(100)]
+
+    async with websockets.connect(started["socket_url"]) as socket:
+        await socket.send('{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}')
+        for frame in frames:
+            await socket.send(frame)
+            await socket.recv()
+        async with asyncio.timeout(10):
+            while len(recorded := pcm_of(tmp_path / "out.wav")) < 100 * 640:
+                await asyncio.to_thread(lambda: None)
+        server.process.kill()
+        await server.process.wait()
+
+    assert b"".join(frames) == recorded == pcm_of(tmp_path / "out.wav")
+
+
+async def test_later_calls_get_numbered_files(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """Nothing is overwritten: the second call is out-2.wav."""
+    server = await vsock("record", "out.wav", "--port", 0, "--json")
+    started = await server.event("server.started")
+
+    for _ in range(2):
+        await (await vsock("call", started["socket_url"], "--audio", speech)).end()
+        await server.event("recording.saved")
+
+    assert pcm_of(speech) == pcm_of(tmp_path / "out.wav") == pcm_of(tmp_path / "out-2.wav")
+
+
+async def test_standard_input_is_played(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """``play -`` plays what another program wrote."""
+    server = await vsock("play", "-", "--then", "hangup", "--port", 0, "--once", "--json", stdin=speech.read_bytes())
+    started = await server.event("server.started")
+
+    await (await vsock("call", started["socket_url"], "--audio", "silence", "--save", "heard.wav")).end()
+
+    assert 0 == (await server.end())[0]
+    assert pcm_of(speech) == heard_in(tmp_path / "heard.wav")
+
+
+async def test_a_recording_on_standard_output_is_a_wav_stream(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """``record -`` gives stdout to the audio, and the screen goes to stderr."""
+    server = await vsock("record", "-", "--port", 0, "--once")
+    assert server.process.stderr is not None
+    address = ""
+    while "socket" not in address.split():
+        address = (await server.process.stderr.readline()).decode()
+
+    await (await vsock("call", address.split()[-1], "--audio", speech)).end()
+    output, _ = await server.process.communicate()
+
+    assert output.startswith(b"RIFF")
+    assert pcm_of(speech) == output[44:]
+
+
+async def test_a_reader_that_leaves_early_doesn_t_stop_the_server(vsock: Vsock, speech: Path) -> None:
+    """After ``| head -1`` calls go on and the program ends in peace."""
+    server = await vsock("serve", "--echo", "--port", 0, "--json")
+    started = json.loads(await server.line())
+    assert server.process.stdout is not None
+    server.process.stdout._transport.close()  # type: ignore[attr-defined]  # what head does
+
+    code, output, _ = await (await vsock("call", started["answer_url"], "--audio", speech, "--json")).end()
+    server.interrupt()
+    await server.process.wait()
+    assert server.process.stderr is not None
+
+    assert 0 == code
+    assert 50 == json.loads(output.splitlines()[-1])["frames_received"]
+    assert (0, b"") == (server.process.returncode, await server.process.stderr.read())
+
+
+async def test_a_full_disk_ends_the_recording_and_not_the_call(vsock: Vsock, speech: Path) -> None:
+    """/dev/full refuses every write: recording.failed says so, the echo goes on, the exit code is 4."""
+    Path(speech.parent / "full.wav").symlink_to("/dev/full")
+    server = await vsock("record", "full.wav", "--overwrite", "--echo", "--port", 0, "--once", "--json")
+    started = await server.event("server.started")
+
+    code, output, _ = await (await vsock("call", started["socket_url"], "--audio", speech, "--json")).end()
+    failed = await server.event("recording.failed")
+
+    assert (0, 50) == (code, json.loads(output.splitlines()[-1])["frames_received"])
+    assert failed["error"]
+    assert 4 == (await server.end())[0]
+
+
+async def test_no_ngrok_is_said_in_one_line_and_the_server_goes_on(vsock: Vsock) -> None:
+    """Without a tunnel vsock says how to start one."""
+    server = await vsock("serve", "--port", 0)
+
+    assert "ngrok http" in await server.text("ngrok")
+    server.interrupt()
+    assert 0 == (await server.end())[0]
+
+
+async def test_a_port_in_use_is_one_sentence(vsock: Vsock) -> None:
+    """The exit code is 6 and the sentence says what to do."""
+    first = await vsock("serve", "--port", 0, "--json")
+    port = (await first.event("server.started"))["port"]
+
+    code, output, errors = await (await vsock("serve", "--port", port)).end()
+
+    assert (6, "") == (code, output)
+    assert f"Error: port {port} is in use on 127.0.0.1; choose another with --port" in errors
+    assert 1 == len(errors.splitlines())
