@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Make a whole call on this machine, without an account
 	$(BIN)/vsock demo
 
 test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 $(COVERAGE)
 
 check: lint types layers coverage docs-check wheel-check  ## All that CI runs
 
@@ -37,7 +37,7 @@ layers: $(STAMP)  ## Who may import whom
 	$(BIN)/lint-imports
 
 coverage: $(STAMP)  ## Tests, with branch coverage of the core
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=
+	$(MAKE) test COVERAGE="--cov --cov-report="
 	$(BIN)/python scripts/core_coverage.py
 
 docs: $(STAMP)  ## Write the generated parts of the README and the picture anew

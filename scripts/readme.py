@@ -1,0 +1,112 @@
+"""
+Writes the generated parts of README.md: each command's help, the exit codes, the JSON lines.
+
+    python scripts/readme.py            write them
+    python scripts/readme.py --check    exit 1 when the README isn't what would be written
+
+A part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+import click
+from click.testing import CliRunner
+
+from vonage_sock.call import events, findings
+from vonage_sock.call.events import Event
+from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.errors import ExitCode
+
+README: Final = Path(__file__).parent.parent / "README.md"
+PART: Final = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
+WIDTH: Final = 100
+
+
+def help_of(*command: str) -> str:
+    """The help of a command as a terminal of 100 columns shows it."""
+    result = CliRunner().invoke(cli, [*command, "--help"], prog_name="vsock", terminal_width=WIDTH)
+    if result.exit_code:
+        raise click.ClickException(result.output)
+    lines = "\n".join(line.rstrip() for line in result.output.splitlines())
+    return f"```text\n{lines}\n```\n"
+
+
+def exit_codes() -> str:
+    """The exit codes as a table."""
+    rows = "".join(f"| {code.value} | {code.meaning} |\n" for code in ExitCode)
+    return f"| code | meaning |\n|---|---|\n{rows}"
+
+
+def json_lines() -> str:
+    """The events and their fields as a table."""
+    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
+    rows = ""
+    for kind in kinds:
+        if kind in (Event, events.Notice):
+            continue
+        names = " ".join(f"`{item.name}`" for item in fields(kind) if item.name not in ("at", "call"))
+        if kind is events.CallReported:
+            names = "`target`, the figures and the `findings` (see `vsock call`)"
+        rows += f"| `{kind.name}` | {names} | {first_sentence(kind)} |\n"
+    return f"| event | fields | when |\n|---|---|---|\n{rows}"
+
+
+def findings_table() -> str:
+    """The findings as a table."""
+    rows = "".join(f"| {rule.code} | {rule.level.value} | {rule.message} |\n" for rule in findings.CATALOGUE.values())
+    return f"| code | level | what is said |\n|---|---|---|\n{rows}"
+
+
+def first_sentence(kind: type) -> str:
+    """The first sentence of a docstring, for one cell of a table."""
+    text = " ".join((kind.__doc__ or "").split())
+    return text.split(". ")[0].rstrip(".").replace("``", "`").replace("|", r"\|")
+
+
+def parts() -> dict[str, str]:
+    """What stands in each part."""
+    helps = {f"help-{name}": help_of(name) for name in COMMANDS}
+    return {
+        "help": help_of(),
+        **helps,
+        "exit-codes": exit_codes(),
+        "json-lines": json_lines(),
+        "findings": findings_table(),
+    }
+
+
+def generated(readme: str) -> str:
+    """
+    The README with its parts written anew.
+
+    Raises:
+        click.ClickException: a part is missing or unknown.
+    """
+    known = parts()
+    found = {match["name"] for match in PART.finditer(readme)}
+    if odd := found ^ known.keys():
+        raise click.ClickException(f"README.md lacks, or has one too many of, the parts {', '.join(sorted(odd))}")
+    return PART.sub(lambda match: f"{match[1]}{known[match['name']]}{match[3]}", readme)
+
+
+def main() -> int:
+    """Write, or check; the exit code."""
+    before = README.read_text()
+    after = generated(before)
+    if "--check" in sys.argv:
+        if before != after:
+            print("README.md is stale; write it anew with: make docs", file=sys.stderr)
+            return 1
+        return 0
+    README.write_text(after)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The README is right: what it shows runs, and what there is stands in it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+
+import vonage_sock
+from vonage_sock.call import events
+from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.errors import ExitCode
+from vonage_sock.media.decode import AudioFile
+from vonage_sock.protocol import webhooks
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+EXAMPLE = re.compile(r"<!-- example (?P<name>\w+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+
+
+def example(name: str) -> SimpleNamespace:
+    """The names that an example of the README defines."""
+    codes = {match["name"]: match["code"] for match in EXAMPLE.finditer(README)}
+    names: dict[str, object] = {"__name__": name}
+    exec(compile(codes[name], f"README.md: {name}", "exec"), names)
+    return SimpleNamespace(**names)
+
+
+async def test_the_bot_of_the_readme_greets_and_echoes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller hears the greeting, then itself, and # ends the call."""
+    monkeypatch.chdir(tmp_path)
+    Path("welcome.wav").write_bytes(b"RIFF,\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\x08\0\0\0" + b"\1\2" * 4)
+    bot = example("bot").bot
+    from vonage_sock.simulator.dtmf import parse_dtmf
+
+    async with asyncio.timeout(20), vonage_sock.Server(bot, port=0) as server:
+        report = await vonage_sock.VonageCall(
+            vonage_sock.CallOrder(
+                target=server.addresses.socket_url,
+                audio=AudioFile.shipped_clip(),
+                plan=vonage_sock.LegPlan(
+                    audio_format=vonage_sock.AudioFormat(16000), key_presses=parse_dtmf("1w1#")
+                ),
+            )
+        ).run()
+
+    assert "server" == report["closed_by"]
+    assert 10 < report["echo"]["frames"]
+
+
+async def test_the_caller_and_the_behaviours_of_the_readme_work_together() -> None:
+    """The example caller calls a server with the example behaviours, and hears its echo half a second later."""
+    async with asyncio.timeout(30), vonage_sock.Server(behaviours=example("behaviour").behaviours, port=0) as server:
+        report = await example("caller").try_it(server.addresses.answer_url)
+
+    assert 270 == report["frames_sent"] == report["frames_received"]
+    assert 500 <= report["echo"]["delay_ms"]["p50"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_stands_in_the_readme(name: str) -> None:
+    """Nothing is there that isn't documented."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+
+    assert [] == [option for option in options if option not in README]
+
+
+def test_the_readme_s_commands_and_options_exist() -> None:
+    """Nothing is documented that isn't there."""
+    lines = [line.split("#")[0] for block in SHELL.findall(README) for line in block.splitlines() if "vsock " in line]
+    calls = [line.split("vsock ", 1)[1].split() for line in lines]
+
+    assert calls
+    for name, *arguments in calls:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        known = {option for parameter in command.params for option in parameter.opts}
+
+        assert {argument for argument in arguments if argument.startswith("--")} <= known
+
+
+def test_every_public_name_exit_code_event_and_route_stands_in_the_readme_or_the_interface() -> None:
+    """The tables are whole."""
+    names = [kind.name for kind in vars(events).values() if isinstance(kind, type) and hasattr(kind, "name")]
+    routes = [webhooks.ANSWER_PATH, *webhooks.EVENT_PATHS, webhooks.FALLBACK_PATH, webhooks.SOCKET_PATH]
+    wanted = [f"`{name}`" for name in names if name != "server.notice"]
+    wanted += [f"`{route}`" for route in routes] + [f"| {code.value} | {code.meaning} |" for code in ExitCode]
+
+    assert [] == [text for text in wanted if text not in README]
+
+
+def test_the_public_interface_can_be_imported() -> None:
+    """Each name of ``__all__`` leads somewhere, and nothing else does."""
+    assert [] == [name for name in vonage_sock.__all__ if not hasattr(vonage_sock, name)]
+    assert not hasattr(vonage_sock, "nothing")
+    assert sorted(vonage_sock.__all__) == dir(vonage_sock)
+
+
+def test_the_changelog_knows_this_version() -> None:
+    """A release without a word about it can't happen."""
+    assert f"## {vonage_sock.__version__}" in (ROOT / "CHANGELOG.md").read_text()

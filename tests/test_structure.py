@@ -1,0 +1,46 @@
+"""The tests mirror the package, so that a newcomer finds one from the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTED_TOGETHER = {
+    "__main__": "tests/cli",
+    "cli": "tests/cli",
+    "call/behaviour": "tests/call/test_session.py",
+    "call/machine": "tests/call/test_session.py",
+    "call/events": "tests/display/test_jsonlines.py",
+    "display/choose": "tests/display/test_live.py",
+    "display/keys": "tests/display/test_model.py",
+    "display/wording": "tests/display/test_model.py",
+    "display/status": "tests/display/test_render.py",
+    "server/library": "tests/server/test_facade.py",
+    "audio/source": "tests/test_testing.py",
+}
+"""Modules whose tests stand elsewhere, because they only make sense together."""
+
+
+def test_each_module_has_its_tests() -> None:
+    """vonage_sock/a/b.py is tested by tests/a/test_b.py, or where the list above says."""
+    modules = [path.relative_to(ROOT / "vonage_sock").with_suffix("") for path in (ROOT / "vonage_sock").rglob("*.py")]
+    missing = []
+    for module in modules:
+        name = module.as_posix()
+        if module.name == "__init__" or name.startswith("cli/"):
+            continue
+        if not (ROOT / TESTED_TOGETHER.get(name, f"tests/{module.parent}/test_{module.name}.py")).exists():
+            missing.append(name)
+
+    assert [] == missing
+
+
+def test_the_list_of_exceptions_has_no_idle_entry() -> None:
+    """A module that has its own tests, or is gone, leaves the list."""
+    idle = [
+        name
+        for name in TESTED_TOGETHER
+        if name != "cli" and not (ROOT / "vonage_sock" / f"{name}.py").exists()
+    ]
+
+    assert [] == idle

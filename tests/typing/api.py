@@ -1,0 +1,50 @@
+"""Never run, only type-checked: the types of the public interface are an interface too."""
+
+from __future__ import annotations
+
+from typing import Any, assert_type
+
+from vonage_sock import (
+    AsyncCall,
+    AudioFile,
+    AudioFormat,
+    Behaviour,
+    Call,
+    CallOrder,
+    Echo,
+    LegPlan,
+    Play,
+    Server,
+    Then,
+    VonageCall,
+)
+
+
+class Parrot(Behaviour):
+    def audio(self, call: Call, frame: bytes) -> None:
+        assert_type(call.audio_format, AudioFormat)
+        call.send_audio(frame)
+
+
+async def bot(call: AsyncCall) -> None:
+    async for frame in call:
+        assert_type(frame, bytes)
+        await call.send(frame)
+    assert_type(await call.next_digit(), str | None)
+    assert_type(await call.play("a.wav"), bool)
+
+
+def behaviours() -> list[Behaviour]:
+    return [Parrot(), Echo(delay_ms=20), Play([AudioFile.shipped_clip()], then=Then.HANGUP)]
+
+
+async def main() -> None:
+    async with Server(bot, behaviours=behaviours, port=0, headers={"a": 1}) as server:
+        assert_type(server.addresses.answer_url, str)
+        order = CallOrder(
+            target=server.addresses.answer_url,
+            audio=AudioFile.shipped_clip(),
+            plan=LegPlan(audio_format=AudioFormat(16000)),
+        )
+        report = await VonageCall(order).run()
+        assert_type(report, dict[str, Any])
