@@ -6,8 +6,8 @@ An hour of two-way audio takes seconds, and the time of every message is exact a
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -100,6 +100,7 @@ class _End:
     lateness: Lateness | None
     deadline: int | None = None
     wakes_at: int | None = None
+    touched: bool = True
 
     def arm(self) -> None:
         deadline = self.machine.next_deadline()
@@ -116,56 +117,63 @@ class _End:
 class _Wire:
     """Carries messages between two ends, in order, each after the same time."""
 
-    def __init__(self, ends: Sequence[_End], latency_ns: int, *, keep_messages: bool) -> None:
+    def __init__(self, ends: tuple[_End, _End], latency_ns: int, *, keep_messages: bool) -> None:
         self._ends = ends
         self._latency_ns = latency_ns
         self._keep_messages = keep_messages
-        self._arrivals: list[tuple[int, int, int, Outgoing]] = []
-        self._count = 0
+        # All messages take the same time, so that they arrive in the order in which they left.
+        self._under_way: deque[tuple[int, _End, Outgoing]] = deque()
         self.closed = False
 
     def next_at(self) -> int | None:
-        times = [end.wakes_at for end in self._ends if end.wakes_at is not None]
-        if self._arrivals:
-            times.append(self._arrivals[0][0])
-        return min(times, default=None)
+        next_at = self._under_way[0][0] if self._under_way else None
+        for end in self._ends:
+            wakes_at = end.wakes_at
+            if wakes_at is not None and (next_at is None or wakes_at < next_at):
+                next_at = wakes_at
+        return next_at
 
     def step(self, now: int) -> None:
-        while self._arrivals and self._arrivals[0][0] <= now and not self.closed:
-            _, _, to, message = heapq.heappop(self._arrivals)
-            self._deliver(to, message, now)
+        under_way = self._under_way
+        while under_way and under_way[0][0] <= now and not self.closed:
+            _, receiver, message = under_way.popleft()
+            self._deliver(receiver, message, now)
+            receiver.touched = True
         for end in self._ends:
             if end.wakes_at is not None and end.wakes_at <= now and not self.closed:
                 end.deadline = end.wakes_at = None
                 end.machine.handle_deadline(now)
+                end.touched = True
         self.flush(now)
 
     def flush(self, now: int) -> None:
-        for number, end in enumerate(self._ends):
+        for end in self._ends:
+            if not end.touched:
+                continue
+            end.touched = False
+            other = self._ends[0] if end is self._ends[1] else self._ends[1]
             for message in end.machine.messages_to_send():
                 if self._keep_messages:
                     end.sent.append(Sent(now, message))
-                self._count += 1
-                heapq.heappush(self._arrivals, (now + self._latency_ns, self._count, 1 - number, message))
+                self._under_way.append((now + self._latency_ns, other, message))
             end.take_events()
             end.arm()
 
-    def _deliver(self, to: int, message: Outgoing, now: int) -> None:
-        receiver = self._ends[to].machine
-        match message:
-            case str():
-                receiver.receive_text(message, now)
-            case bytes():
-                receiver.receive_bytes(message, now)
-            case Close(code, reason):
-                self._close(code, reason, now)
-            case _:  # an Abort
-                self._close(machine.CLOSE_ABNORMAL, "", now)
+    def _deliver(self, receiver: _End, message: Outgoing, now: int) -> None:
+        if isinstance(message, bytes):
+            receiver.machine.receive_bytes(message, now)
+        elif isinstance(message, str):
+            receiver.machine.receive_text(message, now)
+        elif isinstance(message, Close):
+            self._close(message.code, message.reason, now)
+        else:
+            self._close(machine.CLOSE_ABNORMAL, "", now)
 
     def _close(self, code: int, reason: str, now: int) -> None:
         self.closed = True
         for end in self._ends:
             end.machine.receive_close(code, reason, now)
+            end.touched = True
 
 
 class PcmSource(FramesSource):

@@ -110,6 +110,17 @@ async def test_ctrl_c_closes_calls_and_completes_files(vsock: Vsock, tmp_path: P
     assert frame == pcm_of(tmp_path / "out.wav")
 
 
+async def test_a_signal_that_is_delivered_twice_is_one(vsock: Vsock) -> None:
+    """``timeout`` signals a program and then its group; it still ends in peace."""
+    server = await vsock("serve", "--port", 0, "--json")
+    await server.event("server.started")
+
+    server.interrupt()
+    server.interrupt()
+
+    assert (0, "") == (await server.end())[::2]
+
+
 async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:
     """While a peer doesn't answer our close frame, the second Ctrl-C exits with 130."""
     server = await vsock("serve", "--port", 0, "--json")
@@ -123,7 +134,10 @@ async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:
 
     server.interrupt()
     close_frame = await reader.readexactly(4)
-    server.interrupt()
+    ended = asyncio.create_task(server.process.wait())
+    while not ended.done():
+        server.interrupt()
+        await asyncio.wait([ended], timeout=0.2)
     code, _, errors = await server.end()
     writer.close()
 

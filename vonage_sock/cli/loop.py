@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from vonage_sock.errors import ExitCode
+
+SAME_SIGNAL_S: Final = 0.1
 
 ResultT = TypeVar("ResultT")
 
@@ -31,19 +33,23 @@ def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:
     """
     Call ``stop`` at the first Ctrl-C or SIGTERM; the second ends the program at once with 130.
 
+    A signal that comes twice within a tenth of a second is one: ``timeout`` and job runners signal a program and then its
+    whole group.
+
     Args:
         give_up: what must still be put right then, such as a hidden cursor.
     """
     loop = asyncio.get_running_loop()
-    seen = 0
+    first_at: float | None = None
 
     def signalled() -> None:
-        nonlocal seen
-        seen += 1
-        if seen > 1:
+        nonlocal first_at
+        if first_at is None:
+            first_at = loop.time()
+            stop()
+        elif loop.time() - first_at > SAME_SIGNAL_S:
             give_up()
             os._exit(ExitCode.STOPPED)
-        stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, signalled)

@@ -31,9 +31,11 @@ class Spread:
     def add(self, span_ns: int) -> None:
         """Count one time; a negative one counts as zero."""
         span_ns = max(span_ns, 0)
-        self._bins[_bin(span_ns)] = self._bins.get(_bin(span_ns), 0) + 1
+        key = _bin(span_ns)
+        self._bins[key] = self._bins.get(key, 0) + 1
         self._count += 1
-        self._max_ns = max(self._max_ns, span_ns)
+        if span_ns > self._max_ns:
+            self._max_ns = span_ns
 
     def percentile_ms(self, percent: float) -> float:
         """The time that ``percent`` of all don't exceed."""
