@@ -28,7 +28,7 @@ class Killed(BaseException):
 
 class DyingDisk:
     """
-    ``os.write`` that takes samples in small pieces, and so many bytes of them until the process is gone.
+    ``os.write`` and ``os.pwrite`` that take samples in small pieces, and so many bytes of them until the process is gone.
 
     A header goes out whole or not at all, as the kernel does with so few bytes.
     """
@@ -36,15 +36,21 @@ class DyingDisk:
     def __init__(self, bytes_left: int, *, piece_bytes: int) -> None:
         self._left = bytes_left
         self._piece_bytes = piece_bytes
-        self._write = os.write
+        self._pwrite = os.pwrite
 
     def write(self, fd: int, data: memoryview) -> int:
-        """Write what is still allowed."""
+        """Write what is still allowed, where the file stands."""
+        written = self.pwrite(fd, data, os.lseek(fd, 0, os.SEEK_CUR))
+        os.lseek(fd, written, os.SEEK_CUR)
+        return written
+
+    def pwrite(self, fd: int, data: memoryview, offset: int) -> int:
+        """Write what is still allowed, to this place."""
         if not self._left:
             raise Killed
         if bytes(data[:4]) == b"RIFF":
-            return self._write(fd, data)
-        written = self._write(fd, data[: min(self._piece_bytes, self._left)])
+            return self._pwrite(fd, data, offset)
+        written = self._pwrite(fd, data[: min(self._piece_bytes, self._left)], offset)
         self._left -= written
         return written
 
@@ -209,7 +215,7 @@ def test_the_file_is_readable_after_a_kill_in_the_middle_of_a_write(
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "a.wav"
         fd = create_file(path, overwrite=False)
-        patch.setattr(wav.os, "write", DyingDisk(killed_after, piece_bytes=piece_bytes).write)
+        patch.setattr(wav.os, "pwrite", DyingDisk(killed_after, piece_bytes=piece_bytes).pwrite)
         expected = b""
         try:
             writer = WavWriter(fd, rate_hz=8000, channels=1)
@@ -229,19 +235,19 @@ def test_the_file_is_readable_after_a_kill_in_the_middle_of_a_write(
 def test_the_file_is_readable_after_a_kill_between_any_two_writes(pieces: list[int], killed_at_write: int) -> None:
     """The header never promises more than the file holds, and what it promises is exact."""
     calls = 0
-    write = os.write
+    pwrite = os.pwrite
 
-    def count(fd: int, data: memoryview) -> int:
+    def count(fd: int, data: memoryview, offset: int) -> int:
         nonlocal calls
         calls += 1
         if calls > killed_at_write:
             raise Killed
-        return write(fd, data)
+        return pwrite(fd, data, offset)
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "a.wav"
         fd = create_file(path, overwrite=False)
-        patch.setattr(wav.os, "write", count)
+        patch.setattr(wav.os, "pwrite", count)
         expected = b""
         try:
             writer = WavWriter(fd, rate_hz=8000, channels=1)

@@ -70,6 +70,20 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def write_all_at(fd: int, data: bytes, offset_bytes: int) -> None:
+    """
+    Write everything to this place in a file, however many calls it takes.
+
+    Raises:
+        OSError: as ``write_all``.
+    """
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset_bytes)
+        view = view[written:]
+        offset_bytes += written
+
+
 class WavWriter:
     """
     Writes 16-bit PCM to a new WAV file.
@@ -88,7 +102,7 @@ class WavWriter:
         self.block_bytes = channels * SAMPLE_BYTES
         self._data_bytes = 0
         try:
-            write_all(fd, wav_header(rate_hz, channels, 0))
+            write_all_at(fd, wav_header(rate_hz, channels, 0), 0)
         except OSError:
             os.close(fd)
             raise
@@ -107,11 +121,8 @@ class WavWriter:
         """
         if self._data_bytes + len(pcm) > MAX_DATA_BYTES:
             raise OSError("a WAV file holds at most 4 GiB")
-        os.lseek(self._fd, HEADER_BYTES + self._data_bytes, os.SEEK_SET)
-        write_all(self._fd, pcm)
-        header = wav_header(self._rate_hz, self._channels, self._data_bytes + len(pcm))
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        write_all(self._fd, header)
+        write_all_at(self._fd, pcm, HEADER_BYTES + self._data_bytes)
+        write_all_at(self._fd, wav_header(self._rate_hz, self._channels, self._data_bytes + len(pcm)), 0)
         self._data_bytes += len(pcm)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, 
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
-from vonage_sock.errors import ExitCode, VsockError
+from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.caller import open_audio
@@ -102,6 +102,8 @@ class Caller:
         self._options = options
         self._clock = SystemClock()
         self._saving = Saving(self._path("save"), self._path("save_stereo"))
+        if options["save"] is not None and options["save"] == options["save_stereo"]:
+            raise UsageError("--save and --save-stereo name the same file; give each its own")
         headers = parse_headers(options["headers"])
         check_headers(headers)
         duration_s = options["duration_s"]

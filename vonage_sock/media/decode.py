@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import stat
 import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Final
@@ -33,10 +34,14 @@ LOW_WATER_FRAMES: Final = 4 * FRAMES_PER_SECOND
 KEEP_DECODED_FRAMES: Final = 60 * FRAMES_PER_SECOND
 LOWEST_RATE_HZ: Final = 1_000
 HIGHEST_RATE_HZ: Final = 768_000
+LOUDEST: Final = 16.0
+"""Full scale is 1; beyond this a sample is a mistake, and sums of such mistakes are no numbers any more."""
+MISSING_S: Final = 0.1
 
 _decoders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="vsock-decode")
 
 Samples = npt.NDArray[np.float32]
+Stamp = tuple[int, int, int]
 
 
 class AudioFile:
@@ -50,9 +55,12 @@ class AudioFile:
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         self.path = path
         self.name = name or path.name
-        self._kept: dict[int, tuple[tuple[int, int], list[bytes]]] = {}
+        self._kept: dict[int, tuple[Stamp, list[bytes]]] = {}
+        self._measured = self.stamp()
         try:
-            with soundfile.SoundFile(path) as file:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise AudioFileError(f"{self.name}: {_why_not_a_file(path)}")
+            with _ForwardFile(path) as file:
                 self.rate_hz = int(file.samplerate)
                 self.channels = int(file.channels)
                 self.samples = int(file.frames)
@@ -76,24 +84,27 @@ class AudioFile:
 
     def __call__(self, audio_format: AudioFormat) -> Source:
         """Start to play it: a source of its own for each call."""
+        stamp = self.stamp()
         kept = self._kept.get(audio_format.rate_hz)
-        if kept is not None and kept[0] == self._stamp():
+        if kept is not None and kept[0] == stamp:
             return FramesSource(self.name, kept[1], len(kept[1]))
-        total_frames = -(-self.samples * audio_format.rate_hz // (self.rate_hz * audio_format.frame_samples))
+        total_frames = None
+        if stamp == self._measured:
+            total_frames = -(-self.samples * audio_format.rate_hz // (self.rate_hz * audio_format.frame_samples))
         return FrameSource(self, audio_format, total_frames)
 
-    def keep(self, audio_format: AudioFormat, frames: list[bytes]) -> None:
-        """Remember the decoded frames for as long as the file doesn't change."""
-        stamp = self._stamp()
-        if stamp is not None:
+    def keep(self, audio_format: AudioFormat, frames: list[bytes], stamp: Stamp | None) -> None:
+        """Remember the decoded frames for as long as the file doesn't change; ``stamp`` is from before it was decoded."""
+        if stamp is not None and stamp == self.stamp():
             self._kept[audio_format.rate_hz] = stamp, frames
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def stamp(self) -> Stamp | None:
+        """What changes with the file; None when it is gone."""
         try:
             status = self.path.stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class FrameSource:
@@ -111,10 +122,11 @@ class FrameSource:
         self._format = audio_format
         self._frames: deque[bytes] = deque()
         self._kept: list[bytes] | None = []
+        self._begun = False
+        self._stamp = file.stamp()
         self._blocks = _frame_blocks(file.path, audio_format)
         self._finished = False
-        self._job: Future[None] | None = None
-        self._decode_ahead()
+        self._job = _decoders.submit(self._decode_block)
 
     def take(self) -> bytes | None:
         """The next frame."""
@@ -127,31 +139,33 @@ class FrameSource:
         return self._finished and not self._frames
 
     def close(self) -> None:
-        """Stop decoding."""
+        """Stop decoding; a block that is under way is the last."""
         self._finished = True
         self._frames.clear()
+        # After the job, since a generator can't be closed while it runs.
+        self._job.add_done_callback(lambda _: self._blocks.close())
 
     async def first_block(self) -> None:
         """Wait until the first block is decoded."""
-        if self._job is not None:
-            await asyncio.wrap_future(self._job)
+        await asyncio.wrap_future(self._job)
 
     def _decode_ahead(self) -> None:
-        if self._job is None or self._job.done():
+        if self._job.done():
             self._job = _decoders.submit(self._decode_block)
 
     def _decode_block(self) -> None:
         try:
             block = next(self._blocks, None)
-        except (soundfile.LibsndfileError, OSError, RuntimeError, ValueError) as error:
-            self.error = str(error) or type(error).__name__
+        except Exception as error:  # noqa: BLE001  (whatever a file makes its decoder do, it ends this file only)
+            self.error = _why_damaged(error) if self._begun else _why_unreadable(self._file.path, error)
             block = None
         if block is not None and not self._finished:
+            self._begun = True
             self._frames.extend(block)
             self._remember(block)
             return
         if block is None and self.error is None and not self._finished and self._kept is not None:
-            self._file.keep(self._format, self._kept)
+            self._file.keep(self._format, self._kept, self._stamp)
         self._blocks.close()
         self._finished = True
 
@@ -207,18 +221,15 @@ def pcm_blocks(path: Path, rate_hz: int) -> Iterator[bytes]:
 
     Raises:
         soundfile.LibsndfileError: the file can't be read any further.
+        AudioFileError: it ends before its end.
     """
-    with soundfile.SoundFile(path) as file:
+    with _ForwardFile(path) as file:
         if file.samplerate == rate_hz and file.channels == 1 and file.subtype == "PCM_16":
-            yield from _exact_blocks(file)
-            return
-        resampler = None
-        if file.samplerate != rate_hz:
-            resampler = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
-        for block in _float_blocks(file):
-            yield to_pcm16(block if resampler is None else resampler.resample_chunk(block))
-        if resampler is not None:
-            yield to_pcm16(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+            for block in _blocks(file, "int16"):
+                yield block.astype("<i2").tobytes()
+        else:
+            yield from _converted_blocks(file, rate_hz)
+        file.check_complete()
 
 
 def to_pcm16(samples: Samples) -> bytes:
@@ -228,18 +239,52 @@ def to_pcm16(samples: Samples) -> bytes:
     return pcm
 
 
-def _exact_blocks(file: Any) -> Iterator[bytes]:
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """
+    A file that is read from its beginning to its end.
+
+    Told that the file can seek, soundfile seeks after each block to where it is already; libmpg123 then forgets what the
+    last MP3 frame left for the next, which is a click at every seam.
+    """
+
+    samples_read = 0
+
+    def seekable(self) -> bool:
+        """Not for us."""
+        return False
+
+    def check_complete(self) -> None:
+        """
+        Compare what was read with what the header promised; an MP3 often has only an estimate.
+
+        Raises:
+            AudioFileError: there was less.
+        """
+        missing = self.frames - self.samples_read
+        if self.format != "MP3" and missing > MISSING_S * self.samplerate:
+            missing_s, promised_s = missing / self.samplerate, self.frames / self.samplerate
+            raise AudioFileError(f"the file is damaged ({missing_s:.1f} s of {promised_s:.1f} s are missing)")
+
+
+def _blocks(file: _ForwardFile, dtype: str) -> Iterator[npt.NDArray[Any]]:
     length = round(FIRST_BLOCK_S * file.samplerate)
-    while len(block := file.read(length, dtype="int16")):
-        yield block.astype("<i2").tobytes()
+    while len(block := file.read(length, dtype=dtype, always_2d=True)):
+        file.samples_read += len(block)
+        yield block
         length = round(BLOCK_S * file.samplerate)
 
 
-def _float_blocks(file: Any) -> Iterator[Samples]:
-    length = round(FIRST_BLOCK_S * file.samplerate)
-    while len(block := file.read(length, dtype="float32", always_2d=True)):
-        yield block.mean(axis=1, dtype=np.float32)
-        length = round(BLOCK_S * file.samplerate)
+def _converted_blocks(file: _ForwardFile, rate_hz: int) -> Iterator[bytes]:
+    resampler = None
+    if file.samplerate != rate_hz:
+        resampler = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
+    for block in _blocks(file, "float32"):
+        # Before the filter: there, one sample that isn't a number would silence all those around it.
+        sane = np.clip(np.nan_to_num(block), -LOUDEST, LOUDEST)
+        mono = sane.mean(axis=1, dtype=np.float32)
+        yield to_pcm16(mono if resampler is None else resampler.resample_chunk(mono))
+    if resampler is not None:
+        yield to_pcm16(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
 def _frame_blocks(path: Path, audio_format: AudioFormat) -> Generator[list[bytes], None, None]:
@@ -252,14 +297,37 @@ def _frame_blocks(path: Path, audio_format: AudioFormat) -> Generator[list[bytes
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
+    try:
+        status = path.stat()
+    except FileNotFoundError:
         return "no such file"
-    if path.is_dir():
-        return "this is a directory, not an audio file"
+    except OSError as reason:
+        return reason.strerror or str(reason)
+    if not stat.S_ISREG(status.st_mode):
+        return _why_not_a_file(path)
     if not os.access(path, os.R_OK):
         return "you may not read this file"
-    if not path.stat().st_size:
+    if not status.st_size:
         return "the file is empty"
+    if path.suffix.lower() == ".raw":
+        return "raw audio doesn't tell its rate; convert it, for instance with sox -t raw -r 16000 -e signed -b 16 -c 1"
     if isinstance(error, soundfile.LibsndfileError):
-        return f"not an audio file that can be read ({error.error_string.rstrip('.')})"
-    return str(error)
+        return f"not an audio file that can be read ({_library_words(error)})"
+    return str(error) or type(error).__name__
+
+
+def _why_damaged(error: Exception) -> str:
+    if isinstance(error, soundfile.LibsndfileError):
+        return f"the file is damaged ({_library_words(error)})"
+    return str(error) or type(error).__name__
+
+
+def _library_words(error: soundfile.LibsndfileError) -> str:
+    words: str = error.error_string
+    return words.removeprefix("Error : ").rstrip(".")
+
+
+def _why_not_a_file(path: Path) -> str:
+    if path.is_dir():
+        return "this is a directory, not an audio file"
+    return "this is a pipe or a device, which can be read only once; feed it to standard input and play -"

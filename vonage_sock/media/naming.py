@@ -79,7 +79,9 @@ class RecordingPath:
             values: what the placeholders stand for, as it came from outside.
             phrase: the phrase's number, which ends the name; None for a whole call.
         """
-        filled = Path(self.template.format(**{key: slug(value) for key, value in values.items()}))
+        # Our own number keeps its type, so that {n:03d} works; whatever else a header holds becomes text.
+        named = {key: value if key == "n" else slug(value) for key, value in values.items()}
+        filled = Path(self.template.format(**named))
         first = 1 if self.has_placeholders else number
         for at in range(first, first + MAX_SAME_NAME):
             stem = filled.stem if at == 1 else f"{filled.stem}-{at}"
@@ -94,6 +96,10 @@ class RecordingPath:
         if unknown:
             known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise UsageError(f"{self.template}: {{{unknown[0]}}} isn't known; a name may hold {known}")
+        try:
+            self.template.format(**{**dict.fromkeys(PLACEHOLDERS, ""), "n": 1})
+        except (ValueError, LookupError, AttributeError) as error:
+            raise UsageError(f"{self.template}: {error}; {{n:03d}} is the kind of format that works") from error
 
     def _check_directory(self, directory: Path) -> None:
         while "{" in str(directory):

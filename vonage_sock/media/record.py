@@ -1,7 +1,7 @@
 """
-Recordings of calls, written by one thread for all of them.
+Recordings of calls, written by one thread for all of them; a second one encodes what isn't to stay WAV.
 
-The event loop only appends to a list and, five times a second, hands over what has gathered. Disk trouble ends a
+The event loop only appends to a list and, ten times a second, hands over what has gathered. Disk trouble ends a
 recording, never a call: it is told as ``recording.failed``, and what was written before stays a valid file.
 """
 
@@ -69,8 +69,11 @@ class Recorder:
         self._path = path
         self._observer = observer
         self._clock = clock
-        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="vsock-record", daemon=True)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._encodings: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, args=(self._jobs,), name="vsock-record", daemon=True)
+        # A long call takes many seconds to encode, and what others record must be on disk meanwhile.
+        self._encoder = threading.Thread(target=self._work, args=(self._encodings,), name="vsock-encode", daemon=True)
         self._numbers: dict[str, int] = {}
         self._stdout_taken = False
         self._waiting_bytes = 0
@@ -80,9 +83,10 @@ class Recorder:
         self.failures = 0
 
     def start(self) -> None:
-        """Start the thread; events go to the running loop."""
+        """Start the threads; events go to the running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+        self._encoder.start()
 
     def open(self, call: Recorded, channels: int, phrase: int | None) -> FileSink:
         """A sink for this call; the file itself is made by the thread."""
@@ -95,7 +99,7 @@ class Recorder:
             "n": number,
         }
         sink = FileSink(self, call.id, call.audio_format, channels)
-        self._jobs.put(lambda: self._begin(sink, values, number, phrase))
+        self._jobs.put((sink, lambda: self._begin(sink, values, number, phrase)))
         return sink
 
     async def finish(self, timeout_s: float) -> bool:
@@ -104,14 +108,18 @@ class Recorder:
             return True
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self._jobs.put(lambda: loop.call_soon_threadsafe(done.set))
+        signal: _Job = (None, lambda: loop.call_soon_threadsafe(done.set))
+        self._jobs.put((None, lambda: self._encodings.put(signal)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(done.wait(), timeout_s)
         return done.is_set()
 
     async def stop(self, timeout_s: float) -> bool:
-        """``finish``, and end the thread."""
+        """``finish``, and end the threads; a recording that isn't complete by then counts as a failure."""
         finished = await self.finish(timeout_s)
+        if not finished:
+            self.failures += 1
+        self._jobs.put((None, lambda: self._encodings.put(None)))
         self._jobs.put(None)
         return finished
 
@@ -119,60 +127,64 @@ class Recorder:
 
     def submit(self, sink: FileSink, pcm: bytes) -> None:
         """Hand over audio; a disk that lags by more than 64 MiB loses the recording, not the memory."""
-        with self._lock:
-            self._waiting_bytes += len(pcm)
-            too_much = self._waiting_bytes > MAX_WAITING_BYTES
-        if too_much:
-            self._jobs.put(lambda: self._give_up(sink, OSError("the disk is too slow for this call")))
-            pcm, waiting = b"", len(pcm)
-            with self._lock:
-                self._waiting_bytes -= waiting
+        if sink.failed:
             return
-        self._jobs.put(lambda: self._append(sink, pcm))
+        with self._lock:
+            too_much = self._waiting_bytes + len(pcm) > MAX_WAITING_BYTES
+            if not too_much:
+                self._waiting_bytes += len(pcm)
+        if too_much:
+            # Told from here, since the thread may never come back from the disk.
+            self._report_failure(sink, "the disk is too slow")
+            self._jobs.put((sink, lambda: self._abandon(sink)))
+        else:
+            self._jobs.put((sink, lambda: self._append(sink, pcm)))
 
     def complete(self, sink: FileSink) -> None:
         """No more audio will come."""
-        self._jobs.put(lambda: self._end(sink))
+        self._jobs.put((sink, lambda: self._end(sink)))
 
-    # In the thread.
+    # In the threads.
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+    def _work(self, jobs: queue.SimpleQueue[_Job | None]) -> None:
+        while (job := jobs.get()) is not None:
+            sink, action = job
+            try:
+                action()
+            except Exception as error:  # noqa: BLE001  (one recording's trouble must not end the others)
+                if sink is not None:
+                    self._give_up(sink, error)
 
     def _begin(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> None:
-        try:
-            sink.file = self._open_file(sink, values, number, phrase)
-        except (OSError, RecordingError) as error:
-            sink.path = Path(self._path.template)
-            self._give_up(sink, error)
-        else:
-            sink.path = sink.file.path
-            self._tell(RecordingStarted(at=self._clock.now(), call=sink.call, path=str(sink.path)))
+        sink.path = Path(self._path.template)
+        sink.file = self._open_file(sink, values, number, phrase)
+        sink.path = sink.file.path
+        self._tell(RecordingStarted(at=self._clock.now(), call=sink.call, path=str(sink.path)))
 
     def _append(self, sink: FileSink, pcm: bytes) -> None:
         with self._lock:
             self._waiting_bytes -= len(pcm)
-        if sink.file is None:
-            return
-        try:
+        if sink.file is not None:
             sink.file.append(pcm)
-        except OSError as error:
-            self._give_up(sink, error)
 
     def _end(self, sink: FileSink) -> None:
-        if sink.file is None:
+        if isinstance(sink.file, EncodedFile):
+            self._encodings.put((sink, lambda: self._complete(sink)))
+        else:
+            self._complete(sink)
+
+    def _complete(self, sink: FileSink) -> None:
+        file = sink.file
+        if file is None:
             return
         try:
-            path, size_bytes = sink.file.complete()
-        except (OSError, RecordingError, soundfile.LibsndfileError) as error:
-            self._give_up(sink, error)
-            return
-        data_bytes = sink.file.data_bytes
-        sink.file = None
+            path, size_bytes = file.complete()
+        finally:
+            self._release(sink)
+        if not self._path.is_stdout:
+            path.stat()  # somebody may have removed it, and nobody should look for it in vain
         self.saved.append(path)
-        block_bytes = sink.channels * SAMPLE_BYTES
-        seconds = data_bytes / block_bytes / sink.audio_format.rate_hz
+        seconds = file.data_bytes / (sink.channels * SAMPLE_BYTES) / sink.audio_format.rate_hz
         self._tell(
             RecordingSaved(
                 at=self._clock.now(),
@@ -185,41 +197,67 @@ class Recorder:
         )
 
     def _give_up(self, sink: FileSink, error: Exception) -> None:
-        if sink.failed:
-            return
-        sink.failed = True
-        self.failures += 1
-        if sink.file is not None:
-            with contextlib.suppress(OSError):
-                sink.file.abandon()
-            sink.file = None
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        self._tell(RecordingFailed(at=self._clock.now(), call=sink.call, path=str(sink.path), error=reason))
+        if isinstance(sink.file, EncodedFile):
+            reason = f"{reason}; what was recorded is in {sink.file.wav.path}"
+        self._abandon(sink)
+        self._report_failure(sink, reason or type(error).__name__)
 
-    def _open_file(
-        self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None
-    ) -> WavFile | RawFile | EncodedFile:
+    def _abandon(self, sink: FileSink) -> None:
+        file = self._release(sink)
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.abandon()
+
+    def _release(self, sink: FileSink) -> RecordingFile | None:
+        # A file is completed or abandoned once: the number of its descriptor may be a caller's socket a moment later.
+        file, sink.file = sink.file, None
+        if file is not None:
+            _claimed.discard(sink.path.absolute())
+        return file
+
+    def _open_file(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> RecordingFile:
         rate_hz, channels = sink.audio_format.rate_hz, sink.channels
         if self._path.is_stdout:
             if self._stdout_taken:
                 raise RecordingError("standard output holds one recording, and another call has it")
             self._stdout_taken = True
             return _stdout_file(rate_hz, channels)
-        suffix = self._path.suffix
         for path in self._path.candidates(values, number=number, phrase=phrase):
-            path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            if suffix in _ENCODINGS and path.exists() and not self._path.overwrite:
+            _make_directory(path.parent)
+            if not _claim(path):
                 continue
-            work_path = path.with_name(path.name + WORK_SUFFIX) if suffix in _ENCODINGS else path
             try:
-                fd = create_file(work_path, overwrite=self._path.overwrite)
+                return self._make_file(path, rate_hz, channels)
             except FileExistsError:
-                continue
+                _claimed.discard(path.absolute())
+            except BaseException:
+                _claimed.discard(path.absolute())
+                raise
+        raise RecordingError("every name is taken")
+
+    def _make_file(self, path: Path, rate_hz: int, channels: int) -> RecordingFile:
+        overwrite, suffix = self._path.overwrite, self._path.suffix
+        if suffix not in _ENCODINGS:
+            fd = create_file(path, overwrite=overwrite)
             if suffix == ".raw":
                 return RawFile(path, fd)
-            wav = WavFile(work_path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
-            return wav if suffix == ".wav" else EncodedFile(path, wav, overwrite=self._path.overwrite)
-        raise RecordingError("every name is taken")
+            return WavFile(path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
+        if not overwrite and path.exists():
+            raise FileExistsError
+        work_path = path.with_name(path.name + WORK_SUFFIX)
+        writer = WavWriter(create_file(work_path, overwrite=overwrite), rate_hz=rate_hz, channels=channels)
+        return EncodedFile(path, WavFile(work_path, writer), overwrite=overwrite)
+
+    # In either.
+
+    def _report_failure(self, sink: FileSink, reason: str) -> None:
+        with self._lock:
+            if sink.failed:
+                return
+            sink.failed = True
+            self.failures += 1
+        self._tell(RecordingFailed(at=self._clock.now(), call=sink.call, path=str(sink.path), error=reason))
 
     def _tell(self, event: Event) -> None:
         # The loop may be gone when the program was stopped hard; nobody is left to tell then.
@@ -235,7 +273,7 @@ class FileSink:
         self.call = call
         self.audio_format = audio_format
         self.channels = channels
-        self.file: WavFile | RawFile | EncodedFile | None = None
+        self.file: RecordingFile | None = None
         self.path = Path()
         self.failed = False
         self._recorder = recorder
@@ -353,7 +391,8 @@ class EncodedFile:
                 os.link(part, self.path)
                 part.unlink()
         except (OSError, soundfile.LibsndfileError) as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
             raise RecordingError(f"{error}; the audio is whole in {wav_path}") from error
         wav_path.unlink()
         return self.path, self.path.stat().st_size
@@ -361,6 +400,11 @@ class EncodedFile:
     def abandon(self) -> None:
         """Leave the WAV with what there is."""
         self.wav.abandon()
+
+
+RecordingFile = WavFile | RawFile | EncodedFile
+
+_Job = tuple[FileSink | None, Callable[[], object]]
 
 
 def encode(wav_path: Path, path: Path, suffix: str) -> None:
@@ -380,11 +424,36 @@ def encode(wav_path: Path, path: Path, suffix: str) -> None:
             out.write(block)
 
 
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    except FileExistsError as error:
+        # Unlike a file's name that is taken, another number won't help.
+        raise RecordingError(f"{directory} isn't a directory") from error
+
+
+_claimed: set[Path] = set()
+_claim_lock = threading.Lock()
+
+
+def _claim(path: Path) -> bool:
+    """Take a name for the time in which it is written: ``--overwrite`` must not mix two calls of this program."""
+    with _claim_lock:
+        if (whole := path.absolute()) in _claimed:
+            return False
+        _claimed.add(whole)
+        return True
+
+
 def _stdout_file(rate_hz: int, channels: int) -> WavFile | RawFile:
     fd = os.dup(1)
     path = Path("-")
     appending = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND
     if stat.S_ISREG(os.fstat(fd).st_mode) and not appending and not os.lseek(fd, 0, os.SEEK_CUR):
         return WavFile(path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
-    write_all(fd, wav_header(rate_hz, channels, STREAMING_DATA_BYTES))
+    try:
+        write_all(fd, wav_header(rate_hz, channels, STREAMING_DATA_BYTES))
+    except OSError:
+        os.close(fd)
+        raise
     return RawFile(path, fd)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import soundfile
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, RATES_HZ, AudioFormat, Packetizer
 from vonage_sock.audio.source import FramesSource, OpenSource, Source
@@ -55,7 +56,7 @@ def open_audio(text: str, *, seconds: float | None = None) -> OpenSource:
         return lambda audio_format: FramesSource(text, tone(audio_format, frames, pitch_hz), frames)
     if text.startswith("say:"):
         return say(text.removeprefix("say:"))
-    if text.startswith("tone"):
+    if text == "tone" or text.startswith("tone:"):
         raise UsageError(f"{text!r} isn't understood; give {FORMS}")
     return AudioFile(Path(text))
 
@@ -95,15 +96,30 @@ def say(text: str) -> OpenSource:
         try:
             subprocess.run(  # noqa: S603  (our own argument list, no shell)
                 [program, "-w", str(path), "--stdin"],
-                input=text.encode(),
+                input=text.encode(errors="replace"),
                 check=True,
                 capture_output=True,
                 timeout=SAY_TIMEOUT_S,
             )
-        except (subprocess.SubprocessError, OSError) as error:
-            raise AudioFileError(f"espeak-ng could not speak the text: {error}") from error
-        spoken = {rate_hz: b"".join(pcm_blocks(path, rate_hz)) for rate_hz in RATES_HZ}
+            spoken = {rate_hz: b"".join(pcm_blocks(path, rate_hz)) for rate_hz in RATES_HZ}
+        except (subprocess.SubprocessError, OSError, soundfile.LibsndfileError) as error:
+            raise AudioFileError(f"espeak-ng could not speak the text: {_why_silent(error)}") from error
+    if not all(spoken.values()):
+        raise AudioFileError("espeak-ng found nothing to speak in the text")
     return lambda audio_format: _spoken(spoken[audio_format.rate_hz], audio_format)
+
+
+def _why_silent(error: Exception) -> str:
+    match error:
+        case subprocess.TimeoutExpired():
+            return f"it took more than {SAY_TIMEOUT_S} s"
+        case subprocess.CalledProcessError(returncode=code, stderr=bytes(stderr)):
+            lines = stderr.decode(errors="replace").strip().splitlines()
+            return lines[-1] if lines else f"it ended with code {code}"
+        case soundfile.LibsndfileError():
+            return "it made no audio"
+        case _:
+            return str(error)
 
 
 def _spoken(pcm: bytes, audio_format: AudioFormat) -> Source:
