@@ -169,10 +169,14 @@ async def bench_play(calls: int, seconds: float) -> None:
         start = min(at - max(0, n - 9) * 20.0 for n, at in enumerate(times))
         lateness += [at - start - max(0, n - 9) * 20.0 for n, at in enumerate(times)]
         steps.append((times[-1] - times[10]) / (len(times) - 11))
-    print(f"\nplay to {calls} calls, {seconds:g} s: send lateness p50 {quantile(lateness, 50):.2f} ms, "
-          f"p99 {quantile(lateness, 99):.2f} ms, max {max(lateness):.2f} ms (at the receiver)")
+    print(
+        f"\nplay to {calls} calls, {seconds:g} s: send lateness p50 {quantile(lateness, 50):.2f} ms, "
+        f"p99 {quantile(lateness, 99):.2f} ms, max {max(lateness):.2f} ms (at the receiver)"
+    )
     print(f"  our receiver's own timer: p50 {quantile(late, 50):.2f} ms, p99 {quantile(late, 99):.2f} ms")
-    print(f"  mean time between frames {statistics.mean(steps):.4f} ms; CPU {cpu:.0f} ms per call-minute, start included")
+    print(
+        f"  mean time between frames {statistics.mean(steps):.4f} ms; CPU {cpu:.0f} ms per call-minute, start included"
+    )
 
 
 async def listen(port: int, seconds: float) -> list[float]:

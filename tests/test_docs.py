@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import click
+import numpy as np
 import pytest
+import soundfile
 
 import vonage_sock
 from vonage_sock.call import events
@@ -16,6 +18,7 @@ from vonage_sock.cli import COMMANDS, cli
 from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol import webhooks
+from vonage_sock.simulator.dtmf import parse_dtmf
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,18 +37,15 @@ def example(name: str) -> SimpleNamespace:
 async def test_the_bot_of_the_readme_greets_and_echoes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller hears the greeting, then itself, and # ends the call."""
     monkeypatch.chdir(tmp_path)
-    Path("welcome.wav").write_bytes(b"RIFF,\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\x08\0\0\0" + b"\1\2" * 4)
+    soundfile.write("welcome.wav", np.full(320, 0.1), 16000)
     bot = example("bot").bot
-    from vonage_sock.simulator.dtmf import parse_dtmf
 
     async with asyncio.timeout(20), vonage_sock.Server(bot, port=0) as server:
         report = await vonage_sock.VonageCall(
             vonage_sock.CallOrder(
                 target=server.addresses.socket_url,
                 audio=AudioFile.shipped_clip(),
-                plan=vonage_sock.LegPlan(
-                    audio_format=vonage_sock.AudioFormat(16000), key_presses=parse_dtmf("1w1#")
-                ),
+                plan=vonage_sock.LegPlan(audio_format=vonage_sock.AudioFormat(16000), key_presses=parse_dtmf("1w1#")),
             )
         ).run()
 

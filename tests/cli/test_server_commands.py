@@ -29,11 +29,15 @@ async def test_a_call_is_told_in_json_lines_in_the_order_of_the_contract(vsock: 
     assert {1} == {event["v"] for event in events}
     assert "server.started" == names[0]
     assert "server.stopped" == names[-1]
-    assert {"webhook.answer", "webhook.event", "call.connected", "call.dtmf", "recording.saved", "call.ended"} < {*names}
+    assert {"webhook.answer", "webhook.event", "call.connected", "call.dtmf", "recording.saved", "call.ended"} < {
+        *names
+    }
     assert 0 == (await caller.end())[0]
 
 
-async def test_what_was_recorded_is_what_was_sent_to_the_last_sample(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+async def test_what_was_recorded_is_what_was_sent_to_the_last_sample(
+    vsock: Vsock, speech: Path, tmp_path: Path
+) -> None:
     """A recording is bit-exact."""
     server = await vsock("record", "out.wav", "--port", 0, "--once", "--json")
     started = await server.event("server.started")

@@ -7,9 +7,11 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,7 @@ Floats = npt.NDArray[np.float64]
 PHONE = AudioFormat(8000)
 WIDE = AudioFormat(16000)
 PATIENCE_S = 10.0
+NOBODY = 65534
 
 
 def speech(rate_hz: int, channels: int, seconds: float) -> Floats:
@@ -217,15 +220,35 @@ def test_an_unusable_file_is_told_before_any_call(
     assert words in str(caught.value)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-@pytest.mark.parametrize("locked", ["file", "directory"])
-def test_a_file_that_may_not_be_read_is_told_as_such(tmp_path: Path, locked: str) -> None:
-    """Whether the file or its directory is in the way."""
-    path = write_audio(tmp_path / "a.wav")
-    (path if locked == "file" else tmp_path).chmod(0)
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Root may read everything; be nobody meanwhile."""
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
 
-    with pytest.raises(AudioFileError, match=r"you may not read this file|Permission denied"):
-        AudioFile(path)
+
+@pytest.mark.parametrize(
+    ("locked", "words"), [("file", "you may not read this file"), ("directory", "Permission denied")]
+)
+def test_a_file_that_may_not_be_read_is_told_as_such(locked: str, words: str) -> None:
+    """Whether the file or its directory is in the way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        path = write_audio(folder / "a.wav")
+        (path if locked == "file" else folder).chmod(0)
+
+        with unprivileged(), pytest.raises(AudioFileError) as caught:
+            AudioFile(path)
+        folder.chmod(0o755)
+
+    assert f"a.wav: {words}" == str(caught.value)
 
 
 @pytest.mark.parametrize(

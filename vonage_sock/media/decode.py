@@ -305,7 +305,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return reason.strerror or str(reason)
     if not stat.S_ISREG(status.st_mode):
         return _why_not_a_file(path)
-    if not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK, effective_ids=True):
         return "you may not read this file"
     if not status.st_size:
         return "the file is empty"
