@@ -37,10 +37,6 @@ def test_each_module_has_its_tests() -> None:
 
 def test_the_list_of_exceptions_has_no_idle_entry() -> None:
     """A module that has its own tests, or is gone, leaves the list."""
-    idle = [
-        name
-        for name in TESTED_TOGETHER
-        if name != "cli" and not (ROOT / "vonage_sock" / f"{name}.py").exists()
-    ]
+    idle = [name for name in TESTED_TOGETHER if name != "cli" and not (ROOT / "vonage_sock" / f"{name}.py").exists()]
 
     assert [] == idle

@@ -16,6 +16,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from vonage_sock.call.events import Event, Observer
@@ -25,13 +26,27 @@ from vonage_sock.clock import SECOND, Clock
 INLINE_WRITE_BYTES: Final = 16 * 1024
 """With less than this in the socket's buffer, a write never waits, so that the reading task may do it itself."""
 
-MAX_WAITING_MESSAGES: Final = 4096
-STALLED_AFTER_NS: Final = 15 * SECOND
-CHECK_EVERY_S: Final = 5.0
-PING_EVERY_S: Final = 20.0
-CLOSE_WAIT_S: Final = 1.5
+MAX_INLINE_MESSAGES: Final = 8
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """
+    How much a driver puts up with.
+
+    Args:
+        stalled_after_s: a peer that takes nothing for so long is dropped; looked at ``check_every_s``.
+        max_waiting: a peer that lets more messages than these wait, and is sent another, is dropped.
+        close_wait_s: how long the peer has to answer our close frame.
+    """
+
+    stalled_after_s: float = 15.0
+    check_every_s: float = 5.0
+    ping_every_s: float = 20.0
+    close_wait_s: float = 1.5
+    max_waiting: int = 4096
 
 
 class Socket(Protocol):
@@ -67,11 +82,15 @@ class Socket(Protocol):
         ...
 
     def close_code(self) -> int:
-        """The peer's code, or ours; 1006 when there was no close frame."""
+        """That of whoever closed first; 1006 when the peer sent no close frame."""
         ...
 
     def close_reason(self) -> str:
         """The text that came with the code."""
+        ...
+
+    def refused(self) -> bool:
+        """We closed it by ourselves, as the peer broke the rules of WebSocket (1002, 1007, 1009)."""
         ...
 
 
@@ -81,13 +100,26 @@ class Driver:
 
     Args:
         observer: is given each event, in order; what it raises is logged and goes no further.
+        stalled: told how many messages wait when a peer that doesn't read is about to be dropped.
     """
 
-    def __init__(self, machine: Machine, socket: Socket, *, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        socket: Socket,
+        *,
+        clock: Clock,
+        observer: Observer,
+        patience: Patience | None = None,
+        stalled: Callable[[int], object] | None = None,
+    ) -> None:
         self._machine = machine
         self._socket = socket
         self._clock = clock
         self._observer = observer
+        self._patience = patience or Patience()
+        self._stalled = stalled
+        self._latest = clock.now()
         self._outbox: deque[Outgoing] = deque()
         self._wake_writer = asyncio.Event()
         self._writing_since: int | None = None
@@ -105,21 +137,24 @@ class Driver:
         try:
             self._settle()
             async for message in self._socket:
-                now = self._clock.now()
+                now = self._now()
                 if isinstance(message, bytes):
                     self._machine.receive_bytes(message, now)
                 else:
                     self._machine.receive_text(message, now)
                 self._settle(inline=True)
                 if self._outbox and self._may_write_inline():
-                    await self._write_out()
+                    await self._write_out(inline=True)
+        except BaseException:
+            self._socket.abort()
+            raise
         finally:
             await self._finish(writer, keeper)
 
     def act(self, action: Callable[[int], None]) -> None:
         """Do something to the machine from outside its messages and timers; ``action`` is given the time."""
         if not self._done:
-            action(self._clock.now())
+            action(self._now())
             self._settle()
 
     def close(self, code: int = CLOSE_GOING_AWAY, reason: str = "") -> None:
@@ -130,13 +165,18 @@ class Driver:
         """Drop the connection."""
         self._socket.abort()
 
+    def _now(self) -> int:
+        # A timer that woke early was handled at its deadline; from there time doesn't go back.
+        self._latest = max(self._latest, self._clock.now())
+        return self._latest
+
     def _settle(self, *, inline: bool = False) -> None:
         """The duties after each step of the machine: send, tell, arm."""
         messages = self._machine.messages_to_send()
         if messages:
+            if len(self._outbox) > self._patience.max_waiting:
+                self._drop_stalled()
             self._outbox.extend(messages)
-            if len(self._outbox) > MAX_WAITING_MESSAGES:
-                self._socket.abort()
             if not inline or not self._may_write_inline():
                 self._wake_writer.set()
         self._tell_events()
@@ -154,21 +194,26 @@ class Driver:
             self._timer = None
         self._armed_for = deadline
         if deadline is not None and not self._done:
-            delay_s = max(0, deadline - self._clock.now()) / SECOND
+            delay_s = max(0, deadline - self._now()) / SECOND
             self._timer = self._loop.call_later(delay_s, self._deadline_passed, deadline)
 
     def _deadline_passed(self, deadline: int) -> None:
         self._armed_for = None
         # uvloop wakes up to 1 ms early; without max() the deadline wouldn't be due yet and the timer would spin.
-        self._machine.handle_deadline(max(deadline, self._clock.now()))
+        self._latest = max(deadline, self._now())
+        self._machine.handle_deadline(self._latest)
         self._settle()
 
     def _may_write_inline(self) -> bool:
         return (
             self._writing_since is None
+            and len(self._outbox) <= MAX_INLINE_MESSAGES
             and not isinstance(self._outbox[-1], Close | Abort)
-            and self._socket.buffered_bytes() < INLINE_WRITE_BYTES
+            and not self._is_buffering()
         )
+
+    def _is_buffering(self) -> bool:
+        return self._socket.buffered_bytes() >= INLINE_WRITE_BYTES
 
     async def _write_when_woken(self) -> None:
         while True:
@@ -177,14 +222,22 @@ class Driver:
             if self._writing_since is None:
                 await self._write_out()
 
-    async def _write_out(self) -> None:
+    async def _write_out(self, *, inline: bool = False) -> None:
         self._writing_since = self._clock.now()
         try:
             while self._outbox:
+                if inline and (isinstance(self._outbox[0], Close | Abort) or self._is_buffering()):
+                    # Who writes this has to wait, and who reads mustn't.
+                    self._wake_writer.set()
+                    return
                 await self._write(self._outbox.popleft())
                 self._writing_since = self._clock.now()
         except ConnectionError:
             self._outbox.clear()
+        except Exception:  # noqa: BLE001  (it is logged whole)
+            _log.exception("a message couldn't be sent; the connection is dropped")
+            self._outbox.clear()
+            self._socket.abort()
         finally:
             self._writing_since = None
 
@@ -200,7 +253,7 @@ class Driver:
     async def _close(self, code: int, reason: str) -> None:
         self._close_sent = True
         try:
-            async with asyncio.timeout(CLOSE_WAIT_S):
+            async with asyncio.timeout(self._patience.close_wait_s):
                 await self._socket.close(code, reason)
         except TimeoutError:
             self._socket.abort()
@@ -208,18 +261,26 @@ class Driver:
             self._close_done.set()
 
     async def _keep_alive(self) -> None:
+        patience = self._patience
         pinged_at = self._clock.now()
         while True:
-            await asyncio.sleep(CHECK_EVERY_S)
+            await asyncio.sleep(patience.check_every_s)
             now = self._clock.now()
             since = self._writing_since
-            if since is not None and now - since > STALLED_AFTER_NS:
-                _log.warning("a peer that doesn't read was dropped")
-                self._socket.abort()
-            elif since is None and now - pinged_at >= PING_EVERY_S * SECOND:
+            if since is not None and now - since > patience.stalled_after_s * SECOND:
+                self._drop_stalled()
+            elif now - pinged_at >= patience.ping_every_s * SECOND and not self._is_buffering():
                 pinged_at = now
                 with contextlib.suppress(ConnectionError):
                     await self._socket.ping()
+
+    def _drop_stalled(self) -> None:
+        waiting = len(self._outbox)
+        self._outbox.clear()
+        self._socket.abort()
+        if self._stalled is not None and not self._done:
+            self._stalled(waiting)
+            self._stalled = None
 
     async def _finish(self, *tasks: asyncio.Task[None]) -> None:
         self._done = True
@@ -230,8 +291,10 @@ class Driver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        code = self._socket.close_code() or CLOSE_ABNORMAL
-        self._machine.receive_close(code, self._socket.close_reason(), self._clock.now())
+        code, reason, now = self._socket.close_code() or CLOSE_ABNORMAL, self._socket.close_reason(), self._now()
+        if self._socket.refused():
+            self._machine.close(code, now, reason=reason)
+        self._machine.receive_close(code, reason, now)
         self._tell_events()
 
 

@@ -35,9 +35,13 @@ CATALOGUE: Final = {
     for rule in (
         Rule("VS101", Level.ERROR, "a binary message of {size} bytes where a frame has {expected}: the leg is dropped"),
         Rule("VS102", Level.WARNING, "a binary message of {size} bytes where a frame has {expected}: re-framed"),
-        Rule("VS103", Level.WARNING, "a binary message of {size} bytes, an odd number: every later sample may be shifted"),
+        Rule(
+            "VS103", Level.WARNING, "a binary message of {size} bytes, an odd number: every later sample may be shifted"
+        ),
         Rule("VS201", Level.WARNING, "the caller heard a gap of {gap_ms} ms {at_s} s into the call"),
-        Rule("VS202", Level.WARNING, "more than {capacity} frames wait to be played: the platform loses what comes next"),
+        Rule(
+            "VS202", Level.WARNING, "more than {capacity} frames wait to be played: the platform loses what comes next"
+        ),
         Rule("VS301", Level.WARNING, "a text message isn't JSON: {reason}"),
         Rule("VS302", Level.WARNING, "no websocket:connected message within {waited_ms} ms: {rate_hz} Hz is assumed"),
         Rule("VS303", Level.WARNING, "a second websocket:connected message; its format is ignored"),

@@ -47,7 +47,9 @@ SERVER = (
     option("--ncco", metavar="FILE", help="Serve this NCCO instead; {socket_url} and {event_url} are filled in."),
     option("--fallback", metavar="FILE", help="NCCO for when the socket failed, was unanswered or disconnected."),
     option("--echo", is_flag=True, help="Return what the caller says."),
-    option("--delay", "delay_ms", type=click.IntRange(0, 60_000), default=0, metavar="MS", help="Echo that much later."),
+    option(
+        "--delay", "delay_ms", type=click.IntRange(0, 60_000), default=0, metavar="MS", help="Echo that much later."
+    ),
     option("--overwrite", is_flag=True, help="Recordings may replace files."),
     option("--stereo", is_flag=True, help="Record the caller left and what the caller heard right."),
     option("--split", is_flag=True, help="Record one file per phrase."),

@@ -120,9 +120,7 @@ class Plan:
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
             **({"max_calls": 1} if options.once else {}),
         )
-        self.recording = (
-            None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
-        )
+        self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
         self.files = [open_playable(name) for name in options.play]
         self.keys = {}
         for text in options.on_dtmf:
@@ -210,9 +208,7 @@ class Session:
             clock=self._clock,
         )
         self._recorder = (
-            None
-            if plan.recording is None
-            else Recorder(plan.recording, observer=self._server.tell, clock=self._clock)
+            None if plan.recording is None else Recorder(plan.recording, observer=self._server.tell, clock=self._clock)
         )
 
     async def run(self) -> ExitCode:

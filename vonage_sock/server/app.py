@@ -11,11 +11,14 @@ import asyncio
 import errno
 import itertools
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self
+from urllib.parse import parse_qsl
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import (
@@ -23,11 +26,13 @@ from vonage_sock.call.events import (
     Event,
     EventPosted,
     FindingRaised,
+    Notice,
     Observer,
     ServerStarted,
     ServerStopped,
 )
 from vonage_sock.call.findings import CATALOGUE
+from vonage_sock.call.machine import CLOSE_GOING_AWAY
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError
@@ -36,9 +41,10 @@ from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.socket import ServerSocket, new_websocket
-from vonage_sock.transport import Driver, tell
+from vonage_sock.transport import Driver, Patience, tell
 
 STOP_WAIT_S: Final = 2.0
+STOP_REASON: Final = "server stopping"
 HEALTHY: Final = "ok"
 
 _log = logging.getLogger(__name__)
@@ -54,6 +60,7 @@ class VsockServer:
         make_behaviours: gives what is done in a call; asked once for each.
         observers: told of every event, in order, on the event loop.
         behaviour_names: what to call the behaviours where the server's start is told.
+        patience: what is put up with from a caller's end that doesn't read or answer.
     """
 
     def __init__(
@@ -64,8 +71,10 @@ class VsockServer:
         observers: Sequence[Observer] = (),
         behaviour_names: Sequence[str] = (),
         clock: Clock | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._config = config
+        self._patience = patience
         self._make_behaviours = make_behaviours
         self._observers = list(observers)
         self._behaviour_names = tuple(behaviour_names)
@@ -121,12 +130,12 @@ class VsockServer:
         app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
         app.router.add_route("GET", webhooks.HEALTH_PATH, self._health)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
         await self._runner.setup()
         try:
             site = web.TCPSite(self._runner, self._config.host, self._config.port)
             await site.start()
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             await self._runner.cleanup()
             raise ListenError(_why_not_listening(self._config, error)) from error
         self._host, self._port = self._runner.addresses[0][:2]
@@ -151,7 +160,7 @@ class VsockServer:
             )
         )
 
-    async def stop(self, *, code: int = 1001, reason: str = "server stopping") -> None:
+    async def stop(self, *, code: int = CLOSE_GOING_AWAY, reason: str = STOP_REASON) -> None:
         """Close the calls, wait for them at most two seconds, and stop listening; nothing is told of it yet."""
         self._stopping = True
         for _, driver in list(self._calls.values()):
@@ -246,9 +255,9 @@ class VsockServer:
         params: dict[str, Any] = dict(request.query)
         if request.method != "POST":
             return params
-        if request.content_type == "application/x-www-form-urlencoded":
-            return params | {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         raw = await request.read()
+        if request.content_type == "application/x-www-form-urlencoded":
+            return params | dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
         if not raw.strip():
             return params
         try:
@@ -288,7 +297,11 @@ class VsockServer:
 
     async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
         call_id = f"c{next(self._numbers)}"
-        behaviours = self._make_behaviours()
+        failure: Exception | None = None
+        try:
+            behaviours = self._make_behaviours()
+        except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
+            behaviours, failure = (), error
         session = CallSession(
             call_id,
             behaviours,
@@ -296,11 +309,22 @@ class VsockServer:
             now=self._clock.now(),
             remote=request.remote or "",
         )
-        driver = Driver(session, ServerSocket(request, websocket), clock=self._clock, observer=self.tell)
+        driver = Driver(
+            session,
+            ServerSocket(request, websocket),
+            clock=self._clock,
+            observer=self.tell,
+            patience=self._patience,
+            stalled=lambda waiting: self._tell_stalled(call_id, waiting),
+        )
         for behaviour in behaviours:
             if isinstance(behaviour, Bridge):
                 behaviour.attach(_acting(session, driver))
         self._calls[call_id] = session, driver
+        if failure is not None:
+            session.fail(failure)
+        if self._stopping:
+            driver.close(CLOSE_GOING_AWAY, STOP_REASON)
         try:
             await driver.run()
         finally:
@@ -323,6 +347,10 @@ class VsockServer:
         seen = self._seen_addresses(request)
         return fill_in(self._config.fallback or [], socket_url=seen.socket_url, event_url=seen.event_url)
 
+    def _tell_stalled(self, call_id: str, waiting: int) -> None:
+        message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"
+        self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
+
     def tell(self, event: Event) -> None:
         """Give an event to the observers."""
         if isinstance(event, FindingRaised) and event.level == "error" and event.count == 1:
@@ -342,6 +370,24 @@ def _acting(session: CallSession, driver: Driver) -> Callable[[Callable[[], None
     return act
 
 
+def _http_log() -> logging.Logger:
+    """Where aiohttp logs, without what anybody on the internet may cause."""
+    logging.getLogger("aiohttp.websocket").addFilter(_is_not_about_subprotocols)
+    log = logging.getLogger(f"{__name__}.http")
+    log.addFilter(_is_our_fault)
+    return log
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """What isn't HTTP is answered with 400 and no more."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+def _is_not_about_subprotocols(record: logging.LogRecord) -> bool:
+    """Vonage's older clients offer one that we don't choose: no reason for a warning at each call."""
+    return "overlap" not in record.msg
+
+
 def _json(value: object) -> web.Response:
     return web.Response(text=jsontext.dumps(value), content_type="application/json")
 
@@ -352,6 +398,9 @@ def _text_or_none(value: object) -> str | None:
 
 def _why_not_listening(config: ServerConfig, error: Exception) -> str:
     where = f"{config.host}:{config.port}"
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return f"{config.host!r} isn't an address or a known name; use 127.0.0.1, or 0.0.0.0 for all addresses"
+    not_here = f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
     match getattr(error, "errno", None):
         case errno.EADDRINUSE:
             return (
@@ -361,6 +410,9 @@ def _why_not_listening(config: ServerConfig, error: Exception) -> str:
         case errno.EACCES:
             return f"you may not listen on {where}; ports below 1024 need rights, choose a higher one with --port"
         case errno.EADDRNOTAVAIL:
-            return f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
+            return not_here
+        case None if "could not bind on any address" in str(error):
+            # Newer Pythons try the next address of a name, and in the end say no more than this.
+            return not_here
         case _:
             return f"can't listen on {where}: {error}"

@@ -12,13 +12,15 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 
-from aiohttp import WSMsgType, web
+from aiohttp import WebSocketError, WSMsgType, web
 
-from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE
+from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NO_CODE, CLOSE_NORMAL
 from vonage_sock.server.config import MAX_MESSAGE_BYTES
 
 MAX_REASON_BYTES = 123
 """What a close frame has room for. Source: RFC 6455, sections 5.5 and 5.5.1."""
+
+SENDABLE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
 
 def new_websocket() -> web.WebSocketResponse:
@@ -32,8 +34,10 @@ class ServerSocket:
     def __init__(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
         self._websocket = websocket
         self._transport = request.transport
+        self._code = CLOSE_ABNORMAL
         self._reason = ""
-        self._close_sent: int | None = None
+        self._refused = False
+        self._close_sent: tuple[int, str] | None = None
         self._read_to_the_end = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
@@ -46,6 +50,8 @@ class ServerSocket:
                     continue
                 if message.type is WSMsgType.CLOSE:
                     await self._answer_close(message.data, message.extra)
+                elif isinstance(message.data, WebSocketError):
+                    self._code, self._reason, self._refused = message.data.code, str(message.data), True
                 return
         finally:
             self._read_to_the_end.set()
@@ -67,8 +73,8 @@ class ServerSocket:
     async def close(self, code: int, reason: str) -> None:
         """Write a close frame and wait for the peer's."""
         if self._close_sent is None and not self._websocket.closed:
-            self._close_sent = code
-            body = struct.pack("!H", code) + reason.encode()[:MAX_REASON_BYTES]
+            body = close_body(code, reason)
+            self._close_sent = struct.unpack("!H", body[:2])[0], body[2:].decode()
             await self._websocket.send_frame(body, WSMsgType.CLOSE)
         await self._read_to_the_end.wait()
 
@@ -82,20 +88,36 @@ class ServerSocket:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def close_code(self) -> int:
-        """The peer's code, or ours; 1006 when there was no close frame."""
-        code = self._websocket.close_code
-        if code == 0:
-            # aiohttp's word for a close frame without a code.
-            return CLOSE_NO_CODE
-        return code or CLOSE_ABNORMAL
+        """That of whoever closed first; 1006 when the peer sent no close frame."""
+        return self._code
 
     def close_reason(self) -> str:
         """The text that came with the code."""
         return self._reason
 
+    def refused(self) -> bool:
+        """The peer broke the rules of WebSocket, and aiohttp closed with a code that says how."""
+        return self._refused
+
     async def _answer_close(self, code: int, reason: str | None) -> None:
-        self._reason = reason or ""
         if self._close_sent is None:
-            await self._websocket.close(code=code or 1000, drain=False)
-        elif self._transport is not None:
+            # aiohttp gives a close frame without a code as 0.
+            self._code, self._reason = code or CLOSE_NO_CODE, reason or ""
+            await self._websocket.close(code=code or CLOSE_NORMAL, drain=False)
+            return
+        # A peer may answer with a code of its own, which says nothing.
+        self._code, self._reason = self._close_sent
+        if self._transport is not None:
             self._transport.close()
+
+
+def close_body(code: int, reason: str) -> bytes:
+    """
+    What a close frame holds: a code that may be sent, 1011 in place of any other, and as much of the reason as fits.
+
+    Source: RFC 6455, sections 7.4.1 and 7.4.2.
+    """
+    if code not in SENDABLE_CODES and not 3000 <= code <= 4999:
+        code = CLOSE_INTERNAL_ERROR
+    text = reason.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore")
+    return struct.pack("!H", code) + text.encode()

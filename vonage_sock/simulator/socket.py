@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import Close
 
 from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.errors import ConnectError
@@ -24,8 +26,11 @@ async def open_socket(url: str, headers: Mapping[str, str], *, timeout_s: float 
     Raises:
         ConnectError: nobody listens, the name isn't known, TLS fails, or the server refuses the upgrade.
     """
+    for name, value in headers.items():
+        if not value.isascii() or not value.isprintable():
+            raise ConnectError(f"{url} can't be called: the {name} header holds what HTTP can't carry")
     try:
-        connection = await connect(
+        connection = await _ConnectOnce(
             url,
             additional_headers=dict(headers),
             compression=None,
@@ -44,9 +49,21 @@ async def open_socket(url: str, headers: Mapping[str, str], *, timeout_s: float 
         raise ConnectError(f"{url} answers, but not as a websocket: {error}") from error
     except TimeoutError as error:
         raise ConnectError(f"{url} didn't answer within {timeout_s:g} s") from error
+    except ssl.SSLError as error:
+        raise ConnectError(f"can't reach {url}: TLS fails ({_tls_reason(error)})") from error
     except OSError as error:
         raise ConnectError(f"can't reach {url}: {reason_of(error)}") from error
+    except ValueError as error:
+        raise ConnectError(f"{url} can't be called: {error}") from error
     return ClientSocket(connection)
+
+
+class _ConnectOnce(connect):
+    """A connection that follows no redirect: the headers, a token among them, are for this address only."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Give the refusal back."""
+        return exc
 
 
 class ClientSocket:
@@ -54,6 +71,7 @@ class ClientSocket:
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
+        self._close_called = False
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Messages until the socket is closed."""
@@ -80,6 +98,7 @@ class ClientSocket:
 
     async def close(self, code: int, reason: str) -> None:
         """Write a close frame and wait for the peer's."""
+        self._close_called = True
         await self._connection.close(code, reason)
 
     def abort(self) -> None:
@@ -91,12 +110,23 @@ class ClientSocket:
         return self._connection.transport.get_write_buffer_size()
 
     def close_code(self) -> int:
-        """The peer's code, or ours; 1006 when there was no close frame."""
+        """That of whoever closed first; 1006 when the peer sent no close frame."""
+        sent = self._close_sent_first()
+        if sent is not None and (self._connection.protocol.close_rcvd is not None or not self._close_called):
+            return sent.code
         return self._connection.close_code or CLOSE_ABNORMAL
 
     def close_reason(self) -> str:
         """The text that came with the code."""
         return self._connection.close_reason or ""
+
+    def refused(self) -> bool:
+        """The peer broke the rules of WebSocket, and the library closed with a code that says how."""
+        return not self._close_called and self._close_sent_first() is not None
+
+    def _close_sent_first(self) -> Close | None:
+        protocol = self._connection.protocol
+        return None if protocol.close_rcvd_then_sent else protocol.close_sent
 
 
 def reason_of(error: OSError) -> str:
@@ -118,3 +148,5 @@ def _why_refused(url: str, status: int) -> str:
     return f"{url} refused the call with HTTP {status}: {hint}"
 
 
+def _tls_reason(error: ssl.SSLError) -> str:
+    return getattr(error, "verify_message", "") or (error.reason or str(error)).lower().replace("_", " ")

@@ -25,7 +25,7 @@ from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import KNOWN_ACTIONS, Ncco, WebsocketEndpoint, read_ncco, websocket_endpoint
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.leg import HeardSink, LegPlan, VonageLeg
-from vonage_sock.simulator.socket import open_socket
+from vonage_sock.simulator.socket import OPEN_WAIT_S, open_socket
 from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, Webhooks
 from vonage_sock.transport import Driver, tell
 
@@ -59,7 +59,9 @@ class CallOrder:
     def __post_init__(self) -> None:
         check_target(self.target)
         if self.event_url is not None and urlsplit(self.event_url).scheme not in ("http", "https"):
-            raise UsageError(f"--event-url {self.event_url!r} isn't a web address; give it as https://example.com/events")
+            raise UsageError(
+                f"--event-url {self.event_url!r} isn't a web address; give it as https://example.com/events"
+            )
 
 
 def check_target(target: str) -> str:
@@ -114,6 +116,7 @@ class VonageCall:
     Args:
         observers: told of every event; the last is ``CallReported``.
         heard: takes what was said and heard.
+        answer_timeout_s, open_timeout_s: how long a webhook's answer and the opening of the socket may take.
     """
 
     def __init__(
@@ -123,8 +126,12 @@ class VonageCall:
         observers: Sequence[Observer] = (),
         heard: HeardSink | None = None,
         clock: Clock | None = None,
+        answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        open_timeout_s: float = OPEN_WAIT_S,
     ) -> None:
         self._order = order
+        self._answer_timeout_s = answer_timeout_s
+        self._open_timeout_s = open_timeout_s
         self._heard = heard
         self._clock = clock or SystemClock()
         self._teller = Teller(observers, self._clock)
@@ -155,7 +162,9 @@ class VonageCall:
         if urlsplit(order.target).scheme in ("ws", "wss"):
             report = await self._run_leg(order.target, order.plan, {})
         else:
-            async with Webhooks(clock=self._clock, signature_secret=order.signature_secret) as web:
+            async with Webhooks(
+                clock=self._clock, signature_secret=order.signature_secret, timeout_s=self._answer_timeout_s
+            ) as web:
                 report = await AnsweredCall(order, web, self._teller, self._run_leg).run()
         findings = [
             {"code": f.code, "level": f.level, "message": f.message, "count": f.count}
@@ -167,7 +176,11 @@ class VonageCall:
         self, url: str, plan: LegPlan, headers: dict[str, str], opened: Callable[[], None] | None = None
     ) -> JsonObject:
         source = await ready(self._order.audio(plan.audio_format))
-        socket = await open_socket(url, headers)
+        try:
+            socket = await open_socket(url, headers, timeout_s=self._open_timeout_s)
+        except BaseException:
+            source.close()
+            raise
         if opened is not None:
             opened()
         leg = VonageLeg(CALL_ID, plan, source, now=self._clock.now(), remote=url, heard=self._heard)
@@ -201,7 +214,8 @@ class AnsweredCall:
         self._web = web
         self._teller = teller
         self._run_leg = run_leg
-        self._event_urls: dict[str, str] = {}
+        self._event_urls: dict[str, tuple[str, str]] = {}
+        self._fell_back = False
         self._phone = Leg(
             uuid=str(uuid.uuid4()),
             conversation_uuid=f"CON-{uuid.uuid4()}",
@@ -224,13 +238,28 @@ class AnsweredCall:
             await self._post(self._phone, "failed", detail="cannot_route")
             raise
         await self._post(self._phone, "answered")
-        report: JsonObject = {}
-        for number, action in enumerate(ncco, 1):
-            report = await self._carry_out(number, action) or report
+        report = await self._perform(ncco)
         await self._post(self._phone, "completed", **_completed_fields(report))
         if ncco and not report:
             self._teller.find("VS409")
         return report
+
+    async def _perform(self, ncco: Ncco) -> JsonObject:
+        report: JsonObject = {}
+        was_fallback = self._fell_back
+        for number, action in enumerate(ncco, 1):
+            report = await self._carry_out(number, action) or report
+            if self._fell_back is not was_fallback:
+                break  # the fallback was performed in place of what is left
+        return report
+
+    async def _perform_fallback(self, endpoint: WebsocketEndpoint, answer: bytes) -> JsonObject:
+        """What a synchronous event was answered with takes the place of the NCCO, once in a call."""
+        if not endpoint.synchronous or self._fell_back or not answer.strip():
+            return {}
+        self._fell_back = True
+        self._teller.note("the event URL answers with an NCCO, which takes over")
+        return await self._perform(self._read_ncco(answer))
 
     async def _fetch_ncco(self) -> Ncco:
         order = self._order
@@ -298,10 +327,10 @@ class AnsweredCall:
             headers=endpoint.headers,
         )
         if endpoint.event_urls:
-            self._event_urls[leg.uuid] = endpoint.event_urls[0]
+            self._event_urls[leg.uuid] = endpoint.event_urls[0], endpoint.event_method
         await self._post(leg, "started")
         plan = replace(self._order.plan, audio_format=endpoint.audio_format, headers=endpoint.headers)
-        posts: list[asyncio.Task[None]] = []
+        posts: list[asyncio.Task[bytes]] = []
 
         def opened() -> None:
             posts.append(asyncio.create_task(self._post(leg, "answered")))
@@ -309,15 +338,15 @@ class AnsweredCall:
         try:
             report = await self._run_leg(endpoint.uri, plan, self._upgrade_headers(endpoint), opened)
         except ConnectError:
-            await self._post(leg, "failed", detail="cannot_route")
-            await self._post(self._phone, "completed", **_completed_fields({}))
+            answer = await self._post(leg, "failed", detail="cannot_route")
+            report = await self._perform_fallback(endpoint, answer)
+            await self._post(self._phone, "completed", **_completed_fields(report))
             raise
         finally:
             await asyncio.gather(*posts)
-        if report.get("closed_by") != "platform":
-            await self._post(leg, "disconnected")
+        answer = b"" if report.get("closed_by") == "platform" else await self._post(leg, "disconnected")
         await self._post(leg, "completed", **_completed_fields(report))
-        return report
+        return await self._perform_fallback(endpoint, answer) or report
 
     def _upgrade_headers(self, endpoint: WebsocketEndpoint) -> dict[str, str]:
         authorization = endpoint.authorization
@@ -327,17 +356,19 @@ class AnsweredCall:
             return {"Authorization": str(authorization.get("value", ""))}
         return self._web.authorization(None)
 
-    async def _post(self, leg: Leg, status: str, **fields: object) -> None:
-        url = self._event_urls.get(leg.uuid) or self._order.event_url or neighbour_event_url(self._order.target)
+    async def _post(self, leg: Leg, status: str, **fields: object) -> bytes:
+        """Tell an event; what came with a 200."""
+        own_url = self._order.event_url or neighbour_event_url(self._order.target)
+        url, method = self._event_urls.get(leg.uuid, (own_url, "POST"))
         if url is None:
-            return
+            return b""
         clock = self._teller.clock
         body = leg.event(status, timestamp=iso_utc(clock.wall_ns()), **fields)
         try:
-            answer = await self._web.post_event(url, body)
+            answer = await self._web.post_event(url, body, method=method)
         except ConnectError as error:
             self._teller.find("VS408", event=status, reason=str(error))
-            return
+            return b""
         if not 200 <= answer.status <= 205:
             self._teller.find("VS405", status=answer.status, event=status)
         self._teller.tell(
@@ -350,6 +381,7 @@ class AnsweredCall:
                 body=body,
             )
         )
+        return answer.body if answer.status == 200 else b""
 
 
 def neighbour_event_url(answer_url: str) -> str | None:

@@ -39,12 +39,16 @@ class Webhooks:
 
     Args:
         signature_secret: signs each request, as Vonage does for applications with signed webhooks.
+        timeout_s: how long an answer may take in all.
     """
 
-    def __init__(self, *, clock: Clock, signature_secret: str | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock, signature_secret: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self._clock = clock
         self._secret = signature_secret
-        timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        self._timeout_s = timeout_s
+        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_TIMEOUT_S)
         self._session = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT}, trust_env=False)
 
     async def __aenter__(self) -> Webhooks:  # noqa: PYI034  (nobody derives from it)
@@ -63,7 +67,7 @@ class Webhooks:
             ConnectError: nothing answers there, or not in time.
         """
         if method == "GET":
-            return await self._request("GET", str(URL(url).update_query(dict(params))), None)
+            return await self._request("GET", url, None, params)
         return await self._request("POST", url, jsontext.dumps(dict(params)).encode())
 
     async def post_event(self, url: str, body: JsonObject, *, method: str = "POST") -> Answer:
@@ -76,7 +80,7 @@ class Webhooks:
         if method == "POST":
             return await self._request("POST", url, jsontext.dumps(body).encode())
         query = {key: value if isinstance(value, str) else jsontext.dumps(value) for key, value in body.items()}
-        return await self._request("GET", str(URL(url).update_query(query)), None)
+        return await self._request("GET", url, None, query)
 
     def authorization(self, body: bytes | None) -> dict[str, str]:
         """The header that signs a request; nothing without a secret."""
@@ -86,28 +90,39 @@ class Webhooks:
         token = signed_authorization(self._secret, body=body, issued_at_s=issued_at_s, token_id=str(uuid.uuid4()))
         return {"Authorization": token}
 
-    async def _request(self, method: str, url: str, body: bytes | None) -> Answer:
+    async def _request(
+        self, method: str, url: str, body: bytes | None, query: Mapping[str, str] | None = None
+    ) -> Answer:
         headers = self.authorization(body)
         if body is not None:
             headers["Content-Type"] = "application/json"
         started_at = self._clock.now()
         try:
             async with self._session.request(
-                method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
+                method, URL(url).update_query(query or {}), data=body, headers=headers, allow_redirects=False
             ) as response:
-                content = await response.content.read(MAX_ANSWER_BYTES)
-                while not response.content.at_eof() and len(content) < MAX_ANSWER_BYTES:
-                    content += await response.content.read(MAX_ANSWER_BYTES - len(content))
+                content = await _read_body(response.content)
                 took_ms = (self._clock.now() - started_at) // MS
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise ConnectError(f"{url} gave more than {MAX_ANSWER_BYTES // 1024} KiB, which is no answer")
                 return Answer(response.status, response.content_type, content, took_ms)
         except TimeoutError as error:
             raise ConnectError(
                 f"{url} didn't answer in time (the platform waits {CONNECT_TIMEOUT_S:g} s to connect "
-                f"and {ANSWER_TIMEOUT_S:g} s in all)"
+                f"and {self._timeout_s:g} s in all)"
             ) from error
         except aiohttp.ClientConnectorError as error:
             raise ConnectError(f"can't reach {url}: {reason_of(error)}") from error
         except aiohttp.ClientConnectionError as error:
             raise ConnectError(f"{url} closed the connection without an answer") from error
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
+            raise ConnectError(f"{url} gave what isn't HTTP, or only a part of it") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise ConnectError(f"can't reach {url}: {str(error) or type(error).__name__}") from error
+            raise ConnectError(f"{url!r} isn't a web address that can be asked") from error
+
+
+async def _read_body(content: aiohttp.StreamReader) -> bytes:
+    body = b""
+    while len(body) <= MAX_ANSWER_BYTES and (more := await content.readany()):
+        body += more
+    return body

@@ -1,0 +1,29 @@
+"""One test, on both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+Test = Callable[..., Awaitable[None]]
+
+
+def on_both_loops(test: Test) -> Callable[..., None]:
+    """Run a coroutine test on the standard library's loop and on uvloop's, each with a runner of its own."""
+
+    @functools.wraps(test)
+    def run(loop_factory: Callable[[], asyncio.AbstractEventLoop], **arguments: Any) -> None:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(test(**arguments))  # type: ignore[arg-type]
+
+    own = inspect.Parameter("loop_factory", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = inspect.Signature([own, *inspect.signature(test).parameters.values()])  # type: ignore[attr-defined]
+    del run.__wrapped__  # type: ignore[attr-defined]
+    factories = [asyncio.SelectorEventLoop, uvloop.new_event_loop]
+    return pytest.mark.parametrize("loop_factory", factories, ids=["asyncio", "uvloop"])(run)

@@ -1,0 +1,102 @@
+"""What a server is told, and the addresses that follow from it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vonage_sock.errors import UsageError
+from vonage_sock.server.config import Addresses, ServerConfig, check_base_url, is_host, local_url, seen_addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.ngrok.app", "https://example.ngrok.app"),
+        ("https://example.ngrok.app/", "https://example.ngrok.app"),
+        ("http://10.0.0.1:8000/a/b/", "http://10.0.0.1:8000/a/b"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_a_base_url_loses_its_last_slash(url: str, expected: str) -> None:
+    """So that paths can be put behind it."""
+    assert expected == check_base_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("wss://example.com", "is a websocket address and must be the web server's"),
+        ("ws://example.com/socket", "is a websocket address and must be the web server's"),
+        ("example.com", "isn't a web address"),
+        ("ftp://example.com", "isn't a web address"),
+        ("https://", "isn't a web address"),
+        ("https://user:secret@example.com", "isn't a web address"),
+        ("https://example.com:0", "isn't a web address"),
+        ("https://example.com:99999", "isn't an address"),
+        ("https://[::1", "isn't an address"),
+        ("https://exa mple.com", "isn't a web address"),
+        ("https://example.com?x=1", "has something behind its path"),
+        ("https://example.com#x", "has something behind its path"),
+    ],
+)
+def test_what_cannot_be_a_base_url_is_refused_with_an_example(url: str, part: str) -> None:
+    """Each likely mistake has its sentence."""
+    with pytest.raises(UsageError) as caught:
+        ServerConfig(url=url)
+
+    assert part in str(caught.value)
+    assert str(caught.value).endswith("give it as https://example.ngrok.app")
+
+
+def test_metadata_that_vonage_would_refuse_is_refused_at_once() -> None:
+    """Not at the first call."""
+    with pytest.raises(UsageError, match="takes 611 bytes as JSON and Vonage allows 512"):
+        ServerConfig(headers={"a": "x" * 603})
+
+
+@pytest.mark.parametrize(
+    ("base", "socket"),
+    [("https://a.example/x", "wss://a.example/x/socket"), ("http://127.0.0.1:8000", "ws://127.0.0.1:8000/socket")],
+)
+def test_the_addresses_follow_from_the_base(base: str, socket: str) -> None:
+    """Secure sockets wherever the base is secure."""
+    addresses = Addresses(base)
+
+    assert (f"{base}/webhooks/answer", f"{base}/webhooks/event", socket) == (
+        addresses.answer_url,
+        addresses.event_url,
+        addresses.socket_url,
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("", "http://127.0.0.1:80"),
+        ("::1", "http://[::1]:80"),
+        ("localhost", "http://localhost:80"),
+    ],
+)
+def test_a_server_on_all_addresses_is_reached_on_this_machines(host: str, expected: str) -> None:
+    """The address to try it with."""
+    assert expected == local_url(host, 80)
+
+
+@given(st.text())
+def test_a_host_is_a_host_and_nothing_else(text: str) -> None:
+    """Whatever stands in a header, what is taken as a host holds no letter that could end it in a URL."""
+    if is_host(text):
+        assert not set(text) & set("/?#@\\ \"'<>\r\n")
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_headers_give_an_address(host: str, forwarded_host: str, proto: str) -> None:
+    """A request never makes this fail, and never chooses another scheme than the web's."""
+    headers = {"Host": host, "X-Forwarded-Host": forwarded_host, "X-Forwarded-Proto": proto}
+    base_url = seen_addresses(ServerConfig(), headers, scheme="http", fallback_url="http://127.0.0.1:1").base_url
+
+    assert base_url.startswith(("http://", "https://"))
