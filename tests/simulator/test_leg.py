@@ -552,3 +552,14 @@ def test_whatever_happens_nothing_raises_and_nothing_follows_the_end(
 
     assert json.dumps(platform.report())
     assert isinstance(events(platform)[-1], Ended)
+
+
+def test_where_a_leg_stands_is_told_from_the_caller_s_side() -> None:
+    """In is what the caller hears, out what it says, and the depth what waits to be played."""
+    platform = leg(FRAME)
+    advance(platform, 2 * FRAME_NS)
+    for _ in range(4):
+        platform.receive_bytes(OTHER, 2 * FRAME_NS)
+    stats = platform.stats(2 * FRAME_NS)
+
+    assert ("c1", 4, 3, 80.0) == (stats.call, stats.frames_in, stats.frames_out, stats.depth_ms)

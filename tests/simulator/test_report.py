@@ -35,13 +35,14 @@ def report(**changes: Any) -> dict[str, Any]:
     return plain | changes
 
 
-def test_a_call_in_four_lines() -> None:
-    """Frames, audio, trouble, end."""
+def test_a_call_in_five_lines() -> None:
+    """Frames, audio, trouble, end, findings."""
     assert [
         "101 frames sent, 100 received, 99 heard in 2.0 s at 16 kHz",
         "first audio after 1 ms; echo after 0.6 ms p50, 2.4 ms p99, over 98 frames",
         "underruns 1 (40 ms of gaps), overflow 3 frames, own timer late by 1.3 ms p99",
         "the caller hung up, code 1000",
+        "no findings",
     ] == summary_lines(report())
 
 
@@ -84,4 +85,5 @@ def test_a_leg_gives_every_figure_that_the_summary_needs() -> None:
         "the server sent no audio",
         "underruns 0 (0 ms of gaps), overflow 0 frames, own timer late by 0.0 ms p99",
         "the connection was lost, code 1006",
+        "findings: VS308 (\u00d71)",
     ] == summary_lines(leg.report() | end)

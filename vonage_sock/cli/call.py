@@ -15,6 +15,7 @@ from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, 
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
+from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
@@ -25,6 +26,7 @@ from vonage_sock.simulator.leg import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.vonage import CallOrder, VonageCall
 
+MAX_LINE = 400
 SAVE_WAIT_S = 30.0
 
 EXAMPLES = """\b
@@ -152,7 +154,7 @@ class Caller:
         code = finish(display, self._exit_code(report, heard))
         if not self._options["as_json"] and not display.broken:
             for line in summary_lines(report):
-                click.echo(f"  {line}")
+                click.echo(f"  {clean(line, MAX_LINE)}")
         return code
 
     def _make_display(self) -> Display:

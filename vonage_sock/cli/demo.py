@@ -18,6 +18,7 @@ from vonage_sock.cli.options import QUIET, VERBOSE, option
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SystemClock
 from vonage_sock.display import make_display
+from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.media.naming import RecordingPath
@@ -31,6 +32,7 @@ from vonage_sock.simulator.vonage import CallOrder, VonageCall
 
 METADATA = {"language": "en", "demo": True}
 KEYS = "w0.5,1,w0.5,2,3,#"
+MAX_LINE = 400
 SAVE_WAIT_S = 5.0
 
 EXAMPLES = """\b
@@ -103,7 +105,7 @@ def _as_demo(event: Event) -> Event:
 def _summarise(report: dict[str, Any], recorder: Recorder) -> None:
     click.echo("\nWhat the caller's side measured:")
     for line in summary_lines(report):
-        click.echo(f"  {line}")
+        click.echo(f"  {clean(line, MAX_LINE)}")
     for path in recorder.saved:
         click.echo(f"\nThe call is recorded in {path} (left: the caller, right: what the caller heard).")
     click.echo("Next: vsock serve --echo, and in another terminal vsock call http://127.0.0.1:8000/webhooks/answer")

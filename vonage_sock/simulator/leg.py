@@ -25,9 +25,10 @@ from vonage_sock.audio.playout import (
 )
 from vonage_sock.audio.source import Source
 from vonage_sock.call import machine
-from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.machine import Abort, Close, Outgoing
+from vonage_sock.call.stats import CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
@@ -124,8 +125,7 @@ class VonageLeg:
         self._late = Spread()
         self._echo = EchoMeter(plan.audio_format.rate_hz)
         self._digits = ""
-        self._frames_sent = 0
-        self._frames_received = 0
+        self._stats = CallStats(now)
         self._first_audio_at: int | None = None
         self._commands = {"clear": 0, "notify": 0}
         self._emit(
@@ -194,8 +194,8 @@ class VonageLeg:
                 at=now,
                 call=self._id,
                 duration_s=round((now - self._started_at) / SECOND, 3),
-                frames_in=self._frames_received,
-                frames_out=self._frames_sent,
+                frames_in=self._stats.incoming.frames,
+                frames_out=self._stats.outgoing.frames,
                 dtmf=self._digits,
                 close_code=code,
                 close_reason=reason,
@@ -236,6 +236,10 @@ class VonageLeg:
         """Time has come to ``now``; for callers who act from outside the driver's own verbs."""
         self._now = now
 
+    def stats(self, now: int) -> StatsUpdated:
+        """Where the call stands; in is what the caller hears, out what it says, and the depth what waits to be played."""
+        return self._stats.snapshot(self._id, now, depth_frames=self._playout.depth_frames)
+
     def report(self) -> messages.JsonObject:
         """The figures of this leg, in JSON's types; see ``simulator.report`` for what each means."""
         playout = self._playout
@@ -245,8 +249,8 @@ class VonageLeg:
         return {
             "duration_s": round((self._now - self._started_at) / SECOND, 3),
             "rate_hz": self._plan.audio_format.rate_hz,
-            "frames_sent": self._frames_sent,
-            "frames_received": self._frames_received,
+            "frames_sent": self._stats.outgoing.frames,
+            "frames_received": self._stats.incoming.frames,
             "frames_heard": playout.frames_played,
             "first_audio_ms": first_audio_ms,
             "echo": self._echo.report(),
@@ -290,7 +294,7 @@ class VonageLeg:
                 return None
             frame = self._silence
         self._echo.sent(frame, self._now)
-        self._frames_sent += 1
+        self._stats.outgoing.frame(frame, self._now)
         self._outbox.append(frame)
         return frame
 
@@ -330,7 +334,7 @@ class VonageLeg:
 
     def _receive_frame(self, frame: bytes) -> None:
         now = self._now
-        self._frames_received += 1
+        self._stats.incoming.frame(frame, now)
         if self._first_audio_at is None:
             self._first_audio_at = now
         self._echo.received(frame, now)
@@ -379,7 +383,7 @@ class VonageLeg:
         return "network" if code == machine.CLOSE_ABNORMAL else "server"
 
     def _find(self, code: str, **numbers: object) -> None:
-        event = self._findings.add(code, at=self._now, frame=self._frames_received, **numbers)
+        event = self._findings.add(code, at=self._now, frame=self._stats.incoming.frames, **numbers)
         if event is not None:
             self._emit(event)
 

@@ -15,14 +15,14 @@ JsonObject = dict[str, Any]
 
 
 def summary_lines(report: JsonObject) -> list[str]:
-    """The report in a few lines for a person."""
+    """The report in a few lines for a person; they hold text from the other side, as it came."""
     if "frames_sent" not in report:
         return ["no socket was opened"]
     lines = [_frames(report), _audio(report), _trouble(report)]
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")
     reason = f" ({report['close_reason']})" if report["close_reason"] else ""
-    return [*lines, f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}"]
+    return [*lines, f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}", _findings(report)]
 
 
 _WHO = {
@@ -59,3 +59,8 @@ def _trouble(report: JsonObject) -> str:
         f"underruns {report['underruns']} ({report['underrun_ms']:.0f} ms of gaps), "
         f"overflow {report['overflow_frames']} frames, own timer late by {report['own_lateness_ms']['p99']:.1f} ms p99"
     )
+
+
+def _findings(report: JsonObject) -> str:
+    found = [f"{finding['code']} (\u00d7{finding['count']})" for finding in report["findings"]]
+    return f"findings: {', '.join(found)}" if found else "no findings"

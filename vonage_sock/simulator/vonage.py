@@ -136,16 +136,22 @@ class VonageCall:
         self._clock = clock or SystemClock()
         self._teller = Teller(observers, self._clock)
         self._driver: Driver | None = None
+        self._leg: VonageLeg | None = None
+        self._connecting: asyncio.Task[JsonObject] | None = None
         self._hung_up = False
 
     def hang_up(self) -> None:
-        """End the call early, as the caller."""
+        """End the call early, as the caller; before the socket is open it is given up."""
         self._hung_up = True
         if self._driver is not None:
             self._driver.close(CLOSE_NORMAL)
+        elif self._connecting is not None:
+            self._connecting.cancel()
 
     def tell_stats(self) -> None:
-        """Nothing: what the leg measured stands in its report."""
+        """Tell where the call stands; whoever wants to know calls this as often as that."""
+        if self._leg is not None:
+            self._teller.tell(self._leg.stats(self._clock.now()))
 
     def tell_report(self, report: JsonObject) -> None:
         """The last event."""
@@ -159,18 +165,28 @@ class VonageCall:
             ConnectError: the target can't be reached or refuses.
         """
         order = self._order
-        if urlsplit(order.target).scheme in ("ws", "wss"):
-            report = await self._run_leg(order.target, order.plan, {})
-        else:
-            async with Webhooks(
-                clock=self._clock, signature_secret=order.signature_secret, timeout_s=self._answer_timeout_s
-            ) as web:
-                report = await AnsweredCall(order, web, self._teller, self._run_leg).run()
+        self._connecting = asyncio.create_task(self._make())
+        try:
+            report = await self._connecting
+        except asyncio.CancelledError:
+            if not self._hung_up:
+                self._connecting.cancel()
+                raise
+            report = {}
         findings = [
             {"code": f.code, "level": f.level, "message": f.message, "count": f.count}
             for f in self._teller.findings.all()
         ]
         return {"target": order.target, **report, "findings": findings + report.get("findings", [])}
+
+    async def _make(self) -> JsonObject:
+        order = self._order
+        if urlsplit(order.target).scheme in ("ws", "wss"):
+            return await self._run_leg(order.target, order.plan, {})
+        async with Webhooks(
+            clock=self._clock, signature_secret=order.signature_secret, timeout_s=self._answer_timeout_s
+        ) as web:
+            return await AnsweredCall(order, web, self._teller, self._run_leg).run()
 
     async def _run_leg(
         self, url: str, plan: LegPlan, headers: dict[str, str], opened: Callable[[], None] | None = None
@@ -183,11 +199,12 @@ class VonageCall:
             raise
         if opened is not None:
             opened()
-        leg = VonageLeg(CALL_ID, plan, source, now=self._clock.now(), remote=url, heard=self._heard)
+        leg = self._leg = VonageLeg(CALL_ID, plan, source, now=self._clock.now(), remote=url, heard=self._heard)
         self._driver = Driver(leg, socket, clock=self._clock, observer=self._teller.tell)
         if self._hung_up:
             self._driver.close(CLOSE_NORMAL)
         await self._driver.run()
+        self._leg = None
         report = leg.report()
         if (ended := self._teller.ended) is not None:
             report |= {
