@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import websockets
+from aiohttp import web
 
-from tests.cli.conftest import Vsock
+from tests.cli.conftest import Vsock, pcm_of
 
 
 async def test_text_from_the_server_can_t_act_on_the_terminal(vsock: Vsock, speech: Path) -> None:
@@ -116,3 +120,124 @@ async def test_a_running_ngrok_agent_s_address_is_taken(vsock: Vsock) -> None:
 
     assert "https://ab12.ngrok-free.app/webhooks/answer" == started["answer_url"]
     assert "wss://ab12.ngrok-free.app/socket" == started["socket_url"]
+
+
+async def test_a_whole_call_is_heard_in_one_file(vsock: Vsock, tmp_path: Path) -> None:
+    """Menu, recording and goodbye, without waiting; events go where the NCCO says, and nothing else is on stdout."""
+    events: list[dict[str, Any]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        base = f"http://{request.host}"
+        menu = {"action": "input", "type": ["dtmf"], "dtmf": {"maxDigits": 1}, "eventUrl": [f"{base}/event"]}
+        return web.json_response([{"action": "wait", "timeout": 2}, menu, {"action": "wait", "timeout": 99}])
+
+    async def event(request: web.Request) -> web.Response:
+        events.append(await request.json())
+        if "dtmf" not in events[-1]:
+            return web.Response(status=204)
+        record = {"action": "record", "timeOut": 1, "format": "wav"}
+        phone = {"action": "connect", "endpoint": [{"type": "phone", "number": "441"}]}
+        return web.json_response([record, phone])
+
+    app = web.Application()
+    app.add_routes([web.get("/answer", answer), web.post("/event", event)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/answer"
+        options = ("--fast", "--dtmf", "7", "--connect-outcome", "busy", "--record-dir", ".", "--save", "heard.wav")
+        code, output, errors = await (await vsock("call", url, "--json", "--rate", "8000", *options)).end()
+    finally:
+        await runner.cleanup()
+    lines = [json.loads(line) for line in output.splitlines()]
+
+    assert (0, "") == (code, errors)
+    assert "call.report" == lines[-1]["event"]
+    assert "7" == next(body["dtmf"]["digits"] for body in events if "dtmf" in body)
+    assert ["busy"] == [body["status"] for body in events if body.get("sip_code") == 486]
+    assert 8000 == len(pcm_of(tmp_path / "recording.wav")) // 2
+    assert 3.5 * 8000 == len(pcm_of(tmp_path / "heard.wav")) // 2
+
+
+async def test_ctrl_c_ends_a_talk(vsock: Vsock) -> None:
+    """As if the caller had hung up: the last events, and exit code 0."""
+    statuses: list[str] = []
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response([{"action": "wait", "timeout": 7200}])
+
+    async def event(request: web.Request) -> web.Response:
+        statuses.append((await request.json())["status"])
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.add_routes([web.get("/answer", answer), web.post("/event", event)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        caller = await vsock("call", f"http://127.0.0.1:{runner.addresses[0][1]}/answer", "--json")
+        while (await caller.event("webhook.event"))["status"] != "answered":
+            pass
+        caller.interrupt()
+        code, _, errors = await caller.end()
+    finally:
+        await runner.cleanup()
+
+    assert (0, "") == (code, errors)
+    assert "completed" == statuses[-1]
+
+
+async def test_a_record_dir_that_is_missing_is_a_sentence(vsock: Vsock) -> None:
+    """Before anything is called."""
+    code, output, errors = await (await vsock("call", "http://127.0.0.1:1/answer", "--record-dir", "none")).end()
+
+    assert (2, "") == (code, output)
+    assert "--record-dir none isn't a directory; create it first" in errors
+
+
+async def test_a_whole_file_in_one_message_is_named(vsock: Vsock, speech: Path) -> None:
+    """The classic mistake gets a finding with its size; strictly, it ends the call as Vonage would."""
+
+    async def hasty(socket: websockets.ServerConnection) -> None:
+        await socket.recv()
+        await socket.send(bytes(2_000_000))
+        await socket.wait_closed()
+
+    async with websockets.serve(hasty, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        lenient = await vsock("call", f"ws://127.0.0.1:{port}/", "--duration", 1, "--json")
+        strict = await vsock("call", f"ws://127.0.0.1:{port}/", "--strict", "--json")
+        reports = [
+            (code, json.loads(output.splitlines()[-1])) for code, output, _ in [await lenient.end(), await strict.end()]
+        ]
+    found = [
+        (code, {finding["code"] for finding in report["findings"]} & {"VS101", "VS102"}) for code, report in reports
+    ]
+
+    assert [(0, {"VS102"}), (3, {"VS101"})] == found
+
+
+async def test_a_server_that_closes_ends_the_call_at_once(vsock: Vsock) -> None:
+    """Also one that leaves TCP open after its close frame: what is counted ends with the frame."""
+
+    async def raw(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.split(": ")[1] for line in head.splitlines() if line.lower().startswith("sec-websocket-key"))
+        accept = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
+        writer.write(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        )
+        writer.write(b"\x88\x02\x0f\xa1")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(raw, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        _, output, _ = await (await vsock("call", f"ws://127.0.0.1:{port}/", "--json")).end()
+    report = json.loads(output.splitlines()[-1])
+
+    assert (4001, "server") == (report["close_code"], report["closed_by"])
+    assert report["duration_s"] < 0.9

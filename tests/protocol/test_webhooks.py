@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vonage_sock.protocol.webhooks import FALLBACK_STATUSES, Leg, event_kind
+from vonage_sock.protocol.webhooks import FALLBACK_STATUSES, Leg, completed_fields, event_kind, fallback_request
 
 LEG = Leg(uuid="u-1", conversation_uuid="CON-1", from_="447700900002", to="442079460001")
 
@@ -89,3 +89,55 @@ def test_more_fields_can_be_added() -> None:
 def test_three_statuses_ask_for_a_fallback() -> None:
     """Source: WebSockets guide, fallback."""
     assert {"failed", "unanswered", "disconnected"} == FALLBACK_STATUSES
+
+
+def test_an_input_event_has_no_status() -> None:
+    """What was collected, and whose leg it was."""
+    assert {
+        "dtmf": {"digits": "12", "timed_out": False},
+        "from": "447700900002",
+        "to": "442079460001",
+        "uuid": "u-1",
+        "conversation_uuid": "CON-1",
+        "timestamp": "T",
+    } == LEG.input_event(timestamp="T", dtmf={"digits": "12", "timed_out": False})
+
+
+def test_a_conversations_event_names_no_leg() -> None:
+    """Recordings, notifications and errors belong to the conversation."""
+    assert {"payload": {"a": 1}, "conversation_uuid": "CON-1", "timestamp": "T"} == LEG.conversation_event(
+        timestamp="T", payload={"a": 1}
+    )
+
+
+def test_a_transfer_names_both_conversations() -> None:
+    """From where to where."""
+    assert {
+        "conversation_uuid_from": "CON-1",
+        "conversation_uuid_to": "CON-2",
+        "uuid": "u-1",
+        "timestamp": "T",
+    } == LEG.transfer_event("CON-2", timestamp="T")
+
+
+def test_a_completed_event_tells_time_and_price() -> None:
+    """Numbers are texts there, but for the SIP code."""
+    assert {
+        "start_time": None,
+        "end_time": "E",
+        "duration": "2",
+        "rate": "0.00000000",
+        "price": "0.00000000",
+        "network": "vsock",
+        "sip_code": 200,
+        "disconnected_by": "user",
+    } == completed_fields(start_time=None, end_time="E", duration_s=1.6, by="user")
+
+
+def test_a_fallback_is_asked_with_the_original_and_why() -> None:
+    """Source: webhook reference, "Fallback URL"."""
+    assert {
+        "uuid": "u",
+        "reason": "Connection closed.",
+        "original_request": {"url": "http://a/answer", "type": "answer"},
+    } == fallback_request({"uuid": "u"}, url="http://a/answer", kind="answer", reason="Connection closed.")

@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from vonage_sock.protocol.webhooks import event_kind
+
 RawHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -35,7 +37,8 @@ class Application:
     An application at Vonage's other end: ``/answer``, ``/event`` and an echoing ``/socket``, written with aiohttp alone.
 
     ``ncco`` is what the answer gives, with ``{socket}`` and ``{base}`` filled in; ``answer`` makes another response;
-    ``event_answers`` are NCCOs to answer a status with; ``called`` is set when a socket has said something.
+    ``event_answers`` are NCCOs to answer a status (or another kind of event) with; ``files`` are served as they are;
+    ``called`` is set when a socket has said something.
     """
 
     ncco: Any = None
@@ -44,6 +47,7 @@ class Application:
     event_answers: dict[str, Any] = field(default_factory=dict)
     upgrade_status: int = 101
     socket_close: int | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     first_texts: list[Any] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,6 +72,7 @@ class Application:
         return [
             (body["status"], "socket" if str(body["to"]).startswith("ws") else "phone")
             for body in (request.json() for request in self.to("/event"))
+            if "status" in body
         ]
 
     @contextlib.asynccontextmanager
@@ -92,6 +97,8 @@ class Application:
             return await self._socket(request)
         if request.path.startswith("/event"):
             return self._event()
+        if request.path in self.files:
+            return web.Response(body=self.files[request.path])
         if request.path != "/answer":
             return web.Response(status=404)
         if self.answer is not None:
@@ -116,10 +123,10 @@ class Application:
         return json.loads(text)
 
     def _event(self) -> web.Response:
-        body = self.requests[-1].body
-        status = json.loads(body)["status"] if body else self.requests[-1].query["status"]
-        if status in self.event_answers:
-            return web.json_response(self.filled(self.event_answers[status]))
+        request = self.requests[-1]
+        kind = event_kind(request.json() if request.body else request.query)
+        if kind in self.event_answers:
+            return web.json_response(self.filled(self.event_answers[kind]))
         return web.Response(status=self.event_status)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:

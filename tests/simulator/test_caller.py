@@ -16,7 +16,7 @@ from vonage_sock.audio.source import OpenSource
 from vonage_sock.errors import AudioFileError, ExitCode, UsageError
 from vonage_sock.media.decode import AudioFile, FrameSource
 from vonage_sock.simulator import caller
-from vonage_sock.simulator.caller import MAX_SAY_LETTERS, open_audio
+from vonage_sock.simulator.caller import MAX_SAY_LETTERS, can_speak, open_audio, say
 
 PHONE = AudioFormat(8000)
 RATES = pytest.mark.parametrize(
@@ -149,6 +149,21 @@ def test_a_text_is_never_an_option(espeak: Path, text: str) -> None:
     install(espeak, 'assert sys.argv[1::2] == ["-w", "--stdin"]\n' + SPEAK)
 
     assert len(samples_of(open_audio(text)))
+
+
+def test_a_voice_can_be_asked_for(espeak: Path) -> None:
+    """By its name, as the program's own option."""
+    install(espeak, 'assert sys.argv[3:] == ["--stdin", "-v", "en-us"]\n' + SPEAK)
+
+    assert len(samples_of(say("hello", voice="en-us")))
+
+
+def test_whether_it_can_speak_is_whether_the_program_is_there(espeak: Path) -> None:
+    """A program of that name on the path."""
+    before = can_speak()
+    install(espeak, SPEAK)
+
+    assert (False, True) == (before, can_speak())
 
 
 def test_without_espeak_the_error_says_what_to_do(espeak: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from pathlib import Path
 
+from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Connected, Ended, Event, RecordingFailed, RecordingSaved
 from vonage_sock.clock import ManualClock
 from vonage_sock.media.naming import RecordingPath
@@ -99,3 +100,22 @@ async def test_a_leg_that_never_came_about_leaves_no_file(tmp_path: Path) -> Non
     await heard.stop(PATIENCE_S)
 
     assert not (tmp_path / "a.wav").exists()
+
+
+async def test_a_call_of_many_legs_is_one_file(tmp_path: Path) -> None:
+    """From the call's beginning to its end, whatever legs come and go."""
+    heard = HeardRecording(
+        RecordingPath(str(tmp_path / "a-{from}.wav")), None, observer=lambda _: None, clock=ManualClock()
+    )
+    heard.start()
+    heard.begin(AudioFormat(8000), {"from": "44"})
+    heard.write(SAID, HEARD)
+    for _ in range(2):
+        heard.observe(CONNECTED)
+        heard.write(SAID, HEARD)
+        heard.observe(ENDED)
+    heard.end()
+    await heard.stop(PATIENCE_S)
+
+    assert heard.wanted
+    assert (8000, 1, HEARD * 3) == read_wav(tmp_path / "a-44.wav")

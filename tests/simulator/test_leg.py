@@ -253,7 +253,7 @@ def test_a_full_buffer_loses_the_newest_and_notes_it() -> None:
     before = codes(platform)
     platform.receive_bytes(FRAME, 2)
 
-    assert [[], ["VS202"]] == [before, codes(platform)]
+    assert [["VS205"], ["VS205", "VS202"]] == [before, codes(platform)]
     assert 1 == platform.report()["overflow_frames"]
 
 
@@ -397,7 +397,9 @@ def test_hanging_up_is_the_last_that_is_sent() -> None:
         (False, 1000, "server", []),
         (False, 1006, "network", ["VS308"]),
         (True, 1000, "platform", []),
-        (True, 1006, "platform", []),
+        (True, 1006, "platform", ["VS310"]),
+        (False, 1005, "server", ["VS309"]),
+        (True, 1005, "platform", []),
     ],
 )
 def test_the_end_tells_who_closed_the_call(*, ours: bool, code: int, closed_by: str, found: list[str]) -> None:
@@ -563,3 +565,84 @@ def test_where_a_leg_stands_is_told_from_the_caller_s_side() -> None:
     stats = platform.stats(2 * FRAME_NS)
 
     assert ("c1", 4, 3, 80.0) == (stats.call, stats.frames_in, stats.frames_out, stats.depth_ms)
+
+
+def test_a_wav_file_sent_as_audio_is_noted() -> None:
+    """What the samples give away is told as soon as it is sure."""
+    platform = leg(OTHER)
+    advance(platform, 0)
+    platform.receive_bytes(b"RIFF" + bytes(316), 1)
+
+    assert ["VS104"] == codes(platform)
+
+
+def test_an_echo_is_not_blamed_for_the_caller_s_own_samples() -> None:
+    """What comes back byte for byte is the caller's."""
+    frames = [bytes([number]) * 320 for number in range(1, 5)] + [b"RIFF" + OTHER[4:]]
+    platform = leg(b"".join(frames))
+    advance(platform, 5 * FRAME_NS)
+    for number, frame in enumerate(frames):
+        platform.receive_bytes(frame, (5 + number) * FRAME_NS)
+
+    assert [] == codes(platform)
+
+
+@pytest.mark.parametrize(("said", "expected"), [(OTHER, ["VS110"]), (SILENCE, [])], ids=["speech", "silence"])
+def test_silence_in_answer_to_a_caller_who_speaks_is_noted(said: bytes, expected: list[str]) -> None:
+    """And to one who says nothing it is a fit answer."""
+    platform = leg(said)
+    advance(platform, 0)
+    for number in range(150):
+        advance(platform, number * FRAME_NS)
+        platform.receive_bytes(SILENCE, number * FRAME_NS)
+    platform.receive_close(1000, "", 4 * SECOND)
+
+    assert expected == codes(platform)
+
+
+def test_many_gaps_are_summed_up_at_the_end() -> None:
+    """How many, how long in all, and the longest."""
+    platform = leg()
+    for number in range(5):
+        advance(platform, number * 100 * MS)
+        platform.receive_bytes(FRAME, number * 100 * MS + 1)
+    platform.receive_close(1000, "", SECOND)
+    finding = platform.findings.all()[-1]
+
+    assert ["VS201", "VS203"] == codes(platform)
+    assert "4 gaps, 320 ms in all and up to 80 ms long: the speech sounds chopped" == finding.message
+
+
+@pytest.mark.parametrize("edition", Platform)
+def test_base64_in_text_is_told_as_audio_in_the_wrong_place(edition: Platform) -> None:
+    """In JSON or alone, and in place of what else could be said of such text."""
+    platform = leg(platform=edition)
+    platform.receive_text(json.dumps({"event": "media", "media": {"payload": "QUJD" * 100}}), 1)
+    platform.receive_text("QUJD" * 100, 2)
+    messages = [event.message for event in events(platform) if isinstance(event, MessageReceived)]
+
+    assert [("VS106", 2)] == [(finding.code, finding.count) for finding in platform.findings.all()]
+    assert [{"event": "media", "media": {"payload": "QUJD" * 100}}, "QUJD" * 100] == messages
+
+
+def test_what_is_sent_after_a_clear_is_not_counted_as_ahead() -> None:
+    """A bot that is interrupted again and again has nothing queued."""
+    platform = leg()
+    advance(platform, 0)
+    for _ in range(3):
+        for _ in range(1000):
+            platform.receive_bytes(FRAME, 1)
+        platform.receive_text('{"action":"clear"}', 2)
+
+    assert [] == codes(platform)
+
+
+@pytest.mark.parametrize(("code", "finding"), [(1009, "VS112"), (1002, "VS311")])
+def test_a_server_that_breaks_websocket_itself_is_a_finding(code: int, finding: str) -> None:
+    """An error, and the leg is over."""
+    platform = leg()
+    platform.receive_violation(code, "reserved bits", 1)
+    platform.receive_close(code, "reserved bits", 2)
+
+    assert finding in codes(platform)
+    assert None is platform.next_deadline()

@@ -182,3 +182,18 @@ def test_a_track_keeps_the_first_seconds_only(monkeypatch: pytest.MonkeyPatch) -
         track.add(bytes(320), 7 + number)
 
     assert (640, 7) == (len(track.pcm), track.started_at)
+
+
+def test_an_echo_is_known_by_its_frames() -> None:
+    """What comes back byte for byte is the caller's own; silence, which all say, is no sign of it."""
+    meter = EchoMeter(8000)
+    other = EchoMeter(8000)
+    frames = [bytes([number]) * 320 for number in range(8)]
+    for number, frame in enumerate(frames):
+        meter.sent(frame, number)
+        meter.received(frame, number)
+        other.sent(bytes(320), number)
+        other.received(bytes(320), number)
+
+    assert (True, False) == (meter.is_verbatim, other.is_verbatim)
+    assert (True, False) == (meter.anything_said, other.anything_said)

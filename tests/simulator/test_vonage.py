@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -27,7 +29,7 @@ from vonage_sock.call.events import (
 from vonage_sock.clock import MS
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.simulator.leg import LegPlan
-from vonage_sock.simulator.vonage import CallOrder, VonageCall, check_target, neighbour_event_url
+from vonage_sock.simulator.vonage import MAX_NCCOS, CallOrder, VonageCall, check_target, neighbour_event_url
 from vonage_sock.testing import PcmSource
 
 SECRET = "a secret of thirty-two characters"
@@ -188,18 +190,16 @@ async def test_the_other_actions_of_an_ncco() -> None:
     events: list[Event] = []
     async with Application().running() as app:
         app.ncco = [
-            {"action": "talk", "text": "Hello"},
-            {"action": "record"},
+            {"action": "talk", "text": "Hi"},
+            {"action": "pay"},
             {"action": "dance"},
-            {"action": "connect", "endpoint": [{"type": "phone", "number": "441"}]},
             *app.connect(),
         ]
-        report = await call(app.answer_url, events)
+        report = await call(app.answer_url, events, fast=True)
 
     assert [
-        "the caller hears: Hello",
-        "action 2 of the NCCO, record, is passed over",
-        "the connect leads to something other than a websocket and is passed over",
+        "the caller hears: Hi",
+        "action 2 of the NCCO, pay, is passed over",
     ] == [event.message for event in events if isinstance(event, Notice)]
     assert ["VS406"] == codes(report)
     assert 8 == report["frames_sent"]
@@ -275,7 +275,7 @@ async def test_authorization_custom_is_sent_as_it_is() -> None:
     ids=["html", "object", "empty", "nothing", "text", "no action", "bytes"],
 )
 async def test_an_answer_that_is_no_ncco_is_a_finding(make: Any, code: str, part: str) -> None:
-    """The call ends without a socket, with its last event."""
+    """The call ends without a socket, with an error event and its last one."""
     async with Application(answer=make).running() as app:
         report = await call(app.answer_url)
 
@@ -444,7 +444,7 @@ async def test_a_server_that_closes_first_is_told_in_the_events() -> None:
 async def test_an_ncco_without_a_socket_is_noted() -> None:
     """And the report says that none was opened."""
     async with Application(ncco=[{"action": "talk", "text": "bye"}]).running() as app:
-        report = await call(app.answer_url)
+        report = await call(app.answer_url, duration_ms=60_000)
 
     assert ["VS409"] == codes(report)
     assert "frames_sent" not in report
@@ -479,13 +479,14 @@ async def test_a_fallback_takes_over_when_the_socket_cannot_be_opened() -> None:
 
 
 async def test_a_fallback_that_fails_again_is_the_last() -> None:
-    """An application that answers every failure with the same connect doesn't keep the call alive for ever."""
+    """An application that answers every failure with the same connect doesn't keep the call alive for ever: 20 NCCOs."""
     async with Application(socket_close=4005).running() as app:
         app.ncco = [app.connect()[0] | {"eventType": "synchronous"}]
         app.event_answers = {"disconnected": app.ncco}
-        await call(app.answer_url, duration_ms=60_000)
+        report = await call(app.answer_url, duration_ms=60_000)
 
-    assert 2 == len(app.to("/socket"))
+    assert (MAX_NCCOS + 1, MAX_NCCOS + 1) == (len(app.to("/socket")), report["legs"])
+    assert ["VS427"] == codes(report)
 
 
 async def test_only_a_synchronous_connect_takes_a_fallback() -> None:
@@ -504,7 +505,7 @@ async def test_a_fallback_that_is_no_ncco_is_a_finding() -> None:
         app.ncco = [app.connect()[0] | {"eventType": "synchronous"}]
         report = await call(app.answer_url, duration_ms=60_000)
 
-    assert ["VS402"] == codes(report)
+    assert ["VS423"] == codes(report)
 
 
 class Watched(FramesSource):
@@ -568,3 +569,53 @@ def test_an_event_url_must_be_a_web_address() -> None:
 def test_the_event_url_is_the_answer_urls_neighbour(answer_url: str, expected: str | None) -> None:
     """Where the path says so and nothing else does."""
     assert expected == neighbour_event_url(answer_url)
+
+
+@pytest.mark.parametrize("status", [429, 503, 504])
+async def test_an_answer_url_that_is_busy_is_asked_once_more(status: int) -> None:
+    """The second answer counts."""
+    statuses = [status, 200]
+    async with Application().running() as app:
+        ncco = app.connect()
+        app.answer = lambda: web.json_response(ncco, status=statuses.pop(0))
+        report = await call(app.answer_url)
+
+    assert 2 == len(app.to("/answer"))
+    assert (8, []) == (report["frames_sent"], codes(report))
+
+
+async def test_another_status_is_not_asked_again() -> None:
+    """Vonage doesn't, either."""
+    async with Application(answer=lambda: web.Response(status=500)).running() as app:
+        with pytest.raises(ConnectError):
+            await call(app.answer_url)
+
+    assert 1 == len(app.to("/answer"))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_fallback_url_is_asked_when_the_answer_url_fails(method: str) -> None:
+    """With why, and what was asked before; its NCCO is carried out."""
+    async with Application().running() as app:
+        dead = "http://127.0.0.1:1/answer"
+        report = await call(dead, fallback_url=app.answer_url, fallback_method=method, method=method)
+        request = app.to("/answer")[0]
+    params = request.query if method == "GET" else request.json()
+    original = params["original_request"]
+
+    assert 8 == report["frames_sent"]
+    assert "Connection closed." == params["reason"]
+    assert {"url": dead, "type": "answer"} == (json.loads(original) if method == "GET" else original)
+    assert {"to", "from", "uuid", "conversation_uuid"} <= set(params)
+
+
+async def test_a_fallback_url_that_fails_too_ends_the_call() -> None:
+    """The sentence names it."""
+    with pytest.raises(ConnectError, match=r"127\.0\.0\.1:2/x"):
+        await call("http://127.0.0.1:1/answer", fallback_url="http://127.0.0.1:2/x")
+
+
+async def test_a_record_dir_must_be_there() -> None:
+    """Before anything is called."""
+    with pytest.raises(UsageError, match="isn't a directory"):
+        order("http://a/", record_dir=Path("/none/such"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 
 import jwt
 import pytest
@@ -12,7 +13,7 @@ from answering import Application, raw_server, saying, silent
 
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ConnectError
-from vonage_sock.simulator.web import MAX_ANSWER_BYTES, Webhooks
+from vonage_sock.simulator.web import MAX_ANSWER_BYTES, MAX_AUDIO_BYTES, NoAnswerError, Webhooks
 
 SECRET = "a secret of thirty-two characters"
 PARAMS = {"from": "447700900001", "to": "442079460000", "uuid": "u é&=+"}
@@ -21,6 +22,11 @@ PARAMS = {"from": "447700900001", "to": "442079460000", "uuid": "u é&=+"}
 def webhooks(**options: object) -> Webhooks:
     """With the system's clock."""
     return Webhooks(clock=SystemClock(), **options)  # type: ignore[arg-type]
+
+
+def compact(value: object) -> bytes:
+    """JSON without spaces, letters as they are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 async def why_not(url: str, *, method: str = "GET", **options: object) -> str:
@@ -61,7 +67,7 @@ async def test_an_event_by_get_has_its_fields_in_the_query() -> None:
 
 
 async def test_a_secret_signs_each_request_anew() -> None:
-    """HS256 over the exact bytes of the body; no hash where there is no body; no token is used twice."""
+    """HS256 over the exact bytes of the body, or a GET's parameters as compact JSON; no token is used twice."""
     async with Application().running() as app, webhooks(signature_secret=SECRET) as hooks:
         await hooks.post_event(f"{app.base}/event", {"status": "é"})
         await hooks.post_event(f"{app.base}/event", {"status": "é"})
@@ -73,7 +79,7 @@ async def test_a_secret_signs_each_request_anew() -> None:
     assert [hashlib.sha256(request.body).hexdigest() for request in app.requests[:2]] == [
         claim["payload_hash"] for claim in claims[:2]
     ]
-    assert "payload_hash" not in claims[2]
+    assert hashlib.sha256(compact(PARAMS)).hexdigest() == claims[2]["payload_hash"]
     assert 3 == len({claim["jti"] for claim in claims})
     assert {"Vonage"} == {claim["iss"] for claim in claims}
 
@@ -109,7 +115,7 @@ async def test_an_answer_that_never_ends_is_cut_off() -> None:
         url = f"http://127.0.0.1:{port}/answer"
         sentence = await why_not(url)
 
-    assert f"{url} gave more than {MAX_ANSWER_BYTES // 1024} KiB, which is no answer" == sentence
+    assert f"{url} gave more than {MAX_ANSWER_BYTES // 1024} KiB, which is too much" == sentence
 
 
 @pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n[", b"HTTP/1.1 200 OK\r\n"])
@@ -179,3 +185,38 @@ async def test_no_address_makes_more_than_a_sentence(url: str, method: str) -> N
 
     assert str(caught.value).startswith((f"can't reach {url}: ", f"{url!r} isn't a web address that can be asked"))
     assert "\n" not in str(caught.value)
+
+
+async def test_audio_is_fetched_whole() -> None:
+    """Far more than an answer may be."""
+    async with Application(files={"/a": bytes(MAX_ANSWER_BYTES * 2)}).running() as app, webhooks() as hooks:
+        audio = await hooks.fetch_audio(f"{app.base}/a")
+
+    assert MAX_ANSWER_BYTES * 2 == len(audio)
+
+
+async def test_audio_that_never_ends_is_cut_off() -> None:
+    """At 20 MiB."""
+    async with Application(files={"/a": bytes(MAX_AUDIO_BYTES + 1)}).running() as app, webhooks() as hooks:
+        with pytest.raises(ConnectError, match="gave more than 20480 KiB"):
+            await hooks.fetch_audio(f"{app.base}/a")
+
+
+async def test_a_broken_connection_is_tried_once_more() -> None:
+    """For an answer; for an event only where its answer may be an NCCO."""
+    asked: list[int] = []
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(1)
+
+    async with raw_server(close) as port, webhooks() as hooks:
+        url = f"http://127.0.0.1:{port}/x"
+        counts = []
+        for ask in (hooks.fetch_answer(url, PARAMS), hooks.post_event(url, {}), hooks.post_event(url, {}, tries=2)):
+            with pytest.raises(NoAnswerError):
+                await ask
+            counts.append(len(asked))
+            asked.clear()
+
+    assert [2, 1, 2] == counts

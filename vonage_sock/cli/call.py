@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
 from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.call.events import Event, RecordingFailed
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -20,6 +22,7 @@ from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.caller import open_audio
+from vonage_sock.simulator.connecting import OUTCOMES
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.leg import LegPlan, Platform
@@ -35,6 +38,7 @@ Examples:
   vsock call ws://127.0.0.1:8000/socket --audio question.wav --save heard.wav
   vsock call ws://localhost:5000/ws --audio say:hello --dtmf "1,w2,34#" --duration 20
   vsock call wss://example.ngrok.app/socket --rate 8000 --json
+  vsock call http://127.0.0.1:8000/webhooks/answer --fast --connect-outcome busy --shuffle-events
 """
 
 
@@ -54,7 +58,8 @@ Examples:
     "duration_s",
     type=click.FloatRange(0.02, 7200),
     metavar="S",
-    help="Hang up after S seconds, with silence behind the audio.  [default: when all has been said and heard]",
+    help="Hang up after S seconds of a socket, with silence behind the audio, or of everything else.  "
+    "[default: when all has been said and heard]",
 )
 @option("--save", metavar="FILE", help="Write what the caller heard.")
 @option("--save-stereo", metavar="FILE", help="Write what the caller said (left) and heard (right).")
@@ -63,6 +68,36 @@ Examples:
 @option("--to", "to_number", default="442079460000", metavar="NUMBER", help="Who is called.")
 @option("--event-url", metavar="URL", help="Where events go.  [default: the NCCO's, or /event beside an /answer]")
 @option("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked.")
+@option("--fallback-url", metavar="URL", help="Asked when the answer URL, or an event URL that owes an NCCO, fails.")
+@option(
+    "--connect-timeout",
+    "connect_timeout_s",
+    type=click.FloatRange(0.05, 60),
+    default=1.0,
+    metavar="S",
+    help="How long a webhook's connection may take.",
+)
+@option(
+    "--answer-timeout",
+    "answer_timeout_s",
+    type=click.FloatRange(0.05, 60),
+    default=5.0,
+    metavar="S",
+    help="How long the answer URL may take; events may take twice that.",
+)
+@option(
+    "--connect-outcome",
+    "connect_outcomes",
+    type=click.Choice(list(OUTCOMES)),
+    multiple=True,
+    default=("answered",),
+    help="How a phone, sip, app or vbc endpoint answers (repeatable: one after the other, the last for all others).",
+)
+@option("--speech", multiple=True, metavar="TEXT", help="What an input of speech recognises (repeatable: one each).")
+@option("--record-dir", metavar="DIR", help="Where record actions write.  [default: a new temporary directory]")
+@option("--fast", is_flag=True, help="Don't wait for talk, stream, wait and the like; the socket keeps its time.")
+@option("--shuffle-events", is_flag=True, help="Post events out of order, and some of them twice.")
+@option("--seed", type=int, default=1, metavar="N", help="What --shuffle-events is drawn from.")
 @option("--signature-secret", metavar="SECRET", help="Sign webhooks and the upgrade with this.")
 @option(
     "--platform",
@@ -78,8 +113,8 @@ Examples:
 def call(ctx: click.Context, /, **options: Any) -> None:
     """Be Vonage: call TARGET, a socket (ws://, wss://) or an answer URL (http://, https://).
 
-    For an answer URL the NCCO is fetched and carried out, and events are posted. The call ends when its audio is sent and
-    what it was sent has been played, or at --duration.
+    For an answer URL the NCCO is fetched and carried out in its order, and events are posted. A socket's leg ends when its
+    audio is sent and what it was sent has been played, or at --duration; then the caller hangs up.
     """
     ctx.exit(run(Caller(options).run()))
 
@@ -126,7 +161,15 @@ class Caller:
             event_url=options["event_url"],
             method=options["method"],
             signature_secret=options["signature_secret"],
+            fallback_url=options["fallback_url"],
+            fallback_method=options["method"],
+            connect_outcomes=options["connect_outcomes"],
+            speech=options["speech"],
+            record_dir=None if options["record_dir"] is None else Path(options["record_dir"]),
+            fast=options["fast"],
+            shuffle_seed=options["seed"] if options["shuffle_events"] else None,
         )
+        self._lost_recordings = 0
 
     async def run(self) -> ExitCode:
         """
@@ -138,7 +181,14 @@ class Caller:
         display = self._make_display()
         heard = HeardRecording(self._saving.mono, self._saving.stereo, observer=display, clock=self._clock)
         heard.start()
-        phone = VonageCall(self._order, observers=(heard.observe, display), heard=heard, clock=self._clock)
+        phone = VonageCall(
+            self._order,
+            observers=(heard.observe, self._count_lost, display),
+            heard=heard if heard.wanted else None,
+            clock=self._clock,
+            answer_timeout_s=self._options["answer_timeout_s"],
+            connect_timeout_s=self._options["connect_timeout_s"],
+        )
         on_stop(phone.hang_up, lambda: restore_terminal(display))
         ticker = asyncio.create_task(tick(display, self._clock, phone.tell_stats))
         try:
@@ -167,12 +217,15 @@ class Caller:
             simulated=True,
         )
 
+    def _count_lost(self, event: Event) -> None:
+        self._lost_recordings += isinstance(event, RecordingFailed)
+
     def _path(self, name: str) -> RecordingPath | None:
         template = self._options[name]
         return None if template is None else RecordingPath(template, overwrite=self._options["overwrite"])
 
     def _exit_code(self, report: dict[str, Any], heard: HeardRecording) -> ExitCode:
-        if heard.failures:
+        if heard.failures or self._lost_recordings:
             return ExitCode.RECORDING
         if any(finding["level"] == "error" for finding in report["findings"]):
             return ExitCode.PROTOCOL

@@ -85,3 +85,46 @@ class Leg:
         if status == "disconnected":
             del body["direction"]
         return body | fields
+
+    def input_event(self, *, timestamp: str, **inputs: JsonObject) -> JsonObject:
+        """What an ``input`` action collected: ``dtmf``, ``speech`` or both."""
+        return {
+            **inputs,
+            "from": self.from_,
+            "to": self.to,
+            "uuid": self.uuid,
+            "conversation_uuid": self.conversation_uuid,
+            "timestamp": timestamp,
+        }
+
+    def conversation_event(self, *, timestamp: str, **fields: object) -> JsonObject:
+        """An event about the whole conversation: a recording, a ``notify`` action's payload, an error."""
+        return {**fields, "conversation_uuid": self.conversation_uuid, "timestamp": timestamp}
+
+    def transfer_event(self, conversation_uuid: str, *, timestamp: str) -> JsonObject:
+        """The leg has gone to another conversation."""
+        return {
+            "conversation_uuid_from": self.conversation_uuid,
+            "conversation_uuid_to": conversation_uuid,
+            "uuid": self.uuid,
+            "timestamp": timestamp,
+        }
+
+
+def completed_fields(*, start_time: str | None, end_time: str, duration_s: float, by: str) -> JsonObject:
+    """What only ``completed`` has; prices are texts in euros, and here always zero."""
+    return {
+        "start_time": start_time,
+        "end_time": end_time,
+        "duration": str(round(duration_s)),
+        "rate": "0.00000000",
+        "price": "0.00000000",
+        "network": "vsock",
+        "sip_code": 200,
+        "disconnected_by": by,
+    }
+
+
+def fallback_request(original: JsonObject, *, url: str, kind: str, reason: str) -> JsonObject:
+    """What the fallback URL is asked with; ``kind`` is answer or event."""
+    return {**original, "reason": reason, "original_request": {"url": url, "type": kind}}

@@ -78,9 +78,17 @@ def noise(audio_format: AudioFormat, frames: int) -> Iterator[bytes]:
         yield samples.astype("<i2").tobytes()
 
 
-def say(text: str) -> OpenSource:
+def can_speak() -> bool:
+    """Whether espeak-ng is installed."""
+    return shutil.which("espeak-ng") is not None
+
+
+def say(text: str, *, voice: str | None = None) -> OpenSource:
     """
     Speak a text with espeak-ng.
+
+    Args:
+        voice: the name of one of its voices, such as ``en-us``; its default when None.
 
     Raises:
         UsageError: there is nothing to say, or espeak-ng isn't installed.
@@ -95,7 +103,7 @@ def say(text: str) -> OpenSource:
         path = Path(directory) / "say.wav"
         try:
             subprocess.run(  # noqa: S603  (our own argument list, no shell)
-                [program, "-w", str(path), "--stdin"],
+                [program, "-w", str(path), "--stdin", *(() if voice is None else ("-v", voice))],
                 input=text.encode(errors="replace"),
                 check=True,
                 capture_output=True,

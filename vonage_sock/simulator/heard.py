@@ -11,6 +11,7 @@ from vonage_sock.call.events import Connected, Ended, Event, Observer
 from vonage_sock.clock import Clock
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
+from vonage_sock.simulator.telling import CALL_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,10 @@ class _Leg:
 
 class HeardRecording:
     """
-    A ``HeardSink`` that writes files; also an observer, since the format is known only when the leg is connected.
+    A ``HeardSink`` that writes files, of a whole call or of one leg.
+
+    A whole call goes from ``begin`` to ``end``. For a leg alone it has to be an observer too, since the format is known
+    only when the leg is connected.
 
     Args:
         mono: for what was heard.
@@ -38,6 +42,12 @@ class HeardRecording:
             if path is not None
         ]
         self._sinks: list[tuple[int, Sink]] = []
+        self._whole_call = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is any file to write."""
+        return bool(self._recorders)
 
     @property
     def failures(self) -> int:
@@ -50,15 +60,32 @@ class HeardRecording:
             recorder.start()
 
     def observe(self, event: Event) -> None:
-        """Begin the files with a leg and complete them with it."""
+        """Begin the files with a leg and complete them with it, unless they are of a whole call."""
+        if self._whole_call:
+            return
         match event:
             case Connected(call=str(call), rate_hz=rate_hz, headers=headers):
-                leg = _Leg(call, AudioFormat(rate_hz), headers)
-                self._sinks = [(channels, recorder.open(leg, channels, None)) for channels, recorder in self._recorders]
+                self._open(_Leg(call, AudioFormat(rate_hz), headers))
             case Ended():
-                for _, sink in self._sinks:
-                    sink.close()
-                self._sinks = []
+                self._close()
+
+    def begin(self, audio_format: AudioFormat, headers: dict[str, Any]) -> None:
+        """A call of many parts begins; its files go on from one leg to the next."""
+        self._whole_call = True
+        self._open(_Leg(CALL_ID, audio_format, headers))
+
+    def end(self) -> None:
+        """The call is over."""
+        self._whole_call = False
+        self._close()
+
+    def _open(self, leg: _Leg) -> None:
+        self._sinks = [(channels, recorder.open(leg, channels, None)) for channels, recorder in self._recorders]
+
+    def _close(self) -> None:
+        for _, sink in self._sinks:
+            sink.close()
+        self._sinks = []
 
     def write(self, said: bytes, heard: bytes) -> None:
         """One step of 20 ms."""

@@ -1,36 +1,54 @@
 """
-A call as Vonage makes it: answer webhook, NCCO, websocket leg, events.
+A call as Vonage makes it: answer webhook, NCCO, the legs it asks for, events.
 
-The phone's leg and the websocket's have uuids of their own and share a conversation. What is wrong with the webhooks is
-told as findings beside those of the leg.
+The caller's leg and every other have uuids of their own and share a conversation. What is wrong with the webhooks is told
+as findings beside those of the websocket's leg. This module orchestrates; ``actions`` and ``connecting`` carry out what an
+NCCO says, ``posting`` posts events, ``line`` is what the caller hears.
+
+Rule: nothing here lasts for ever. A call has an end (``LegPlan.duration_ns``, else Vonage's two hours), an NCCO at most
+``MAX_ACTIONS`` actions, and a call at most ``MAX_NCCOS`` of them, since an application may answer every event with one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
-from vonage_sock.call.events import AnswerRequested, CallReported, Ended, Event, EventPosted, Notice, Observer
-from vonage_sock.call.findings import Findings
+from vonage_sock.call.events import AnswerRequested, CallReported, Observer
 from vonage_sock.call.machine import CLOSE_NORMAL
-from vonage_sock.clock import Clock, SystemClock, iso_utc
+from vonage_sock.clock import SECOND, Clock, SystemClock
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.media.decode import ready
 from vonage_sock.protocol import jsontext
-from vonage_sock.protocol.ncco import KNOWN_ACTIONS, Ncco, WebsocketEndpoint, read_ncco, websocket_endpoint
-from vonage_sock.protocol.webhooks import Leg
+from vonage_sock.protocol.ncco import Ncco, read_ncco, websocket_endpoint
+from vonage_sock.protocol.webhooks import Leg, completed_fields, fallback_request
+from vonage_sock.simulator.actions import Actions, Desk, Speak, espeak
+from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, LegResult, RunLeg
+from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.leg import HeardSink, LegPlan, VonageLeg
+from vonage_sock.simulator.line import CallOverError, CallSink, Line, Pause
+from vonage_sock.simulator.posting import Destination, Fallback, Poster
+from vonage_sock.simulator.recording import Recordings
 from vonage_sock.simulator.socket import OPEN_WAIT_S, open_socket
-from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, Webhooks
-from vonage_sock.transport import Driver, tell
+from vonage_sock.simulator.telling import CALL_ID, Teller
+from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Answer, Webhooks
+from vonage_sock.transport import Driver
 
-CALL_ID: Final = "call"
 SLOW_ANSWER_MS: Final = 1000
+MAX_ACTIONS: Final = 100
+MAX_NCCOS: Final = 20
+GOODBYE_S: Final = 2.0
+"""How long the last events of a call may take that was hung up before its end."""
 
 JsonObject = dict[str, Any]
 
@@ -42,9 +60,15 @@ class CallOrder:
 
     Args:
         target: a websocket's address, or an answer URL.
-        audio: what the caller says.
+        audio: what the caller says, on each leg and in each recording anew.
         plan: the leg's format and headers for a websocket; an NCCO's own take their place.
-        event_url: where the phone leg's events go; for an answer URL ``…/answer`` its neighbour ``…/event`` otherwise.
+        event_url: where the caller's events go; for an answer URL ``…/answer`` its neighbour ``…/event`` otherwise.
+        fallback_url: is asked where the answer URL, or an event URL that should answer with an NCCO, fails.
+        connect_outcomes: how phones and others answer, one after the other; the last holds for all that follow.
+        speech: what a speech ``input`` recognises, one text for each.
+        record_dir: where ``record`` writes; a new temporary directory when None.
+        fast: let no time pass in ``talk``, ``stream``, ``wait`` and the like; a websocket's leg takes its time.
+        shuffle_seed: post events out of order and some of them twice; None for the usual order.
     """
 
     target: str
@@ -55,13 +79,23 @@ class CallOrder:
     event_url: str | None = None
     method: str = "GET"
     signature_secret: str | None = None
+    fallback_url: str | None = None
+    fallback_method: str = "GET"
+    connect_outcomes: tuple[str, ...] = ("answered",)
+    speech: tuple[str, ...] = ()
+    record_dir: Path | None = None
+    fast: bool = False
+    shuffle_seed: int | None = None
 
     def __post_init__(self) -> None:
         check_target(self.target)
-        if self.event_url is not None and urlsplit(self.event_url).scheme not in ("http", "https"):
-            raise UsageError(
-                f"--event-url {self.event_url!r} isn't a web address; give it as https://example.com/events"
-            )
+        for name, url in (("--event-url", self.event_url), ("--fallback-url", self.fallback_url)):
+            if url is not None and urlsplit(url).scheme not in ("http", "https"):
+                raise UsageError(f"{name} {url!r} isn't a web address; give it as https://example.com/events")
+        if unknown := set(self.connect_outcomes) - set(OUTCOMES):
+            raise UsageError(f"the outcome {min(unknown)!r} isn't known; give one of {', '.join(OUTCOMES)}")
+        if self.record_dir is not None and not self.record_dir.is_dir():
+            raise UsageError(f"--record-dir {self.record_dir} isn't a directory; create it first")
 
 
 def check_target(target: str) -> str:
@@ -82,41 +116,17 @@ def check_target(target: str) -> str:
     return target
 
 
-class Teller:
-    """What a call tells, and the findings that are not the leg's own."""
-
-    def __init__(self, observers: Sequence[Observer], clock: Clock) -> None:
-        self.findings = Findings(CALL_ID)
-        self.clock = clock
-        self.ended: Ended | None = None
-        self._observers = observers
-
-    def tell(self, event: Event) -> None:
-        """Give an event to the observers."""
-        if isinstance(event, Ended):
-            self.ended = event
-        for observer in self._observers:
-            tell(observer, event)
-
-    def find(self, code: str, **numbers: object) -> None:
-        """Note something that is wrong."""
-        event = self.findings.add(code, at=self.clock.now(), frame=0, **numbers)
-        if event is not None:
-            self.tell(event)
-
-    def note(self, message: str) -> None:
-        """Say something to the person at the screen."""
-        self.tell(Notice(at=self.clock.now(), call=CALL_ID, level="info", message=message))
-
-
 class VonageCall:
     """
     One call, from the answer webhook to its end.
 
     Args:
         observers: told of every event; the last is ``CallReported``.
-        heard: takes what was said and heard.
-        answer_timeout_s, open_timeout_s: how long a webhook's answer and the opening of the socket may take.
+        heard: takes what was said and heard; a ``CallSink`` that of the whole call, on one time line.
+        answer_timeout_s, connect_timeout_s, open_timeout_s: how long a webhook's answer, its connection and the opening of
+            the socket may take. Events have twice as long as answers.
+        pause: how time passes where only the NCCO wants it to.
+        speak: makes a voice of a ``talk`` when somebody hears it; espeak-ng, where it is installed, when None.
     """
 
     def __init__(
@@ -127,12 +137,18 @@ class VonageCall:
         heard: HeardSink | None = None,
         clock: Clock | None = None,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
         open_timeout_s: float = OPEN_WAIT_S,
+        pause: Pause = asyncio.sleep,
+        speak: Speak | None = None,
     ) -> None:
         self._order = order
         self._answer_timeout_s = answer_timeout_s
+        self._connect_timeout_s = connect_timeout_s
         self._open_timeout_s = open_timeout_s
         self._heard = heard
+        self._pause = pause
+        self._speak = speak
         self._clock = clock or SystemClock()
         self._teller = Teller(observers, self._clock)
         self._driver: Driver | None = None
@@ -141,12 +157,12 @@ class VonageCall:
         self._hung_up = False
 
     def hang_up(self) -> None:
-        """End the call early, as the caller; before the socket is open it is given up."""
-        self._hung_up = True
+        """End the call early, as the caller; before a socket is open it is given up."""
         if self._driver is not None:
             self._driver.close(CLOSE_NORMAL)
-        elif self._connecting is not None:
+        elif self._connecting is not None and not self._hung_up:
             self._connecting.cancel()
+        self._hung_up = True
 
     def tell_stats(self) -> None:
         """Tell where the call stands; whoever wants to know calls this as often as that."""
@@ -182,29 +198,58 @@ class VonageCall:
     async def _make(self) -> JsonObject:
         order = self._order
         if urlsplit(order.target).scheme in ("ws", "wss"):
-            return await self._run_leg(order.target, order.plan, {})
+            request = LegRequest(url=order.target, plan=order.plan, headers={}, heard=self._heard)
+            return (await self._run_leg(request)).report
         async with Webhooks(
-            clock=self._clock, signature_secret=order.signature_secret, timeout_s=self._answer_timeout_s
+            clock=self._clock,
+            signature_secret=order.signature_secret,
+            timeout_s=self._answer_timeout_s,
+            connect_timeout_s=self._connect_timeout_s,
+            event_timeout_s=2 * self._answer_timeout_s,
         ) as web:
-            return await AnsweredCall(order, web, self._teller, self._run_leg).run()
+            call = AnsweredCall(
+                order,
+                web,
+                self._teller,
+                self._run_leg,
+                heard=self._heard,
+                pause=self._pause,
+                speak=self._speak or espeak(),
+                hung_up=lambda: self._hung_up,
+            )
+            return await call.run()
 
-    async def _run_leg(
-        self, url: str, plan: LegPlan, headers: dict[str, str], opened: Callable[[], None] | None = None
-    ) -> JsonObject:
-        source = await ready(self._order.audio(plan.audio_format))
+    async def _run_leg(self, request: LegRequest) -> LegResult:
+        source = await ready(self._order.audio(request.plan.audio_format))
+        timeout_s = self._open_timeout_s if request.timeout_s is None else request.timeout_s
         try:
-            socket = await open_socket(url, headers, timeout_s=self._open_timeout_s)
+            socket = await open_socket(request.url, request.headers, timeout_s=timeout_s)
         except BaseException:
             source.close()
             raise
-        if opened is not None:
-            opened()
-        leg = self._leg = VonageLeg(CALL_ID, plan, source, now=self._clock.now(), remote=url, heard=self._heard)
-        self._driver = Driver(leg, socket, clock=self._clock, observer=self._teller.tell)
+        if request.opened is not None:
+            request.opened()
+        leg = self._leg = VonageLeg(
+            CALL_ID, request.plan, source, now=self._clock.now(), remote=request.url, heard=request.heard
+        )
+        driver = self._driver = Driver(leg, socket, clock=self._clock, observer=self._teller.tell)
+        limit = None
+        limited: list[bool] = []
+
+        def end_of_limit() -> None:
+            limited.append(not leg.closed_by_us)
+            driver.close(CLOSE_NORMAL)
+
+        if request.limit_s is not None:
+            limit = asyncio.get_running_loop().call_later(request.limit_s, end_of_limit)
         if self._hung_up:
-            self._driver.close(CLOSE_NORMAL)
-        await self._driver.run()
-        self._leg = None
+            driver.close(CLOSE_NORMAL)
+        try:
+            await driver.run()
+        finally:
+            self._leg = self._driver = None
+            if limit is not None:
+                limit.cancel()
         report = leg.report()
         if (ended := self._teller.ended) is not None:
             report |= {
@@ -212,27 +257,46 @@ class VonageCall:
                 "close_reason": ended.close_reason,
                 "closed_by": ended.closed_by,
             }
-        return report
-
-
-RunLeg = Callable[[str, LegPlan, dict[str, str], Callable[[], None]], Awaitable[JsonObject]]
+        return LegResult(report, limited=True in limited)
 
 
 class AnsweredCall:
     """
-    The webhooks around a leg: what an answer URL says is carried out, and told to the event URLs.
+    The webhooks around a call: what an answer URL says is carried out, and told to the event URLs.
 
     Args:
-        run_leg: opens a socket and stays until it is closed; calls its last argument once the socket is open.
+        run_leg: opens a websocket and stays until it is closed.
+        hung_up: whether the caller wants no more.
     """
 
-    def __init__(self, order: CallOrder, web: Webhooks, teller: Teller, run_leg: RunLeg) -> None:
+    def __init__(
+        self,
+        order: CallOrder,
+        web: Webhooks,
+        teller: Teller,
+        run_leg: RunLeg,
+        *,
+        heard: HeardSink | None,
+        pause: Pause,
+        speak: Speak | None,
+        hung_up: Callable[[], bool],
+    ) -> None:
         self._order = order
         self._web = web
         self._teller = teller
         self._run_leg = run_leg
-        self._event_urls: dict[str, tuple[str, str]] = {}
-        self._fell_back = False
+        self._heard = heard
+        self._pause = pause
+        self._speak = speak
+        self._hung_up = hung_up
+        self._nccos = 0
+        self._poster = Poster(
+            web,
+            teller,
+            default=Destination(order.event_url or neighbour_event_url(order.target)),
+            fallback=Fallback(order.fallback_url, order.fallback_method),
+            shuffle=None if order.shuffle_seed is None else random.Random(order.shuffle_seed),  # noqa: S311
+        )
         self._phone = Leg(
             uuid=str(uuid.uuid4()),
             conversation_uuid=f"CON-{uuid.uuid4()}",
@@ -242,177 +306,215 @@ class AnsweredCall:
 
     async def run(self) -> JsonObject:
         """
-        The whole call; the leg's report, empty when no socket was opened.
+        The whole call; the websocket leg's report, empty when no socket was opened.
 
         Raises:
-            ConnectError: the answer URL or the NCCO's socket can't be reached.
+            ConnectError: the answer URL or the NCCO's only socket can't be reached.
         """
-        await self._post(self._phone, "started")
-        await self._post(self._phone, "ringing")
         try:
+            await self._post("started")
+            await self._post("ringing")
             ncco = await self._fetch_ncco()
         except ConnectError:
-            await self._post(self._phone, "failed", detail="cannot_route")
+            await self._post("failed", **OUTCOMES["failed"])
+            await self._poster.flush()
             raise
-        await self._post(self._phone, "answered")
-        report = await self._perform(ncco)
-        await self._post(self._phone, "completed", **_completed_fields(report))
-        if ncco and not report:
-            self._teller.find("VS409")
-        return report
-
-    async def _perform(self, ncco: Ncco) -> JsonObject:
-        report: JsonObject = {}
-        was_fallback = self._fell_back
-        for number, action in enumerate(ncco, 1):
-            report = await self._carry_out(number, action) or report
-            if self._fell_back is not was_fallback:
-                break  # the fallback was performed in place of what is left
-        return report
-
-    async def _perform_fallback(self, endpoint: WebsocketEndpoint, answer: bytes) -> JsonObject:
-        """What a synchronous event was answered with takes the place of the NCCO, once in a call."""
-        if not endpoint.synchronous or self._fell_back or not answer.strip():
+        except asyncio.CancelledError:
+            await self._say_goodbye("cancelled")
             return {}
-        self._fell_back = True
-        self._teller.note("the event URL answers with an NCCO, which takes over")
-        return await self._perform(self._read_ncco(answer))
+        await self._post("answered")
+        with self._open_line(ncco) as line:
+            return await self._go_through(ncco, line)
+
+    async def _go_through(self, ncco: Ncco, line: Line) -> JsonObject:
+        order = self._order
+        desk = Desk(
+            line=line,
+            keypad=Keypad(order.plan.key_presses),
+            poster=self._poster,
+            teller=self._teller,
+            web=self._web,
+            phone=self._phone,
+            audio=order.audio,
+            recordings=Recordings(order.record_dir, observer=self._teller.tell, clock=self._teller.clock),
+            speech=deque(order.speech),
+            speak=self._speak,
+        )
+        actions = Actions(desk)
+        connector = Connector(desk, self._run_leg, plan=order.plan, outcomes=order.connect_outcomes)
+        start_time = self._poster.timestamp()
+        by, cancelled = "platform", False
+        try:
+            await self._perform(ncco, line, actions, connector)
+        except CallOverError:
+            by = "user"
+        except asyncio.CancelledError:
+            by, cancelled = "user", True
+        line.catch_up()
+        fields = completed_fields(
+            start_time=start_time,
+            end_time=self._poster.timestamp(),
+            duration_s=line.position_ns / SECOND,
+            by=by,
+        )
+        if cancelled:
+            await self._say_goodbye("completed", actions, **fields)
+        else:
+            await actions.finish()
+            await self._post("completed", **fields)
+            await self._poster.flush()
+        whole = bool(ncco) and by == "platform"
+        return self._summary(connector, whole=whole)
+
+    def _summary(self, connector: Connector, *, whole: bool) -> JsonObject:
+        if not connector.reports:
+            if connector.refused is not None:
+                raise connector.refused
+            if whole:
+                self._teller.find("VS409")
+            return {}
+        if connector.refused is not None:
+            self._teller.find("VS425", reason=str(connector.refused))
+        last = connector.reports[-1]
+        findings = [finding for report in connector.reports for finding in report["findings"]]
+        return {**last, "legs": len(connector.reports), "findings": findings}
+
+    async def _perform(self, ncco: Ncco, line: Line, actions: Actions, connector: Connector) -> None:
+        """One action after the other, and in their place those of an NCCO that an event is answered with."""
+        left = deque(enumerate(ncco, 1))
+        while left:
+            line.catch_up()
+            line.check()
+            number, action = left.popleft()
+            if action["action"] == "connect":
+                answer = await connector.connect(action)
+            else:
+                answer = await actions.carry_out(number, action, left[0][1] if left else None)
+            if not answer.strip():
+                continue
+            if self._nccos >= MAX_NCCOS:
+                self._teller.find("VS427", most=MAX_NCCOS)
+                return
+            taken_over = self._read_event_answer(action["action"], answer)
+            if taken_over is not None:
+                self._teller.note("the event URL answers with an NCCO, which takes over")
+                left = deque(enumerate(taken_over, 1))
+
+    async def _say_goodbye(self, status: str, actions: Actions | None = None, **fields: object) -> None:
+        """The caller hung up while nobody listened; who made the call waits for its end, but not for long."""
+        task = asyncio.current_task()
+        if not self._hung_up() or task is None:
+            raise asyncio.CancelledError
+        task.uncancel()
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                if actions is not None:
+                    await actions.finish()
+                await self._post(status, **fields)
+                await self._poster.flush()
+        except TimeoutError:
+            self._teller.note("the last events couldn't be told in time")
+
+    @contextlib.contextmanager
+    def _open_line(self, ncco: Ncco) -> Iterator[Line]:
+        order, heard = self._order, self._heard
+        audio_format = next(filter(None, map(_format_of, ncco)), order.plan.audio_format)
+        if isinstance(heard, CallSink):
+            heard.begin(audio_format, {"from": order.from_number, "to": order.to_number})
+        try:
+            yield Line(
+                audio_format,
+                clock=self._teller.clock,
+                pause=self._pause,
+                fast=order.fast,
+                limit_ns=order.plan.duration_ns,
+                sink=heard,
+                hung_up=self._hung_up,
+            )
+        finally:
+            if isinstance(heard, CallSink):
+                heard.end()
+
+    # The answer webhook.
 
     async def _fetch_ncco(self) -> Ncco:
         order = self._order
-        params = self._phone.answer_params()
-        answer = await self._web.fetch_answer(order.target, params, method=order.method)
-        if answer.status != 200:
-            self._teller.find("VS401", status=answer.status)
-            raise ConnectError(f"{order.target} gave HTTP {answer.status} instead of 200; the platform ends the call")
+        params: JsonObject = dict(self._phone.answer_params())
+        method = order.method
+        try:
+            answer = await self._ask_for_ncco(order.target, params, method)
+        except ConnectError as error:
+            if order.fallback_url is None:
+                raise
+            self._teller.note(f"{error}; the fallback URL is asked")
+            params = fallback_request(params, url=order.target, kind="answer", reason="Connection closed.")
+            method = order.fallback_method
+            answer = await self._ask_for_ncco(order.fallback_url, params, method)
         if answer.content_type != "application/json":
             self._teller.find("VS403", content_type=answer.content_type[:60])
         if answer.took_ms > SLOW_ANSWER_MS:
-            self._teller.find("VS407", took_ms=answer.took_ms, limit_ms=round(ANSWER_TIMEOUT_S * 1000))
-        ncco = self._read_ncco(answer.body)
+            self._teller.find("VS407", took_ms=answer.took_ms, limit_ms=round(self._web.timeout_s * 1000))
+        ncco = await self._read_ncco(answer.body)
         self._teller.tell(
-            AnswerRequested(
-                at=self._teller.clock.now(), call=CALL_ID, method=order.method, params=dict(params), ncco=ncco
-            )
+            AnswerRequested(at=self._teller.clock.now(), call=CALL_ID, method=method, params=dict(params), ncco=ncco)
         )
         return ncco
 
-    def _read_ncco(self, body: bytes) -> Ncco:
+    async def _ask_for_ncco(self, url: str, params: JsonObject, method: str) -> Answer:
+        answer = await self._web.fetch_answer(url, params, method=method)
+        if answer.status != 200:
+            self._teller.find("VS401", status=answer.status)
+            raise ConnectError(f"{url} gave HTTP {answer.status} instead of 200; the platform ends the call")
+        return answer
+
+    async def _read_ncco(self, body: bytes) -> Ncco:
+        """No action is carried out of a bad one; the application is told by an event with a reason alone."""
         try:
-            value = jsontext.loads(body)
-        except ValueError as error:
-            self._teller.find("VS402", reason=f"isn't JSON: {error}")
-            return []
-        try:
-            return read_ncco(value)
+            return _ncco_of(body)
         except ValueError as error:
             self._teller.find("VS402", reason=str(error))
+            event = self._phone.conversation_event(
+                timestamp=self._poster.timestamp(), reason=f"Syntax error in NCCO. The NCCO {error}."
+            )
+            await self._poster.tell(event)
             return []
 
-    async def _carry_out(self, number: int, action: JsonObject) -> JsonObject | None:
-        match action["action"]:
-            case "connect":
-                return await self._connect(action)
-            case "talk":
-                self._teller.note(f"the caller hears: {str(action.get('text', ''))[:200]}")
-            case name if name in KNOWN_ACTIONS:
-                self._teller.note(f"action {number} of the NCCO, {name}, is passed over")
-            case name:
-                self._teller.find("VS406", number=number, action=str(name)[:40])
-        return None
-
-    async def _connect(self, action: JsonObject) -> JsonObject | None:
+    def _read_event_answer(self, action: str, body: bytes) -> Ncco | None:
+        """What isn't an NCCO doesn't end the call: it goes on with the next action."""
+        self._nccos += 1
         try:
-            endpoint = websocket_endpoint(action)
+            return _ncco_of(body)
         except ValueError as error:
-            self._teller.find("VS402", reason=f"has a connect that {error}")
+            self._teller.find("VS423", event=f"an event of {action}", reason=str(error))
             return None
-        if endpoint is None:
-            self._teller.note("the connect leads to something other than a websocket and is passed over")
-            return None
-        for problem in endpoint.problems:
-            self._teller.find("VS404", reason=problem)
-        return await self._run_websocket(endpoint)
 
-    async def _run_websocket(self, endpoint: WebsocketEndpoint) -> JsonObject:
-        leg = Leg(
-            uuid=str(uuid.uuid4()),
-            conversation_uuid=self._phone.conversation_uuid,
-            from_=self._order.to_number,
-            to=endpoint.uri,
-            direction="outbound",
-            headers=endpoint.headers,
-        )
-        if endpoint.event_urls:
-            self._event_urls[leg.uuid] = endpoint.event_urls[0], endpoint.event_method
-        await self._post(leg, "started")
-        plan = replace(self._order.plan, audio_format=endpoint.audio_format, headers=endpoint.headers)
-        posts: list[asyncio.Task[bytes]] = []
+    async def _post(self, status: str, **fields: object) -> None:
+        await self._poster.tell(self._phone.event(status, timestamp=self._poster.timestamp(), **fields))
 
-        def opened() -> None:
-            posts.append(asyncio.create_task(self._post(leg, "answered")))
 
-        try:
-            report = await self._run_leg(endpoint.uri, plan, self._upgrade_headers(endpoint), opened)
-        except ConnectError:
-            answer = await self._post(leg, "failed", detail="cannot_route")
-            report = await self._perform_fallback(endpoint, answer)
-            await self._post(self._phone, "completed", **_completed_fields(report))
-            raise
-        finally:
-            await asyncio.gather(*posts)
-        answer = b"" if report.get("closed_by") == "platform" else await self._post(leg, "disconnected")
-        await self._post(leg, "completed", **_completed_fields(report))
-        return await self._perform_fallback(endpoint, answer) or report
+def _ncco_of(body: bytes) -> Ncco:
+    try:
+        value = jsontext.loads(body)
+    except ValueError as error:
+        raise ValueError(f"isn't JSON: {error}") from error
+    ncco = read_ncco(value)
+    if len(ncco) > MAX_ACTIONS:
+        raise ValueError(f"has {len(ncco)} actions; {MAX_ACTIONS} are carried out at most")
+    return ncco
 
-    def _upgrade_headers(self, endpoint: WebsocketEndpoint) -> dict[str, str]:
-        authorization = endpoint.authorization
-        if authorization is None:
-            return {}
-        if authorization.get("type") == "custom":
-            return {"Authorization": str(authorization.get("value", ""))}
-        return self._web.authorization(None)
 
-    async def _post(self, leg: Leg, status: str, **fields: object) -> bytes:
-        """Tell an event; what came with a 200."""
-        own_url = self._order.event_url or neighbour_event_url(self._order.target)
-        url, method = self._event_urls.get(leg.uuid, (own_url, "POST"))
-        if url is None:
-            return b""
-        clock = self._teller.clock
-        body = leg.event(status, timestamp=iso_utc(clock.wall_ns()), **fields)
-        try:
-            answer = await self._web.post_event(url, body, method=method)
-        except ConnectError as error:
-            self._teller.find("VS408", event=status, reason=str(error))
-            return b""
-        if not 200 <= answer.status <= 205:
-            self._teller.find("VS405", status=answer.status, event=status)
-        self._teller.tell(
-            EventPosted(
-                at=clock.now(),
-                call=CALL_ID,
-                status=status,
-                uuid=leg.uuid,
-                conversation_uuid=leg.conversation_uuid,
-                body=body,
-            )
-        )
-        return answer.body if answer.status == 200 else b""
+def _format_of(action: JsonObject) -> AudioFormat | None:
+    """The format of the websocket that an action leads to."""
+    if action["action"] != "connect":
+        return None
+    try:
+        endpoint = websocket_endpoint(action)
+    except ValueError:
+        return None
+    return None if endpoint is None else endpoint.audio_format
 
 
 def neighbour_event_url(answer_url: str) -> str | None:
     """``…/event`` beside an answer URL that ends in ``/answer``; None for any other."""
     base, _, query = answer_url.partition("?")
     return f"{base.removesuffix('answer')}event" if base.endswith("/answer") and not query else None
-
-
-def _completed_fields(report: JsonObject) -> JsonObject:
-    return {
-        "duration": str(round(report.get("duration_s", 0))),
-        "rate": "0.00",
-        "price": "0.00",
-        "network": "vsock",
-        "sip_code": 200,
-        "disconnected_by": "platform" if report.get("closed_by") == "server" else "user",
-    }

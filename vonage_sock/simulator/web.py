@@ -18,9 +18,25 @@ from vonage_sock.simulator.socket import USER_AGENT, reason_of
 
 CONNECT_TIMEOUT_S: Final = 1.0
 ANSWER_TIMEOUT_S: Final = 5.0
+EVENT_TIMEOUT_S: Final = 10.0
+"""Source: Application API, ``connect_timeout`` and ``socket_timeout``; other pages of Vonage's give other numbers."""
+
+AUDIO_TIMEOUT_S: Final = 20.0
+TRIES: Final = 2
+WORTH_ANOTHER_TRY: Final = frozenset({429, 503, 504})
 MAX_ANSWER_BYTES: Final = 256 * 1024
 
+MAX_AUDIO_BYTES: Final = 20 * 1024 * 1024
+
 JsonObject = dict[str, Any]
+
+
+class NoAnswerError(ConnectError):
+    """The connection couldn't be made, or broke: the platform tries once more."""
+
+
+class LateAnswerError(NoAnswerError):
+    """The answer took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +55,27 @@ class Webhooks:
 
     Args:
         signature_secret: signs each request, as Vonage does for applications with signed webhooks.
-        timeout_s: how long an answer may take in all.
+        connect_timeout_s: how long a connection may take to be made.
+        timeout_s, event_timeout_s: how long an answer may take in all, to the answer webhook and to the others.
     """
 
     def __init__(
-        self, *, clock: Clock, signature_secret: str | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+        self,
+        *,
+        clock: Clock,
+        signature_secret: str | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        event_timeout_s: float = EVENT_TIMEOUT_S,
     ) -> None:
         self._clock = clock
         self._secret = signature_secret
-        self._timeout_s = timeout_s
-        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=CONNECT_TIMEOUT_S)
-        self._session = aiohttp.ClientSession(timeout=timeout, headers={"User-Agent": USER_AGENT}, trust_env=False)
+        self._connect_timeout_s = connect_timeout_s
+        self.timeout_s = timeout_s
+        self._event_timeout_s = event_timeout_s
+        self._session = aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}, trust_env=False)
+        # Else aiohttp by itself repeats a GET whose connection broke, and the server sees twice the platform's tries.
+        self._session._retry_connection = False
 
     async def __aenter__(self) -> Webhooks:  # noqa: PYI034  (nobody derives from it)
         """Nothing to open."""
@@ -59,28 +85,35 @@ class Webhooks:
         """Close the connections."""
         await self._session.close()
 
-    async def fetch_answer(self, url: str, params: Mapping[str, str], *, method: str = "GET") -> Answer:
+    async def fetch_answer(self, url: str, params: Mapping[str, object], *, method: str = "GET") -> Answer:
         """
-        Ask for the NCCO.
+        Ask for the NCCO, and once more where nothing came of it.
 
         Raises:
             ConnectError: nothing answers there, or not in time.
         """
-        if method == "GET":
-            return await self._request("GET", url, None, params)
-        return await self._request("POST", url, jsontext.dumps(dict(params)).encode())
+        return await self._ask(method, url, params, timeout_s=self.timeout_s, tries=TRIES)
 
-    async def post_event(self, url: str, body: JsonObject, *, method: str = "POST") -> Answer:
+    async def post_event(self, url: str, body: JsonObject, *, method: str = "POST", tries: int = 1) -> Answer:
         """
-        Tell an event.
+        Tell an event; ``tries`` is 2 where its answer may be an NCCO.
 
         Raises:
             ConnectError: nothing answers there, or not in time.
         """
-        if method == "POST":
-            return await self._request("POST", url, jsontext.dumps(body).encode())
-        query = {key: value if isinstance(value, str) else jsontext.dumps(value) for key, value in body.items()}
-        return await self._request("GET", url, None, query)
+        return await self._ask(method, url, body, timeout_s=self._event_timeout_s, tries=tries)
+
+    async def fetch_audio(self, url: str) -> bytes:
+        """
+        What a ``stream`` action plays.
+
+        Raises:
+            ConnectError: it can't be fetched, or is more than 20 MiB.
+        """
+        answer = await self._request("GET", url, None, {}, timeout_s=AUDIO_TIMEOUT_S, max_bytes=MAX_AUDIO_BYTES)
+        if answer.status != 200:
+            raise ConnectError(f"{url} gave HTTP {answer.status} instead of 200")
+        return answer.body
 
     def authorization(self, body: bytes | None) -> dict[str, str]:
         """The header that signs a request; nothing without a secret."""
@@ -90,39 +123,73 @@ class Webhooks:
         token = signed_authorization(self._secret, body=body, issued_at_s=issued_at_s, token_id=str(uuid.uuid4()))
         return {"Authorization": token}
 
-    async def _request(
-        self, method: str, url: str, body: bytes | None, query: Mapping[str, str] | None = None
+    async def _ask(
+        self, method: str, url: str, fields: Mapping[str, object], *, timeout_s: float, tries: int
     ) -> Answer:
-        headers = self.authorization(body)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        body, query = None, {}
+        if method == "POST":
+            body = jsontext.dumps(dict(fields)).encode()
+        else:
+            query = {key: value if isinstance(value, str) else jsontext.dumps(value) for key, value in fields.items()}
+        for _ in range(tries - 1):
+            try:
+                answer = await self._request(method, url, body, query, timeout_s=timeout_s)
+            except NoAnswerError:
+                continue
+            if answer.status not in WORTH_ANOTHER_TRY:
+                return answer
+        return await self._request(method, url, body, query, timeout_s=timeout_s)
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        query: Mapping[str, str],
+        *,
+        timeout_s: float,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
         started_at = self._clock.now()
+        timeout = aiohttp.ClientTimeout(total=timeout_s, connect=self._connect_timeout_s)
         try:
+            address = URL(url).update_query(query)
+            # Of a GET the parameters are signed, in their order, as compact JSON.
+            signed = jsontext.dumps(dict(address.query)).encode() if body is None else body
+            headers = self.authorization(signed)
+            if body is not None:
+                headers["Content-Type"] = "application/json"
             async with self._session.request(
-                method, URL(url).update_query(query or {}), data=body, headers=headers, allow_redirects=False
+                method, address, data=body, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
-                content = await _read_body(response.content)
+                content = await _read_body(response.content, max_bytes)
                 took_ms = (self._clock.now() - started_at) // MS
-                if len(content) > MAX_ANSWER_BYTES:
-                    raise ConnectError(f"{url} gave more than {MAX_ANSWER_BYTES // 1024} KiB, which is no answer")
+                if len(content) > max_bytes:
+                    raise ConnectError(f"{url} gave more than {max_bytes // 1024} KiB, which is too much")
                 return Answer(response.status, response.content_type, content, took_ms)
         except TimeoutError as error:
-            raise ConnectError(
-                f"{url} didn't answer in time (the platform waits {CONNECT_TIMEOUT_S:g} s to connect "
-                f"and {self._timeout_s:g} s in all)"
+            raise LateAnswerError(
+                f"{url} didn't answer in time (the platform waits {self._connect_timeout_s:g} s to connect "
+                f"and {timeout_s:g} s in all)"
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise ConnectError(f"can't reach {url}: {reason_of(error)}") from error
+            raise _unreachable(error)(f"can't reach {url}: {reason_of(error)}") from error
         except aiohttp.ClientConnectionError as error:
-            raise ConnectError(f"{url} closed the connection without an answer") from error
+            raise NoAnswerError(f"{url} closed the connection without an answer") from error
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
             raise ConnectError(f"{url} gave what isn't HTTP, or only a part of it") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise ConnectError(f"{url!r} isn't a web address that can be asked") from error
 
 
-async def _read_body(content: aiohttp.StreamReader) -> bytes:
-    body = b""
-    while len(body) <= MAX_ANSWER_BYTES and (more := await content.readany()):
+def _unreachable(error: aiohttp.ClientConnectorError) -> type[ConnectError]:
+    # A certificate doesn't get better by asking again, and Vonage doesn't.
+    tls = isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError)
+    return ConnectError if tls else NoAnswerError
+
+
+async def _read_body(content: aiohttp.StreamReader, max_bytes: int) -> bytes:
+    body = bytearray()
+    while len(body) <= max_bytes and (more := await content.readany()):
         body += more
-    return body
+    return bytes(body)

@@ -1,0 +1,40 @@
+"""What a simulated call tells its observers, and the findings that are not a leg's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from vonage_sock.call.events import Ended, Event, Notice, Observer
+from vonage_sock.call.findings import Findings
+from vonage_sock.clock import Clock
+from vonage_sock.transport import tell
+
+CALL_ID: Final = "call"
+
+
+class Teller:
+    """Gives events to the observers of one call."""
+
+    def __init__(self, observers: Sequence[Observer], clock: Clock) -> None:
+        self.findings = Findings(CALL_ID)
+        self.clock = clock
+        self.ended: Ended | None = None
+        self._observers = observers
+
+    def tell(self, event: Event) -> None:
+        """Give an event to the observers."""
+        if isinstance(event, Ended):
+            self.ended = event
+        for observer in self._observers:
+            tell(observer, event)
+
+    def find(self, code: str, **numbers: object) -> None:
+        """Note something that is wrong."""
+        event = self.findings.add(code, at=self.clock.now(), frame=0, **numbers)
+        if event is not None:
+            self.tell(event)
+
+    def note(self, message: str) -> None:
+        """Say something to the person at the screen."""
+        self.tell(Notice(at=self.clock.now(), call=CALL_ID, level="info", message=message))
