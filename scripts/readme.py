@@ -59,8 +59,11 @@ def json_lines() -> str:
 
 def findings_table() -> str:
     """The findings as a table."""
-    rows = "".join(f"| {rule.code} | {rule.level.value} | {rule.message} |\n" for rule in findings.CATALOGUE.values())
-    return f"| code | level | what is said |\n|---|---|---|\n{rows}"
+    rows = "".join(
+        f"| {rule.code} | {rule.level.value}{'' if rule.promised else ' *'} | {rule.message} | {rule.cause} |\n"
+        for rule in findings.CATALOGUE.values()
+    )
+    return f"| code | level | what is said | cause |\n|---|---|---|---|\n{rows}"
 
 
 def first_sentence(kind: type) -> str:

@@ -131,6 +131,11 @@ class ScriptedMachine:
         self._step(now, "bytes", data)
         self.on_message(data, now)
 
+    def receive_violation(self, code: int, reason: str, now: int) -> None:
+        """Note it."""
+        self.times.append(now)
+        self.log.append(("violation", code, reason))
+
     def receive_close(self, code: int, reason: str, now: int) -> None:
         self._step(now, "closed", code, reason)
         self.events.append(Notice(at=now, level="info", message="over"))
@@ -444,14 +449,14 @@ async def test_a_timer_that_wakes_early_counts_as_on_time() -> None:
     assert sorted(machine.times) == machine.times
 
 
-async def test_what_the_socket_itself_refused_counts_as_closed_by_us() -> None:
-    """The machine is told to close before it is told that it is closed."""
+async def test_what_the_socket_itself_refused_is_told_to_the_machine() -> None:
+    """What was broken comes before the end."""
     machine, socket = ScriptedMachine(), MemorySocket()
     socket.refuses = (1009, "too big")
     socket.end(1009, "too big")
     await finished(driver_of(machine, socket))
 
-    assert [("close", 1009, "too big"), ("closed", 1009, "too big")] == machine.log
+    assert [("violation", 1009, "too big"), ("closed", 1009, "too big")] == machine.log
 
 
 async def test_after_the_end_nothing_is_done_to_the_machine() -> None:

@@ -293,7 +293,7 @@ class Driver:
         await asyncio.gather(*tasks, return_exceptions=True)
         code, reason, now = self._socket.close_code() or CLOSE_ABNORMAL, self._socket.close_reason(), self._now()
         if self._socket.refused():
-            self._machine.close(code, now, reason=reason)
+            self._machine.receive_violation(code, reason, now)
         self._machine.receive_close(code, reason, now)
         self._tell_events()
 

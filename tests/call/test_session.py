@@ -863,3 +863,55 @@ def test_whatever_happens_nothing_raises_and_nothing_follows_the_close(
     }
     assert "VS307" not in findings(call)
     assert all(json.loads(message) for message in sent if isinstance(message, str))
+
+
+def test_what_is_wrong_with_the_platform_s_audio_is_noted() -> None:
+    """The same catalogue serves both ends."""
+    call = session()
+    call.receive_bytes(b"RIFF" + bytes(316), 1)
+
+    assert ["VS104"] == findings(call)
+
+
+def test_a_silent_caller_is_nothing_odd() -> None:
+    """Digital silence from the platform is a muted phone."""
+    call = session()
+    for number in range(300):
+        call.receive_bytes(bytes(320), number * FRAME_NS)
+    call.receive_close(1000, "", 6 * SECOND)
+
+    assert [] == findings(call)
+
+
+def test_a_platform_that_sends_no_audio_is_noted() -> None:
+    """After five seconds."""
+    call = session()
+    call.receive_close(1000, "", 6 * SECOND)
+
+    assert ["VS207"] == findings(call)
+
+
+@pytest.mark.parametrize("text", ["QUJD" * 100, json.dumps({"event": "media", "media": {"payload": "QUJD" * 100}})])
+def test_audio_as_text_is_noted(text: str) -> None:
+    """A platform, or a test program, that speaks another protocol."""
+    call = session()
+    call.receive_text(text, 1)
+
+    assert ["VS106"] == findings(call)
+
+
+@pytest.mark.parametrize(
+    ("code", "finding", "said"),
+    [(1009, "VS112", "larger than 128 kB"), (1007, "VS311", "closed with 1007: not UTF-8")],
+)
+def test_a_platform_that_breaks_websocket_itself_is_a_finding(code: int, finding: str, said: str) -> None:
+    """An error: too large a message apart from all else; the call counts as closed by us."""
+    call = session(Echo())
+    call.receive_violation(code, "not UTF-8", 1)
+    call.receive_close(code, "not UTF-8", 2)
+    (found,) = call.findings.all()
+    ended = [event for event in iter(call.next_event, None) if isinstance(event, Ended)]
+
+    assert (finding, "error") == (found.code, found.level)
+    assert said in found.message
+    assert ["server"] == [event.closed_by for event in ended]

@@ -33,6 +33,7 @@ CLOSE_NORMAL = 1000
 CLOSE_GOING_AWAY = 1001
 CLOSE_NO_CODE = 1005
 CLOSE_ABNORMAL = 1006
+CLOSE_TOO_BIG = 1009
 CLOSE_INTERNAL_ERROR = 1011
 
 
@@ -45,6 +46,10 @@ class Machine(Protocol):
 
     def receive_bytes(self, data: bytes, now: int) -> None:
         """A binary message came in."""
+        ...
+
+    def receive_violation(self, code: int, reason: str, now: int) -> None:
+        """The peer broke the rules of WebSocket, and the library closed the connection with 1002, 1007 or 1009."""
         ...
 
     def receive_close(self, code: int, reason: str, now: int) -> None:

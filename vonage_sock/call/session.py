@@ -19,16 +19,23 @@ from vonage_sock.call import machine
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.findings import Findings
+from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Close, Outgoing
 from vonage_sock.call.stats import CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
 from vonage_sock.protocol import messages
 
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+"""What a socket takes in one message: 200 frames at 16 kHz, for those who send many as one."""
+
 HOLD_NS: Final = 500 * MS
 HOLD_MAX_BYTES: Final = 256 * 1024
 TAIL_WAIT_NS: Final = 40 * MS
 MAX_DIGITS_KEPT: Final = 1000
+
+TOLD_OF_PLATFORM: Final = (CONTENT - {"VS110"}) | {"VS108", "VS207"}
+"""What is said about the platform's audio: a silent caller is nothing odd, and its pace suffers from our own stalls."""
 
 
 class State(Enum):
@@ -80,6 +87,7 @@ class CallSession:
         self._playout: PlayoutBuffer[None] = PlayoutBuffer(BUFFER_FRAMES_CURRENT)
         self._stats = CallStats(now)
         self._findings = Findings(call_id)
+        self._inspector = AudioInspector(assumed_format, now=now)
         self._digits = ""
         self._outbox: list[Outgoing] = []
         self._events: deque[Event] = deque()
@@ -195,9 +203,11 @@ class CallSession:
             case messages.NotifyMessage(payload):
                 self._receive_notified(payload)
             case messages.UnknownMessage(value):
+                self._find_base64(text)
                 self._receive_unknown(value)
             case not_json:
-                self._find("VS301", reason=not_json.reason)
+                if not self._find_base64(text):
+                    self._find("VS301", reason=not_json.reason)
                 self._receive_unknown(text)
 
     def receive_bytes(self, data: bytes, now: int) -> None:
@@ -207,10 +217,22 @@ class CallSession:
             return
         if not self._begun:
             self._hold(data)
-        elif len(data) == self._frame_bytes and not self._incoming.pending_bytes:
+            return
+        if found := self._inspector.audio(data, now):
+            self._find_all(found)
+        if len(data) == self._frame_bytes and not self._incoming.pending_bytes:
             self._receive_frame(data)
         else:
             self._receive_odd_size(data)
+
+    def receive_violation(self, code: int, reason: str, now: int) -> None:
+        """The platform broke the rules of WebSocket; the socket is being closed for that."""
+        self._now = now
+        if code == machine.CLOSE_TOO_BIG:
+            self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
+        else:
+            self._find("VS311", close_code=code, reason=reason)
+        self.close(code, now, reason=reason)
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone; the behaviours are told and the call is over."""
@@ -224,6 +246,7 @@ class CallSession:
         tail = self._incoming.take_tail()
         if tail:
             self._receive_frame(tail)
+        self._find_all(self._inspector.finish(now))
         self._state = State.CLOSED
         self._tail_due_at = None
         for behaviour in self._behaviours:
@@ -292,6 +315,7 @@ class CallSession:
             self._state = State.OPEN
         self._hold_until = None
         self._frame_bytes = self._format.frame_bytes
+        self._inspector = AudioInspector(self._format, now=self._now)
         self._incoming = Packetizer(self._frame_bytes)
         self._outgoing = Packetizer(self._frame_bytes)
         self.emit(
@@ -375,6 +399,17 @@ class CallSession:
             method(*args)
         except Exception as error:  # noqa: BLE001  (as above)
             self.fail(error)
+
+    def _find_all(self, found: list[Found]) -> None:
+        for item in found:
+            if item.code in TOLD_OF_PLATFORM:
+                self._find(item.code, **item.numbers)
+
+    def _find_base64(self, text: str) -> bool:
+        size = base64_audio(text)
+        if size is not None:
+            self._find("VS106", characters=size)
+        return size is not None
 
     def _find(self, code: str, **numbers: object) -> None:
         event = self._findings.add(code, at=self._now, frame=self._stats.incoming.frames, **numbers)

@@ -13,10 +13,9 @@ from vonage_sock.errors import UsageError
 from vonage_sock.protocol import ncco as ncco_protocol
 from vonage_sock.protocol import webhooks
 
-MAX_MESSAGE_BYTES: Final = 128 * 1024
 MAX_WEBHOOK_BYTES: Final = 64 * 1024
 
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,8 @@ def check_base_url(url: str) -> str:
 
 def is_host(value: str) -> bool:
     """A host name or address with or without a port, and nothing else."""
-    return _HOST.fullmatch(value) is not None
+    match = _HOST.fullmatch(value)
+    return match is not None and int(match["port"] or 1) in range(1, 65536)
 
 
 def local_url(host: str, port: int) -> str:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from aiohttp import WebSocketError, WSMsgType, web
 
 from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NO_CODE, CLOSE_NORMAL
-from vonage_sock.server.config import MAX_MESSAGE_BYTES
+from vonage_sock.call.session import MAX_MESSAGE_BYTES
 
 MAX_REASON_BYTES = 123
 """What a close frame has room for. Source: RFC 6455, sections 5.5 and 5.5.1."""

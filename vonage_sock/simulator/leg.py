@@ -27,12 +27,16 @@ from vonage_sock.audio.source import Source
 from vonage_sock.call import machine
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.findings import Findings
+from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.call.stats import CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
 from vonage_sock.simulator.measure import EchoMeter, Spread
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""What the simulated platform looks at, so that it can say what is wrong with it; Vonage takes one frame a message."""
 
 LINGER_NS: Final = SECOND
 MAX_LENGTH_NS: Final = 7200 * SECOND
@@ -41,6 +45,7 @@ MAX_LENGTH_NS: Final = 7200 * SECOND
 PREBUFFER_FRAMES: Final = 2
 OWN_STALL_NS: Final = 20 * MS
 MAX_CATCH_UP: Final = 500
+GAPS_TO_SUM_UP: Final = 3
 
 
 class Platform(Enum):
@@ -114,6 +119,9 @@ class VonageLeg:
         )
         self._incoming = Packetizer(plan.audio_format.frame_bytes)
         self._findings = Findings(call_id)
+        self._inspector = AudioInspector(plan.audio_format, now=now, capacity_frames=plan.platform.buffer_frames)
+        self._gaps_heard_ns: list[int] = []
+        self._end_sent: Outgoing | None = None
         self._outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
         self._events: deque[Event] = deque()
         self._said_at: int | None = None
@@ -155,6 +163,8 @@ class VonageLeg:
         if self._closing or self._closed:
             return
         self._active_at = now
+        if found := self._inspector.audio(data, now):
+            self._find_all(found)
         if len(data) == len(self._silence) and not self._incoming.pending_bytes:
             self._receive_frame(data)
         elif self._plan.strict and len(data) != len(self._silence):
@@ -169,6 +179,11 @@ class VonageLeg:
         if self._closing or self._closed:
             return
         message = messages.parse_server_text(text)
+        if isinstance(message, messages.NotJson | messages.UnknownMessage) and (size := base64_audio(text)) is not None:
+            self._find("VS106", characters=size)
+            value = text if isinstance(message, messages.NotJson) else message.value
+            self._emit(MessageReceived(at=now, call=self._id, message=value))
+            return
         if isinstance(message, messages.NotJson):
             self._find("VS301", reason=message.reason)
             self._emit(MessageReceived(at=now, call=self._id, message=text))
@@ -178,6 +193,15 @@ class VonageLeg:
             return
         self._obey(message)
 
+    def receive_violation(self, code: int, reason: str, now: int) -> None:
+        """The server broke the rules of WebSocket; the socket is being closed for that."""
+        self._now = now
+        if code == machine.CLOSE_TOO_BIG:
+            self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
+        else:
+            self._find("VS311", close_code=code, reason=reason)
+        self.close(code, now, reason=reason)
+
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone."""
         self._now = now
@@ -185,8 +209,7 @@ class VonageLeg:
             return
         self._closed = True
         self._source.close()
-        if code == machine.CLOSE_ABNORMAL and not self._closing:
-            self._find("VS308")
+        self._judge_end(code)
         for finding in self._findings.totals(at=now):
             self._emit(finding)
         self._emit(
@@ -274,6 +297,7 @@ class VonageLeg:
         self._late.add(late_ns)
         if late_ns > OWN_STALL_NS:
             self._own_stall_until = self._now + PREBUFFER_FRAMES * FRAME_NS
+            self._inspector.stalled()
         heard = self._play(step_at)
         if self._is_over(step_at):
             self._end(Close(machine.CLOSE_NORMAL))
@@ -349,6 +373,7 @@ class VonageLeg:
             self._gaps_told += 1
             # A gap while our own timer stood still says nothing about the server.
             if gap.at >= self._own_stall_until:
+                self._gaps_heard_ns.append(gap.length_ns)
                 at_s = round((gap.at - self._started_at) / SECOND, 2)
                 self._find("VS201", gap_ms=round(gap.length_ns / MS), at_s=at_s)
 
@@ -357,6 +382,7 @@ class VonageLeg:
             case messages.ClearCommand():
                 self._commands["clear"] += 1
                 self._playout.clear()
+                self._inspector.cleared()
                 self._incoming.take_tail()
                 self._outbox.append(messages.cleared_text())
                 self._emit(MessageReceived(at=self._now, call=self._id, message={"action": "clear"}))
@@ -375,7 +401,29 @@ class VonageLeg:
     def _end(self, how: Outgoing) -> None:
         if not self._closing and not self._closed:
             self._closing = True
+            self._end_sent = how
             self._outbox.append(how)
+
+    def _judge_end(self, code: int) -> None:
+        self._find_all(self._inspector.finish(self._now))
+        gaps_ns = self._gaps_heard_ns
+        if len(gaps_ns) >= GAPS_TO_SUM_UP:
+            self._find(
+                "VS203", gaps=len(gaps_ns), total_ms=round(sum(gaps_ns) / MS), longest_ms=round(max(gaps_ns) / MS)
+            )
+        if code == machine.CLOSE_ABNORMAL and isinstance(self._end_sent, Close):
+            self._find("VS310", close_code=self._end_sent.code)
+        elif code == machine.CLOSE_ABNORMAL and not self._closing:
+            self._find("VS308")
+        elif code == machine.CLOSE_NO_CODE and not self._closing:
+            self._find("VS309")
+
+    def _find_all(self, found: list[Found]) -> None:
+        for item in found:
+            # In an echo the samples are the caller's own, and to a caller who says nothing silence is a fit answer.
+            own = item.code in CONTENT and self._echo.is_verbatim
+            if not own and (item.code != "VS110" or self._echo.anything_said):
+                self._find(item.code, **item.numbers)
 
     def _closer(self, code: int) -> str:
         if self._closing:

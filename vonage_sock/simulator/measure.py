@@ -13,6 +13,7 @@ from vonage_sock.clock import MS, US
 MAX_REMEMBERED_FRAMES: Final = 3000
 MAX_TRACK_BYTES: Final = 20 * 48_000
 CORRELATION_NEEDED: Final = 0.5
+VERBATIM_SHARE: Final = 0.25
 
 
 class Spread:
@@ -86,8 +87,19 @@ class EchoMeter:
         self._rate_hz = rate_hz
         self._waiting: OrderedDict[bytes, int | None] = OrderedDict()
         self._delays = Spread()
+        self._frames_received = 0
         self._said = Track()
         self._heard = Track()
+
+    @property
+    def is_verbatim(self) -> bool:
+        """What comes back is what was said, byte for byte; pauses and tones, which repeat themselves, aside."""
+        return self._delays.count > VERBATIM_SHARE * self._frames_received
+
+    @property
+    def anything_said(self) -> bool:
+        """Something other than digital silence was said lately."""
+        return bool(self._waiting) or self._delays.count > 0
 
     def sent(self, frame: bytes, now: int) -> None:
         """A frame left."""
@@ -100,6 +112,7 @@ class EchoMeter:
 
     def received(self, frame: bytes, now: int) -> None:
         """A frame came in."""
+        self._frames_received += 1
         self._heard.add(frame, now)
         if self._waiting.get(frame) is not None and (sent_at := self._waiting.pop(frame)) is not None:
             self._delays.add(now - sent_at)

@@ -8,12 +8,13 @@ from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.frames import Close
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import Event
 
 from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.errors import ConnectError
+from vonage_sock.simulator.leg import MAX_MESSAGE_BYTES
 
-MAX_MESSAGE_BYTES: Final = 1024 * 1024
 OPEN_WAIT_S: Final = 10.0
 CLOSE_WAIT_S: Final = 1.0
 USER_AGENT: Final = "vsock (a simulated Vonage)"
@@ -40,6 +41,7 @@ async def open_socket(url: str, headers: Mapping[str, str], *, timeout_s: float 
             ping_interval=None,
             max_size=MAX_MESSAGE_BYTES,
             proxy=None,
+            create_connection=_Connection,
         )
     except InvalidStatus as error:
         raise ConnectError(_why_refused(url, error.response.status_code)) from error
@@ -64,6 +66,21 @@ class _ConnectOnce(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Give the refusal back."""
         return exc
+
+
+class _Connection(ClientConnection):
+    """
+    A connection that is over for us as soon as the peer's close frame is answered.
+
+    websockets waits a second more for the peer to close TCP, which servers that don't read just then leave open; a call
+    would go on for that second.
+    """
+
+    def process_event(self, event: Event) -> None:
+        """Handle the handshake's response or a frame; a close frame is answered by now."""
+        super().process_event(event)
+        if isinstance(event, Frame) and event.opcode is Opcode.CLOSE:
+            self.loop.call_soon(self.transport.close)
 
 
 class ClientSocket:

@@ -1,0 +1,45 @@
+"""What is wrong in one call, counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vonage_sock.call.events import FindingRaised
+from vonage_sock.call.findings.catalogue import CATALOGUE
+
+
+class Findings:
+    """Counts what is wrong in one call and says when an observer should be told."""
+
+    def __init__(self, call: str | None) -> None:
+        self._call = call
+        self._seen: dict[str, FindingRaised] = {}
+        self._told: dict[str, int] = {}
+
+    def add(self, code: str, *, at: int, frame: int, **numbers: object) -> FindingRaised | None:
+        """Note it; the event to tell when this is the first of its code, else None."""
+        before = self._seen.get(code)
+        if before is not None:
+            self._seen[code] = replace(before, count=before.count + 1, at=at)
+            return None
+        rule = CATALOGUE[code]
+        event = FindingRaised(
+            at=at,
+            call=self._call,
+            code=code,
+            level=rule.level.value,
+            message=rule.message.format(**numbers),
+            count=1,
+            first_frame=frame,
+        )
+        self._seen[code] = event
+        self._told[code] = 1
+        return event
+
+    def totals(self, *, at: int) -> list[FindingRaised]:
+        """The findings whose count has grown since they were told."""
+        return [replace(e, at=at) for code, e in self._seen.items() if e.count > self._told[code]]
+
+    def all(self) -> list[FindingRaised]:
+        """Each code once, with its count so far, in the order of first sight."""
+        return list(self._seen.values())

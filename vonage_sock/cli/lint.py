@@ -1,0 +1,97 @@
+"""``vsock lint``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from typing import Any
+
+import click
+
+from vonage_sock.call.findings import CATALOGUE, Level
+from vonage_sock.cli.options import JSON, read_file
+from vonage_sock.display.safe import clean
+from vonage_sock.errors import ConnectError, ExitCode
+from vonage_sock.protocol import jsontext
+from vonage_sock.protocol.ncco_lint import Problem, lint_text
+
+MAX_LINE = 400
+SLOW_ANSWER_MS = 1000
+
+EXAMPLES = """\b
+Examples:
+  vsock lint ncco.json
+  vsock lint http://127.0.0.1:8000/webhooks/answer
+  my-program --print-ncco | vsock lint -
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("source", metavar="FILE|URL|-")
+@JSON
+@click.pass_context
+def lint(ctx: click.Context, source: str, *, as_json: bool) -> None:
+    """Check an NCCO: a file, an answer URL (asked by GET, as for a call), or - for standard input.
+
+    Each problem is a line: code, level, where, and what. The exit code is 3 when one of them is an error.
+    """
+    code = ExitCode.OK
+    try:
+        problems = _problems(source)
+    except ConnectError as error:
+        problems, code = [Problem("VS501", "answer URL", {"reason": str(error)})], ExitCode.CONNECT
+    for problem in problems:
+        click.echo(_as_json(problem) if as_json else _as_line(problem))
+    if not problems and not as_json:
+        click.echo("nothing is wrong with this NCCO")
+    if code is ExitCode.OK and any(CATALOGUE[problem.code].level is Level.ERROR for problem in problems):
+        code = ExitCode.PROTOCOL
+    ctx.exit(code)
+
+
+def _problems(source: str) -> list[Problem]:
+    if source == "-":
+        return lint_text(sys.stdin.buffer.read())
+    if source.lower().startswith(("http://", "https://")):
+        return asyncio.run(_fetch(source))
+    return lint_text(read_file(source, option_name="lint"))
+
+
+async def _fetch(url: str) -> list[Problem]:
+    from vonage_sock.clock import SystemClock  # noqa: PLC0415  (a file needs no network)
+    from vonage_sock.protocol.webhooks import Leg  # noqa: PLC0415
+    from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, Webhooks  # noqa: PLC0415
+
+    leg = Leg(
+        uuid=str(uuid.uuid4()),
+        conversation_uuid=f"CON-{uuid.uuid4()}",
+        from_="447700900001",
+        to="442079460000",
+    )
+    async with Webhooks(clock=SystemClock()) as web:
+        answer = await web.fetch_answer(url, leg.answer_params())
+    if answer.status != 200:
+        return [Problem("VS401", "answer URL", {"status": answer.status})]
+    problems = []
+    if answer.content_type != "application/json":
+        problems.append(Problem("VS403", "answer URL", {"content_type": answer.content_type[:60]}))
+    if answer.took_ms > SLOW_ANSWER_MS:
+        limit_ms = round(ANSWER_TIMEOUT_S * 1000)
+        problems.append(Problem("VS407", "answer URL", {"took_ms": answer.took_ms, "limit_ms": limit_ms}))
+    return problems + lint_text(answer.body)
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    rule = CATALOGUE[problem.code]
+    message = rule.message.format(**problem.numbers)
+    return {"code": problem.code, "level": rule.level.value, "where": problem.where, "message": message}
+
+
+def _as_json(problem: Problem) -> str:
+    return jsontext.dumps(_told(problem))
+
+
+def _as_line(problem: Problem) -> str:
+    told = _told(problem)
+    return clean(f"{told['code']}  {told['level']:<7}  {told['where']}: {told['message']}", MAX_LINE)
