@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol import webhooks
 from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, VonageCaller
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -60,6 +63,22 @@ async def test_the_caller_and_the_behaviours_of_the_readme_work_together() -> No
 
     assert 270 == report["frames_sent"] == report["frames_received"]
     assert 500 <= report["echo"]["delay_ms"]["p50"]
+
+
+async def test_the_test_of_the_readme_passes(vonage_call: VonageCaller, vonage_server: ServerMaker) -> None:
+    """With the fixtures as anybody gets them who has installed the package."""
+    async with asyncio.timeout(30):
+        await example("tests").test_the_parrot_hangs_up(vonage_call, vonage_server)
+
+
+@pytest.mark.parametrize("kind", [CallReport, EchoDelay, Found])
+def test_what_a_report_holds_stands_in_the_readme(kind: type) -> None:
+    """Every public field, and every argument of a call."""
+    arguments = inspect.signature(VonageCaller.__call__).parameters if kind is CallReport else {}
+    names = [item.name for item in fields(kind) if item.name not in ("target", "level", "message", "count", "code")]
+
+    assert [] == [name for name in names if f"`{name}`" not in README and name not in ("duration_s", "rate_hz")]
+    assert [] == [name for name in arguments if name not in ("self", "url", "order") and f"`{name}=" not in README]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

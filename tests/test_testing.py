@@ -1,17 +1,24 @@
-"""Whole calls without waiting."""
+"""Whole calls without waiting, and what the pytest fixtures are made of."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
-from vonage_sock.call.events import Ended
+from vonage_sock.call.events import AnswerRequested, CallReported, Ended, Event
 from vonage_sock.call.machine import Close
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
+from vonage_sock.errors import ConnectError, UsageError
+from vonage_sock.server.facade import AsyncCall
+from vonage_sock.server.library import Server
 from vonage_sock.simulator.leg import LegPlan, VonageLeg
-from vonage_sock.testing import PcmSource, Transcript, run_call
+from vonage_sock.testing import CallReport, Found, PcmSource, ServerMaker, Transcript, VonageCaller, run_call
 
 RATE_8K = AudioFormat(8000)
 FRAME = bytes(range(160)) * 2
@@ -105,3 +112,119 @@ def test_a_source_in_memory_pads_its_last_frame() -> None:
     source = PcmSource(FRAME + b"ab", RATE_8K)
 
     assert (2, FRAME, b"ab" + bytes(318), None) == (source.total_frames, source.take(), source.take(), source.take())
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[Server]:
+    """A server that echoes."""
+    async with Server(behaviours=lambda: [Echo()], port=0) as server:
+        yield server
+
+
+async def test_a_call_s_report_has_figures_events_and_what_was_heard(echo: Server) -> None:
+    """Said and heard lie beside each other, and the echo comes out of the model as it went in."""
+    said = FRAME * 2 * 5
+    report = await VonageCaller()(echo.addresses.socket_url, pcm=said, press="1", duration_s=0.6, headers={"a": 1})
+
+    assert 16000 == report.rate_hz
+    assert 0 < report.frames_sent == report.frames_received
+    assert said == report.said_pcm[: len(said)]
+    assert len(report.said_pcm) == len(report.heard_pcm)
+    assert said in report.heard_pcm
+    assert ("1", 1000, "platform") == (report.dtmf_sent, report.close_code, report.closed_by)
+    assert report.echo is not None
+    assert 5 <= report.echo.frames
+    assert report.heard_s == report.frames_heard / 50
+    assert isinstance(report.events[-1], CallReported)
+    assert report.events[-1].report is report.figures
+    assert "call.connected" in [event.name for event in report.events]
+
+
+async def test_an_answer_url_s_rate_is_the_one_that_counts(echo: Server) -> None:
+    """The webhooks are told too."""
+    report = await VonageCaller()(
+        echo.addresses.answer_url, audio="tone:440", rate_hz=8000, duration_s=0.1, method="POST"
+    )
+
+    assert 16000 == report.rate_hz
+    assert ["POST"] == [event.method for event in report.events if isinstance(event, AnswerRequested)]
+
+
+async def test_findings_read_as_sentences() -> None:
+    """Code, level, what is wrong, how often."""
+
+    async def short_frames(call: AsyncCall) -> None:
+        async for _ in call:
+            call._bridge.act(lambda inner: inner.notify("x" * 20))
+
+    async with Server(short_frames, port=0) as server:
+        report = await VonageCaller()(server.addresses.socket_url, audio="silence", duration_s=0.3, platform="2021")
+
+    (found,) = [found for found in report.findings if found.code == "VS305"]
+
+    assert "VS305" in report.codes
+    assert str(found).startswith("VS305 warning: a command that the platform doesn't know is ignored")
+    assert "VS201 warning: a gap (\u00d71,000)" == str(Found("VS201", "warning", "a gap", 1000))
+
+
+async def test_a_call_that_can_not_be_made_keeps_what_was_told(unused_tcp_port: int) -> None:
+    """The error is raised, and its ladder can still be shown."""
+    caller = VonageCaller()
+
+    with pytest.raises(ConnectError):
+        await caller(f"http://127.0.0.1:{unused_tcp_port}/answer")
+    (report,) = caller.calls
+
+    assert f"<CallReport 'http://127.0.0.1:{unused_tcp_port}/answer': no socket was opened>" == repr(report)
+    assert "VS408" in report.ladder(80)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"say": "a", "pcm": b""}, "a caller says one thing"),
+        ({"platform": "1999"}, "give current or 2021"),
+        ({"headers": {"a": "x" * 600}}, "512"),
+        ({"press": "Z"}, "Z"),
+        ({"audio": "tone:"}, "isn't understood"),
+    ],
+    ids=["two-voices", "platform", "headers", "keys", "audio"],
+)
+async def test_what_can_not_be_used_is_said_in_one_sentence(arguments: dict[str, Any], message: str) -> None:
+    """Before anything is called."""
+    with pytest.raises(UsageError, match=message):
+        await VonageCaller()("ws://127.0.0.1:9/socket", **arguments)
+
+
+def test_servers_stop_with_their_loop_or_before() -> None:
+    """Whichever comes first; a second stop does nothing."""
+    told: list[str] = []
+
+    async def start(maker: ServerMaker) -> None:
+        await maker(behaviours=lambda: [Echo()], observers=[lambda event: told.append(event.name)])
+
+    maker = ServerMaker()
+    asyncio.run(start(maker))
+
+    assert ["server.started", "server.stopped"] == told
+    maker.stop()
+
+    with asyncio.Runner() as runner:
+        runner.run(start(maker))
+        maker.stop()
+
+        assert ["server.started", "server.stopped"] * 2 == told
+
+        runner.run(start(maker))
+        runner.run(maker.aclose())
+
+        assert ["server.started", "server.stopped"] * 3 == told
+
+
+def test_reports_compare_by_identity_and_show_themselves_in_a_line() -> None:
+    """Nobody wants ten seconds of PCM in a failed assert."""
+    events: list[Event] = []
+    report = CallReport(target="ws://x", close_code=1000, closed_by="server", events=events, heard_pcm=bytes(100_000))
+
+    assert "<CallReport 'ws://x': 0 frames sent, 0 received, closed by server (1000), findings: none>" == repr(report)
+    assert report != CallReport(target="ws://x")

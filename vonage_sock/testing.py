@@ -1,28 +1,46 @@
 """
-Whole calls without waiting: both ends of a leg against each other under a manual clock.
+For tests: calls to any server as Vonage would make them, servers in the test's own process, and calls without waiting.
 
-An hour of two-way audio takes seconds, and the time of every message is exact and the same in each run.
+``VonageCaller`` and ``ServerMaker`` are what the pytest fixtures ``vonage_call`` and ``vonage_server`` are made of; they
+know nothing of pytest. ``run_call`` runs both ends of a leg against each other under a manual clock: an hour of two-way
+audio takes seconds, and the time of every message is exact and the same in each run.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.audio.source import FramesSource
+from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
+from vonage_sock.audio.source import FramesSource, OpenSource
 from vonage_sock.call import machine
-from vonage_sock.call.events import Event
+from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
+from vonage_sock.display.ladder import ladder_text
+from vonage_sock.errors import UsageError
+from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.server.facade import Handler
+from vonage_sock.server.library import Server
+from vonage_sock.simulator.caller import CLIP, open_audio
+from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.simulator.leg import LegPlan, Platform
+from vonage_sock.simulator.vonage import CallOrder, VonageCall
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
 DEFAULT_LIMIT_NS: Final = 24 * 3600 * SECOND
 
 Lateness = Callable[[int], int]
 """Given a deadline in nanoseconds, how much later its wake-up comes."""
+
+
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +206,289 @@ class PcmSource(FramesSource):
         size = audio_format.frame_bytes
         frames = (pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size))
         super().__init__(name, frames, -(-len(pcm) // size))
+
+
+class HeardPcm:
+    """A ``HeardSink`` that keeps what was said and heard, sample beside sample."""
+
+    def __init__(self) -> None:
+        self.said = bytearray()
+        self.heard = bytearray()
+
+    def write(self, said: bytes, heard: bytes) -> None:
+        """One step of 20 ms."""
+        self.said += said
+        self.heard += heard
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that is wrong with the server; ``vsock explain CODE`` and the README say more about it."""
+
+    code: str
+    level: str
+    message: str
+    count: int
+
+    def __str__(self) -> str:
+        often = f" (\u00d7{self.count:,})" if self.count > 1 else ""
+        return f"{self.code} {self.level}: {self.message}{often}"
+
+
+@dataclass(frozen=True, slots=True)
+class EchoDelay:
+    """
+    How long after it was said something was heard again.
+
+    Args:
+        frames: how many came back bit for bit; 0 where the echo was changed on the way and found by its likeness.
+        p99_ms: None where it was found by its likeness.
+    """
+
+    frames: int
+    p50_ms: float
+    p99_ms: float | None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class CallReport:
+    """
+    What the platform's side saw and measured in one call. Without a socket the figures are 0 and ``close_code`` is None.
+
+    Args:
+        first_audio_ms: from the socket's opening to the server's first audio; None when there was none.
+        echo: None when nothing that was heard is an echo.
+        underruns: how often the caller heard a gap between the server's audio.
+        overflow_frames: how many frames the platform lost because its buffer was full.
+        closed_by: platform (the caller hung up), server, or network (no close frame).
+        findings: what is wrong, webhooks' and leg's.
+        events: everything that was told, in order.
+        said_pcm, heard_pcm: 16-bit PCM at the rate of the call's first socket; both begin with the call, so that each
+            sample stands beside the other's of the same moment. What was heard comes out of the model of the platform's
+            buffer, gaps and all.
+        figures: the whole report, as ``call.report`` in ``vsock call --json`` has it.
+    """
+
+    target: str
+    duration_s: float = 0.0
+    rate_hz: int = 0
+    frames_sent: int = 0
+    frames_received: int = 0
+    frames_heard: int = 0
+    first_audio_ms: float | None = None
+    echo: EchoDelay | None = None
+    underruns: int = 0
+    underrun_ms: float = 0.0
+    overflow_frames: int = 0
+    dtmf_sent: str = ""
+    close_code: int | None = None
+    close_reason: str = ""
+    closed_by: str | None = None
+    findings: list[Found] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    said_pcm: bytes = b""
+    heard_pcm: bytes = b""
+    figures: JsonObject = field(default_factory=dict)
+
+    @property
+    def heard_s(self) -> float:
+        """How much of the server's audio the caller heard, in seconds; gaps don't count."""
+        return self.frames_heard / FRAMES_PER_SECOND
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the findings."""
+        return [found.code for found in self.findings]
+
+    def ladder(self, width: int = 100, *, ascii_only: bool = False) -> str:
+        """The call on one time axis, its numbers and findings, as text."""
+        return ladder_text(self.events, self.figures, width, ascii_only=ascii_only)
+
+    def __repr__(self) -> str:
+        if self.close_code is None:
+            return f"<CallReport {self.target!r}: no socket was opened>"
+        return (
+            f"<CallReport {self.target!r}: {self.frames_sent} frames sent, {self.frames_received} received, "
+            f"closed by {self.closed_by} ({self.close_code}), findings: {', '.join(self.codes) or 'none'}>"
+        )
+
+
+class VonageCaller:
+    """
+    Calls servers, in any language and anywhere, as Vonage would. Await it for a call's report.
+
+    ``calls`` keeps the calls, the one under way or failed included, for whoever wants to show their ladders.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[CallReport] = []
+
+    async def __call__(
+        self,
+        url: str,
+        *,
+        say: str | None = None,
+        audio: str | Path | OpenSource | None = None,
+        pcm: bytes | None = None,
+        press: str = "",
+        duration_s: float | None = None,
+        rate_hz: int = 16000,
+        headers: Mapping[str, object] | None = None,
+        strict: bool = False,
+        platform: str = "current",
+        **order: Any,
+    ) -> CallReport:
+        """
+        Make one call, in real time, and wait for its end.
+
+        Args:
+            url: a socket (``ws://``, ``wss://``) or an answer URL (``http://``, ``https://``).
+            say: what the caller says, spoken by espeak-ng.
+            audio: a file, or what ``vsock call --audio`` takes (``tone:440``, ``noise``, ``silence``); the shipped clip of
+                5.4 s when none of ``say``, ``audio`` and ``pcm`` is given.
+            pcm: 16-bit PCM of the call's rate.
+            press: keys, as ``--dtmf`` takes them: ``1,w2,34#``.
+            duration_s: hang up then; None ends the call a second after all has been said and heard.
+            rate_hz, headers: for a socket; an NCCO's own take their place.
+            strict: drop the connection on a frame of the wrong size, as Vonage does.
+            platform: ``current`` or ``2021``.
+            order: other fields of ``CallOrder``: ``from_number``, ``method``, ``signature_secret`` and so on.
+
+        Raises:
+            ConnectError: the target can't be reached or refuses.
+            UsageError: an argument can't be used.
+            AudioFileError: the file can't be played.
+        """
+        report = CallReport(target=url)
+        self.calls.append(report)
+        call_order = CallOrder(
+            target=url,
+            audio=await asyncio.to_thread(_open_audio, say=say, audio=audio, pcm=pcm, seconds=duration_s),
+            plan=_plan(press, duration_s, rate_hz, headers or {}, platform, strict=strict),
+            **order,
+        )
+        sink = HeardPcm()
+        phone = VonageCall(call_order, observers=[report.events.append], heard=sink)
+        try:
+            figures = await phone.run()
+            phone.tell_report(figures)
+            _fill_in(report, figures)
+        finally:
+            report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
+        return report
+
+
+class ServerMaker:
+    """Starts servers for a test, each on a free port of this machine, and stops them all."""
+
+    def __init__(self) -> None:
+        self._keepers: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+
+    async def __call__(
+        self,
+        handler: Handler | None = None,
+        *,
+        behaviours: Callable[[], Sequence[Behaviour]] | None = None,
+        observers: Sequence[Observer] = (),
+        **config: Any,
+    ) -> Server:
+        """
+        Start one, as ``Server`` would with the same arguments.
+
+        Raises:
+            UsageError: neither a handler nor behaviours, or a field that can't be used.
+        """
+        server = Server(handler, behaviours=behaviours, observers=observers, **{"port": 0, **config})
+        await server.start()
+        # A runner cancels its loop's tasks and waits for them: so the server stops also where nobody asks for it before.
+        task = asyncio.create_task(_keep(server))
+        self._keepers.append((asyncio.get_running_loop(), task))
+        await asyncio.sleep(0)  # a task that is cancelled before its first step has no "finally"
+        return server
+
+    def stop(self) -> None:
+        """Stop them; to be called while their loop doesn't run."""
+        for loop, task in self._taken():
+            if not loop.is_closed():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    loop.run_until_complete(task)
+
+    async def aclose(self) -> None:
+        """Stop them, on the loop on which they were started."""
+        for _, task in self._taken():
+            task.cancel()
+            await asyncio.wait([task])
+
+    def _taken(self) -> list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]]:
+        taken, self._keepers = self._keepers, []
+        return taken
+
+
+async def _keep(server: Server) -> None:
+    try:
+        await server.serve_forever()
+    finally:
+        await server.stop()
+        server.tell_stopped()
+
+
+def _open_audio(
+    *, say: str | None, audio: str | Path | OpenSource | None, pcm: bytes | None, seconds: float | None
+) -> OpenSource:
+    if sum(given is not None for given in (say, audio, pcm)) > 1:
+        raise UsageError("a caller says one thing: give say, audio or pcm")
+    if say is not None:
+        return open_audio(f"say:{say}")
+    if pcm is not None:
+        return lambda audio_format: PcmSource(pcm, audio_format)
+    if audio is None or isinstance(audio, str | Path):
+        return open_audio(CLIP if audio is None else str(audio), seconds=seconds)
+    return audio
+
+
+def _plan(
+    press: str, duration_s: float | None, rate_hz: int, headers: Mapping[str, object], platform: str, *, strict: bool
+) -> LegPlan:
+    check_headers(headers)
+    editions = [edition.value for edition in Platform]
+    if platform not in editions:
+        raise UsageError(f"platform {platform!r} isn't known; give {' or '.join(editions)}")
+    return LegPlan(
+        audio_format=AudioFormat(rate_hz),
+        headers=dict(headers),
+        key_presses=parse_dtmf(press),
+        duration_ns=None if duration_s is None else round(duration_s * SECOND),
+        platform=Platform(platform),
+        strict=strict,
+    )
+
+
+_TAKEN_OVER: Final = (
+    "duration_s",
+    "rate_hz",
+    "frames_sent",
+    "frames_received",
+    "frames_heard",
+    "first_audio_ms",
+    "underruns",
+    "underrun_ms",
+    "overflow_frames",
+    "dtmf_sent",
+    "close_code",
+    "close_reason",
+    "closed_by",
+)
+
+
+def _fill_in(report: CallReport, figures: JsonObject) -> None:
+    report.figures = figures
+    for name in _TAKEN_OVER:
+        if name in figures:
+            setattr(report, name, figures[name])
+    report.findings = [
+        Found(found["code"], found["level"], found["message"], found["count"]) for found in figures.get("findings", [])
+    ]
+    if (echo := figures.get("echo")) is not None:
+        delay = echo["delay_ms"]
+        report.echo = EchoDelay(echo.get("frames", 0), delay["p50"], delay.get("p99"))

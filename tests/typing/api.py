@@ -18,6 +18,7 @@ from vonage_sock import (
     Then,
     VonageCall,
 )
+from vonage_sock.testing import CallReport, EchoDelay, ServerMaker, VonageCaller
 
 
 class Parrot(Behaviour):
@@ -48,3 +49,13 @@ async def main() -> None:
         )
         report = await VonageCall(order).run()
         assert_type(report, dict[str, Any])
+
+
+async def test_bot(vonage_call: VonageCaller, vonage_server: ServerMaker) -> None:
+    server = await vonage_server(bot, headers={"a": 1})
+    assert_type(server, Server)
+    report = await vonage_call(server.addresses.socket_url, say="hello", press="1#", headers={"a": 1})
+    assert_type(report, CallReport)
+    assert_type(report.first_audio_ms, float | None)
+    assert_type(report.echo, EchoDelay | None)
+    assert_type(report.codes, list[str])

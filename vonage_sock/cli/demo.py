@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.behaviours.echo import Echo
@@ -18,6 +19,7 @@ from vonage_sock.cli.options import QUIET, VERBOSE, option
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SystemClock
 from vonage_sock.display import make_display
+from vonage_sock.display.ladder import ladder
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
@@ -61,6 +63,7 @@ async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
     recording = RecordingPath(path)
     display = make_display(quiet=quiet, verbose=verbose, stream=sys.stdout, clock=clock)
     recorder: Recorder
+    events: list[Event] = []
 
     def behaviours() -> list[Behaviour]:
         return [Record(recorder.open, stereo=True), Echo()]
@@ -81,6 +84,7 @@ async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
                 audio=AudioFile.shipped_clip(),
                 plan=LegPlan(audio_format=AudioFormat(16000), key_presses=parse_dtmf(KEYS)),
             ),
+            observers=[events.append],
             clock=clock,
         )
         on_stop(phone.hang_up, lambda: restore_terminal(display))
@@ -90,7 +94,7 @@ async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
         ticker.cancel()
     code = finish(display, ExitCode.RECORDING if recorder.failures else ExitCode.OK)
     if not display.broken:
-        _summarise(report, recorder)
+        _summarise(report, [] if quiet else events, recorder)
     return code
 
 
@@ -102,10 +106,14 @@ def _as_demo(event: Event) -> Event:
     return Notice(at=event.at, level="info", message=message)
 
 
-def _summarise(report: dict[str, Any], recorder: Recorder) -> None:
+def _summarise(report: dict[str, Any], events: list[Event], recorder: Recorder) -> None:
     click.echo("\nWhat the caller's side measured:")
     for line in summary_lines(report):
         click.echo(f"  {clean(line, MAX_LINE)}")
+    if events:
+        console = Console(soft_wrap=True, highlight=False)
+        click.echo("\nThe call as the caller's side saw it:")
+        console.print(ladder(events, report, console.width, ascii_only=console.options.ascii_only, numbers=False))
     for path in recorder.saved:
         click.echo(f"\nThe call is recorded in {path} (left: the caller, right: what the caller heard).")
     click.echo("Next: vsock serve --echo, and in another terminal vsock call http://127.0.0.1:8000/webhooks/answer")
