@@ -5,7 +5,7 @@ from __future__ import annotations
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.session import CallSession
-from vonage_sock.clock import MS
+from vonage_sock.clock import MS, SECOND
 
 FRAME = bytes(range(160)) * 2
 OTHER = FRAME[::-1]
@@ -58,3 +58,13 @@ def test_what_was_to_be_echoed_later_is_dropped_with_the_platforms_queue() -> No
     call.handle_deadline(200 * MS)
 
     assert (['{"action":"clear"}'], None) == (call.messages_to_send(), call.next_deadline())
+
+
+def test_a_key_press_cuts_off_a_delayed_echo_where_that_was_asked_for() -> None:
+    """What is kept is dropped, and the platform is told to drop what it has."""
+    call = session(Echo(delay_ms=500, barge_in=True))
+    call.receive_bytes(FRAME, 1)
+    call.receive_text('{"event":"websocket:dtmf","digit":"1","duration":100}', 2)
+    call.handle_deadline(SECOND)
+
+    assert ['{"action":"clear"}'] == call.messages_to_send()

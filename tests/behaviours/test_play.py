@@ -200,12 +200,22 @@ def test_a_broken_file_does_not_stop_the_list() -> None:
 
 
 def test_a_file_that_breaks_off_is_told_and_played_so_far() -> None:
-    """What could be read was sent."""
+    """What could be read was sent; what was not played to its end isn't told as finished."""
     caller = Caller(play(opens("a", 2, error="cut short")))
     caller.until(SECOND)
     caller.played(1)
 
-    assert [("started", "a", 2), ("failed", "a", "cut short"), ("finished", "a", 2)] == caller.told()
+    assert [("started", "a", 2), ("failed", "a", "cut short")] == caller.told()
+
+
+def test_after_a_file_that_breaks_off_the_call_ends_when_what_was_sent_is_played() -> None:
+    """``then`` waits for the platform all the same."""
+    caller = Caller(play(opens("a", 2, error="cut short"), then=Then.HANGUP))
+    caller.until(SECOND)
+    before = list(caller.times(Close))
+    caller.played(1)
+
+    assert ([], 1) == (before, len(caller.times(Close)))
 
 
 def test_a_source_that_has_nothing_ready_is_asked_again() -> None:

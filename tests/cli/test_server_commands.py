@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -257,3 +258,33 @@ async def test_a_port_in_use_is_one_sentence(vsock: Vsock) -> None:
     assert (6, "") == (code, output)
     assert f"Error: port {port} is in use on 127.0.0.1; choose another with --port" in errors
     assert 1 == len(errors.splitlines())
+
+
+async def test_a_closed_stdout_holds_up_no_call(vsock: Vsock, speech: Path) -> None:
+    """Started with ``>&-``, the server answers all the same and no socket takes the place of stdout."""
+    free = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = free.sockets[0].getsockname()[1]
+    free.close()
+    await free.wait_closed()
+    command = f"exec {sys.executable} -m vonage_sock serve --echo --once --port {port} >&- 2>&-"
+    server = await asyncio.create_subprocess_shell(command, cwd=speech.parent)
+
+    report: dict[str, object] = {}
+    async with asyncio.timeout(20):
+        while "frames_received" not in report:
+            caller = await vsock("call", f"ws://127.0.0.1:{port}/socket", "--audio", speech, "--json")
+            _, output, _ = await caller.end()
+            report = json.loads(output.splitlines()[-1]) if output else {}
+        code = await server.wait()
+
+    assert (0, 50) == (code, report["frames_received"])
+
+
+async def test_a_recording_for_a_closed_stdout_is_refused(vsock: Vsock, tmp_path: Path) -> None:
+    """It would go into whatever got the descriptor's number."""
+    command = f"exec {sys.executable} -m vonage_sock record - --once --port 0 >&-"
+    program = await asyncio.create_subprocess_shell(command, cwd=tmp_path, stderr=asyncio.subprocess.PIPE)
+    _, errors = await program.communicate()
+
+    assert 2 == program.returncode
+    assert b"standard output, which is closed" in errors

@@ -234,3 +234,14 @@ def test_a_server_needs_something_to_do() -> None:
     """Neither handler nor behaviours is a mistake that is told at once."""
     with pytest.raises(UsageError, match="needs a handler or behaviours"):
         Server()
+
+
+async def test_what_waited_can_be_dropped() -> None:
+    """An echo that begins after a greeting doesn't begin with what was said during it."""
+    call = AsyncCall(Bridge(lambda _call: asyncio.sleep(0)), None)  # type: ignore[arg-type]  # only its queue is looked at
+    call.put_frame(b"old")
+    dropped = call.drop_waiting()
+    call.put_frame(b"new")
+    call.end()
+
+    assert (1, [b"new"]) == (dropped, [frame async for frame in call])

@@ -17,8 +17,8 @@ from vonage_sock.audio.frames import SAMPLE_BYTES
 
 HEADER_BYTES: Final = 44
 MAX_DATA_BYTES: Final = 0xFFFFFFFF - HEADER_BYTES
-STREAMING_DATA_BYTES: Final = 0x7FFFFFFF - HEADER_BYTES
-"""What the header of an endless stream says; sox, ffmpeg and libsndfile then read to the end."""
+STREAMING_DATA_BYTES: Final = 0x7FFFF000
+"""What the header of an endless stream says: sox's word for an unknown length; all readers then read to the end."""
 
 FILE_MODE: Final = 0o600
 

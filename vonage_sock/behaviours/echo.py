@@ -14,10 +14,12 @@ class Echo(Behaviour):
 
     Args:
         delay_ms: how long a frame is kept; 0 returns it within the same wake-up.
+        barge_in: a key press drops what is kept and what the platform hasn't played yet.
     """
 
-    def __init__(self, *, delay_ms: int = 0) -> None:
+    def __init__(self, *, delay_ms: int = 0, barge_in: bool = False) -> None:
         self._delay_ns = delay_ms * MS
+        self._barge_in = barge_in
         self._waiting: deque[tuple[int, bytes]] = deque()
 
     def audio(self, call: Call, frame: bytes) -> None:
@@ -26,6 +28,11 @@ class Echo(Behaviour):
             self._waiting.append((call.now + self._delay_ns, frame))
         else:
             call.send_audio(frame)
+
+    def digit(self, call: Call, digit: str, duration_ms: int | None) -> None:
+        """Cut off what is on its way back, where that was asked for."""
+        if self._barge_in:
+            call.clear()
 
     def due_at(self) -> int | None:
         """When the oldest kept frame goes back."""

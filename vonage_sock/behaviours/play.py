@@ -223,6 +223,8 @@ class Play(Behaviour):
             return  # an answer to a notify that was cut off since
         while self._sent and self._sent[0][0] <= number:
             _, source, frames = self._sent.popleft()
+            if source.error is not None:
+                continue  # told as failed already, and not played to its end
             call.emit(
                 PlaybackFinished(at=call.now, call=call.id, file=source.name, frames=frames, seconds=_seconds(frames))
             )

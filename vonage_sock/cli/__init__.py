@@ -7,6 +7,7 @@ Commands are imported when they are called, so that ``vsock --help`` waits for n
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -21,6 +22,8 @@ COMMANDS = {
     "record": ("record", "Answer calls and record them to a file."),
     "play": ("play", "Answer calls and play files into them."),
     "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
+    "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
+    "explain": ("explain", "Say what a finding means, and how to put it right."),
 }
 
 EXAMPLES = """\b
@@ -65,6 +68,8 @@ class LazyCommands(click.Group):
         """Run; an error of ours becomes one sentence, made harmless, and its exit code."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(ExitCode.STOPPED)
         except VsockError as error:
             if ctx.params.get("debug"):
                 raise
@@ -88,6 +93,7 @@ def cli(*, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; the only place where an unforeseen error becomes a sentence."""
+    fill_standard_descriptors()
     try:
         cli(prog_name="vsock")
     except Exception as error:
@@ -100,6 +106,19 @@ def main() -> None:
             err=True,
         )
         sys.exit(ExitCode.ERROR)
+
+
+def fill_standard_descriptors() -> None:
+    """
+    Put the null device where stdin, stdout or stderr is closed.
+
+    A socket or a recording would get its number otherwise, and what is meant for the terminal would go there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _no_such_command(name: str) -> str:

@@ -31,7 +31,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:
     """
-    Call ``stop`` at the first Ctrl-C or SIGTERM; the second ends the program at once with 130.
+    Call ``stop`` at the first Ctrl-C, SIGTERM or closed terminal; the second ends the program at once with 130.
 
     A signal that comes twice within a tenth of a second is one: ``timeout`` and job runners signal a program and then its
     whole group.
@@ -51,5 +51,5 @@ def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:
             give_up()
             os._exit(ExitCode.STOPPED)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, signalled)

@@ -26,6 +26,7 @@ Examples:
 def play(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
     """Answer calls and play FILES into them, one after the other.
 
-    Any file that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF and more), at any rate, mono or not; - is standard input.
+    Any file that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF and more), at any rate, mono or not; - is standard
+    input, which is read to its end first.
     """
     ctx.exit(serve_and_exit(options, play=files))

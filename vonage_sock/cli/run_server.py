@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.audio.pacer import DEFAULT_LEAD_NS, DEFAULT_PACE_NS
+from vonage_sock.audio.phrases import DEFAULT_HANGOVER_MS
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.play import Play, Then
@@ -162,23 +165,60 @@ class Plan:
                 )
             )
         elif options.echo:
-            result.append(Echo(delay_ms=options.delay_ms))
+            result.append(Echo(delay_ms=options.delay_ms, barge_in=options.barge_in))
         return result
 
     def _check_combinations(self) -> None:
+        """An option that would have no effect is a mistake that is told, not silence that is wondered at."""
         options = self.options
-        if options.record == "-" and options.as_json:
-            raise UsageError("a recording on standard output and --json can't share it; give the recording a file name")
-        if options.record is None and (options.stereo or options.split or options.overwrite):
-            raise UsageError("--stereo, --split and --overwrite are about a recording; give --record PATH as well")
-        if options.play.count(STDIN) > 1:
-            raise UsageError("standard input can be played once in a list; use --loop to hear it again")
-        if options.delay_ms and not options.echo and options.then != "echo":
-            raise UsageError("--delay is about an echo; give --echo as well")
-        if options.echo and options.then in ("hangup", "stay") and (options.play or options.on_dtmf):
-            raise UsageError(f"--echo begins after the files, and --then {options.then} rules that out; leave one away")
-        if options.then is not None and not options.play and not options.on_dtmf:
-            raise UsageError("--then says what follows the files; give --play FILE as well")
+        files = bool(options.play or options.on_dtmf)
+        paced = (options.loop, options.pace_ms, options.lead_ms) != (1, DEFAULT_PACE_NS / MS, DEFAULT_LEAD_NS // MS)
+        to_stdout = options.record == "-"
+        rules = (
+            (
+                to_stdout and options.as_json,
+                "a recording on standard output and --json can't share it; give the recording a file name",
+            ),
+            (
+                to_stdout and sys.stdout is None,
+                "a recording can't go to standard output, which is closed; give the recording a file name",
+            ),
+            (
+                options.record is None and (options.stereo or options.split or options.overwrite),
+                "--stereo, --split and --overwrite are about a recording; give --record PATH as well",
+            ),
+            (
+                options.hangover_ms != DEFAULT_HANGOVER_MS and not options.split,
+                "--hangover is about phrases; give --split as well",
+            ),
+            (
+                options.play.count(STDIN) > 1,
+                "standard input can be played once in a list; use --loop to hear it again",
+            ),
+            (
+                paced and not files,
+                "--loop, --pace and --lead are about playing; give --play FILE as well",
+            ),
+            (
+                options.barge_in and not files and not options.delay_ms,
+                "--barge-in cuts off files or a delayed echo; give --play FILE, --on-dtmf or --delay as well",
+            ),
+            (
+                bool(options.delay_ms) and not options.echo and options.then != "echo",
+                "--delay is about an echo; give --echo as well",
+            ),
+            (
+                options.echo and files and options.then in ("hangup", "stay"),
+                f"--echo begins after the files, and --then {options.then} rules that out; leave one away",
+            ),
+            (
+                options.then is not None and not files,
+                "--then says what follows the files; give --play FILE as well",
+            ),
+        )
+        for broken, sentence in rules:
+            if broken:
+                raise UsageError(sentence)
 
 
 class Session:
@@ -316,7 +356,7 @@ def finish(display: Display, code: ExitCode) -> ExitCode:
         os._exit(code)
     if display.broken:
         # What is left in Python's own buffer would raise at exit, where nobody reads any more.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
@@ -333,7 +373,11 @@ def open_playable(name: str) -> OpenSource:
     Raises:
         AudioFileError: it can't be played.
     """
-    return spool(sys.stdin.buffer) if name == STDIN else AudioFile(Path(name))
+    if name != STDIN:
+        return AudioFile(Path(name))
+    # Until the event loop takes over, a SIGTERM would leave behind what was read so far.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return spool(sys.stdin.buffer)
 
 
 def read_ncco_file(path: str, *, option_name: str) -> Ncco:

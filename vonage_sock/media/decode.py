@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import stat
 import tempfile
 from collections import deque
@@ -32,6 +31,8 @@ FIRST_BLOCK_S: Final = 0.5
 BLOCK_S: Final = 4.0
 LOW_WATER_FRAMES: Final = 4 * FRAMES_PER_SECOND
 KEEP_DECODED_FRAMES: Final = 60 * FRAMES_PER_SECOND
+MAX_SPOOLED_BYTES: Final = 1 << 30
+SPOOL_PIECE_BYTES: Final = 1 << 18
 LOWEST_RATE_HZ: Final = 1_000
 HIGHEST_RATE_HZ: Final = 768_000
 LOUDEST: Final = 16.0
@@ -188,12 +189,12 @@ def spool(stream: IO[bytes]) -> AudioFile:
     Read a stream that can't be rewound, such as standard input, to its end, so that each call can play it.
 
     Raises:
-        AudioFileError: it holds no audio of a known kind.
+        AudioFileError: it holds no audio of a known kind, or more than 1 GiB.
     """
     with tempfile.NamedTemporaryFile(prefix="vsock-", suffix=".audio", delete=False) as file:
         path = Path(file.name)
         try:
-            shutil.copyfileobj(stream, file)
+            _copy(stream, file)
             file.flush()
             audio = AudioFile(path, name="standard input")
         except BaseException:
@@ -201,6 +202,17 @@ def spool(stream: IO[bytes]) -> AudioFile:
             raise
     _spooled.append(path)
     return audio
+
+
+def _copy(stream: IO[bytes], file: IO[bytes]) -> None:
+    left = MAX_SPOOLED_BYTES
+    while piece := stream.read(SPOOL_PIECE_BYTES):
+        left -= len(piece)
+        if left < 0:
+            raise AudioFileError(
+                f"standard input: more than {MAX_SPOOLED_BYTES >> 30} GiB, and no end; write it to a file and play that"
+            )
+        file.write(piece)
 
 
 _spooled: list[Path] = []

@@ -63,6 +63,16 @@ class AsyncCall:
         while await self._wait_for(self._frames):
             yield self._frames.popleft()
 
+    def drop_waiting(self) -> int:
+        """
+        Forget the audio that came and wasn't taken yet, during a ``play`` for example; how many frames that were.
+
+        An echo that begins with what was said meanwhile would send it in one go, and stay that much behind for good.
+        """
+        dropped = len(self._frames)
+        self._frames.clear()
+        return dropped
+
     async def next_digit(self) -> str | None:
         """The next key press, also one from before; None when the call has ended."""
         return self._digits.popleft() if await self._wait_for(self._digits) else None
