@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
@@ -17,6 +19,7 @@ from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, 
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
+from vonage_sock.display.ladder import ladder
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
@@ -29,6 +32,7 @@ from vonage_sock.simulator.leg import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.vonage import CallOrder, VonageCall
 
+MAX_EVENTS = 2000
 MAX_LINE = 400
 SAVE_WAIT_S = 30.0
 
@@ -181,9 +185,10 @@ class Caller:
         display = self._make_display()
         heard = HeardRecording(self._saving.mono, self._saving.stereo, observer=display, clock=self._clock)
         heard.start()
+        events: deque[Event] = deque(maxlen=MAX_EVENTS)
         phone = VonageCall(
             self._order,
-            observers=(heard.observe, self._count_lost, display),
+            observers=(heard.observe, self._count_lost, display, events.append),
             heard=heard if heard.wanted else None,
             clock=self._clock,
             answer_timeout_s=self._options["answer_timeout_s"],
@@ -203,9 +208,17 @@ class Caller:
         phone.tell_report(report)
         code = finish(display, self._exit_code(report, heard))
         if not self._options["as_json"] and not display.broken:
-            for line in summary_lines(report):
-                click.echo(f"  {clean(line, MAX_LINE)}")
+            self._show(report, list(events))
         return code
+
+    def _show(self, report: dict[str, Any], events: list[Event]) -> None:
+        """The ladder of the call with its numbers; for the quiet ones only how it went, in a line."""
+        if self._options["quiet"] or not events:
+            click.echo(clean("; ".join(summary_lines(report)), MAX_LINE))
+            return
+        console = Console(soft_wrap=True, highlight=False)
+        console.print()
+        console.print(ladder(events, report, console.width, ascii_only=console.options.ascii_only))
 
     def _make_display(self) -> Display:
         return make_display(
