@@ -213,8 +213,9 @@ class Caller:
 
     def _show(self, report: dict[str, Any], events: list[Event]) -> None:
         """The ladder of the call with its numbers; for the quiet ones only how it went, in a line."""
-        if self._options["quiet"] or not events:
+        if self._options["quiet"] or "frames_sent" not in report:
             click.echo(clean("; ".join(summary_lines(report)), MAX_LINE))
+        if self._options["quiet"]:
             return
         console = Console(soft_wrap=True, highlight=False)
         console.print()
