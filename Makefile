@@ -24,7 +24,7 @@ demo: $(STAMP)  ## Make a whole call on this machine, without an account
 test: $(STAMP)  ## Run the tests; those of the core must take every branch of it
 	$(BIN)/python -m pytest -n 2 -q --cov --cov-report= $(CORE_TESTS)
 	$(BIN)/python scripts/core_coverage.py
-	$(BIN)/python -m pytest -n 2 $(addprefix --ignore ,$(CORE_TESTS))
+	$(BIN)/python -m pytest -n 3 $(addprefix --ignore ,$(CORE_TESTS))
 
 check: lint types layers test docs-check wheel-check  ## All that CI runs
 
