@@ -232,3 +232,18 @@ def test_what_is_taken_in_is_played_once_in_order_and_never_two_at_a_time(
     assert all(later - earlier >= FRAME_NS for earlier, later in itertools.pairwise(played_at))
     assert buffer.frames_played == len(played_at)
     assert buffer.idle
+
+
+@pytest.mark.parametrize("marked_at", [0, 2 * FRAME_NS], ids=["before it is dry", "after"])
+def test_a_pause_behind_a_marker_is_no_gap(marked_at: int) -> None:
+    """Who asks when audio has been played knows that it ends there; the next begins anew."""
+    buffer: PlayoutBuffer[str] = PlayoutBuffer()
+    buffer.push("a", 0)
+    buffer.advance(marked_at)
+    buffer.mark("played", marked_at)
+    buffer.advance(3 * FRAME_NS)
+    buffer.push("b", 3 * FRAME_NS)
+    buffer.advance(9 * FRAME_NS)
+    buffer.push("c", 9 * FRAME_NS)
+
+    assert (1, [Gap(4 * FRAME_NS, 5 * FRAME_NS)]) == (buffer.underruns, buffer.gaps)

@@ -11,12 +11,13 @@ import vonage_sock
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.audio.source import FramesSource
 from vonage_sock.behaviours.echo import Echo
+from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.call.events import FindingRaised
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.media.decode import pcm_blocks
 from vonage_sock.simulator.caller import noise, tone
-from vonage_sock.simulator.leg import LegPlan, VonageLeg
+from vonage_sock.simulator.leg import LegPlan, Platform, VonageLeg
 from vonage_sock.testing import PcmSource, run_call
 
 RATE = AudioFormat(16000)
@@ -55,3 +56,19 @@ def test_a_clean_call_raises_no_alarm(what: str, delay_ms: int | None, late_ms: 
     found = [event.code for event in result.platform_events + result.server_events if isinstance(event, FindingRaised)]
 
     assert ([] if behaviours else ["VS207"]) == found
+
+
+@pytest.mark.parametrize("what", ["clip", "tone", "noise", "silence"])
+@pytest.mark.parametrize("then", list(Then))
+@pytest.mark.parametrize("platform", list(Platform))
+def test_a_file_and_what_follows_it_raise_no_alarm(what: str, then: Then, platform: Platform) -> None:
+    """The pause between a greeting and the echo behind it is no gap in either."""
+    clock = ManualClock()
+    files = [lambda audio_format: PcmSource(CLIP[: 640 * 77], audio_format)] * 2
+    plan = LegPlan(audio_format=RATE, platform=platform)
+    leg = VonageLeg("c1", plan, said(what), now=clock.now())
+    call = CallSession("c1", [Play(files, then=then)], assumed_format=RATE, now=clock.now())
+    result = run_call(leg, call, clock=clock, latency_ns=15 * MS, limit_ns=60 * SECOND)
+    found = {event.code for event in result.platform_events + result.server_events if isinstance(event, FindingRaised)}
+
+    assert (set() if platform is Platform.CURRENT else {"VS312"}) == found

@@ -241,3 +241,12 @@ async def test_a_server_that_closes_ends_the_call_at_once(vsock: Vsock) -> None:
 
     assert (4001, "server") == (report["close_code"], report["closed_by"])
     assert report["duration_s"] < 0.9
+
+
+async def test_a_call_that_can_t_be_made_has_a_report_too(vsock: Vsock) -> None:
+    """The last JSON line is call.report, with the sentence that stands on stderr."""
+    code, output, errors = await (await vsock("call", "ws://127.0.0.1:9/", "--json")).end()
+    report = json.loads(output.splitlines()[-1])
+
+    assert (7, "call.report") == (code, report["event"])
+    assert f"Error: {report['error']}\n" == errors

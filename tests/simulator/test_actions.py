@@ -127,7 +127,7 @@ async def test_a_talk_is_spoken_in_its_language() -> None:
 
     assert ([("Good day", "en-gb")], 50) == (asked, len(ran.kept.heard))
     assert b"".join(tone(PHONE, 50, 440)) == ran.heard()
-    assert "the caller hears: Good day" in ran.notes
+    assert "the caller hears, for about 1 s: Good day" in ran.notes
 
 
 async def test_a_language_that_is_none_is_not_asked_for() -> None:
@@ -194,7 +194,7 @@ async def test_a_stream_that_cannot_be_played_is_a_finding(url: str, words: str)
 
     assert ["VS426"] == ran.codes
     assert words in ran.report["findings"][0]["message"]
-    assert "the caller hears: bye" in ran.notes
+    assert "the caller hears, for about 1 s: bye" in ran.notes
 
 
 async def test_a_stream_without_an_address_is_passed_over() -> None:
@@ -225,7 +225,7 @@ async def test_an_input_tells_the_keys_and_takes_the_ncco_that_comes_back() -> N
 
     assert {"digits": "1234", "timed_out": False} == body["dtmf"]
     assert {"from", "to", "uuid", "conversation_uuid", "timestamp", "dtmf"} == set(body)
-    assert ["the event URL answers with an NCCO, which takes over", "the caller hears: bye"] == ran.notes
+    assert ["the event URL answers with an NCCO, which takes over", "the caller hears, for about 1 s: bye"] == ran.notes
     assert ["1", "2", "3", "4"] == [event.digit for event in ran.events if isinstance(event, DtmfPressed)]
 
 
@@ -301,7 +301,7 @@ async def test_an_answer_that_is_no_ncco_leaves_the_call_as_it_is() -> None:
     """With a finding."""
     ran = await run({"action": "input", "type": ["dtmf"]}, *BYE, app=Application(event_answers={"input": {"ok": 1}}))
 
-    assert (["VS423"], ["the caller hears: bye"]) == (ran.codes, ran.notes)
+    assert (["VS423"], ["the caller hears, for about 1 s: bye"]) == (ran.codes, ran.notes)
 
 
 # record
@@ -373,7 +373,7 @@ async def test_a_notify_posts_its_payload_and_takes_the_ncco_that_comes_back() -
     ran = await run(action, {"action": "talk", "text": "never"}, app=Application(event_answers={"notify": BYE}))
 
     assert {"a": 1} == ran.of("payload")[0]["payload"]
-    assert "the caller hears: bye" == ran.notes[-1]
+    assert "the caller hears, for about 1 s: bye" == ran.notes[-1]
 
 
 async def test_a_notify_without_its_fields_is_passed_over() -> None:

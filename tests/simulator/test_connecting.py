@@ -99,7 +99,7 @@ async def test_somebody_who_isn_t_reached_is_told_as_documented(outcome: str) ->
     assert ["started", "ringing", outcome] == statuses(app)
     assert OUTCOMES[outcome].items() <= body.items()
     assert ("447700900009", "outbound") == (body["to"], body["direction"])
-    assert "the caller hears: bye" == ran.notes[-1]
+    assert "the caller hears, for about 1 s: bye" == ran.notes[-1]
 
 
 async def test_somebody_who_answers_stays_as_long_as_the_caller_speaks() -> None:
@@ -146,7 +146,7 @@ async def test_a_synchronous_event_of_somebody_is_answered_with_an_ncco() -> Non
         ncco = [phone(eventType="synchronous"), {"action": "talk", "text": "never"}]
         ran = await run(app, ncco, duration_ms=None, connect_outcomes=("busy",))
 
-    assert "the caller hears: bye" == ran.notes[-1]
+    assert "the caller hears, for about 1 s: bye" == ran.notes[-1]
 
 
 async def test_an_endpoint_of_no_known_type_is_a_finding() -> None:
@@ -165,7 +165,7 @@ async def test_a_limit_ends_the_websockets_leg_and_the_call_goes_on() -> None:
         ran = await run(app, [connect, *BYE], duration_ms=60_000)
 
     assert ["started", "answered", "completed"] == statuses(app)
-    assert "the caller hears: bye" == ran.notes[-1]
+    assert "the caller hears, for about 1 s: bye" == ran.notes[-1]
 
 
 async def test_a_caller_who_hangs_up_hears_no_more() -> None:

@@ -374,7 +374,7 @@ def test_the_platform_of_2021_ignores_commands() -> None:
     sent = advance(platform, SECOND)
 
     assert {SILENCE} == {message for _, message in sent}
-    assert (["VS305"], 1) == (codes(platform), platform.report()["frames_heard"])
+    assert (["VS312"], 1) == (codes(platform), platform.report()["frames_heard"])
 
 
 def test_hanging_up_is_the_last_that_is_sent() -> None:

@@ -198,7 +198,7 @@ async def test_the_other_actions_of_an_ncco() -> None:
         report = await call(app.answer_url, events, fast=True)
 
     assert [
-        "the caller hears: Hi",
+        "the caller hears, for about 1 s: Hi",
         "action 2 of the NCCO, pay, is passed over",
     ] == [event.message for event in events if isinstance(event, Notice)]
     assert ["VS406"] == codes(report)
@@ -460,7 +460,7 @@ async def test_a_fallback_takes_over_when_the_server_closes() -> None:
         app.ncco = [app.connect()[0] | {"eventType": "synchronous"}, {"action": "talk", "text": "never"}]
         report = await call(app.answer_url, events, duration_ms=60_000)
 
-    assert ["the event URL answers with an NCCO, which takes over", "the caller hears: sorry"] == [
+    assert ["the event URL answers with an NCCO, which takes over", "the caller hears, for about 1 s: sorry"] == [
         event.message for event in events if isinstance(event, Notice)
     ]
     assert (4005, "server") == (report["close_code"], report["closed_by"])
@@ -474,7 +474,7 @@ async def test_a_fallback_takes_over_when_the_socket_cannot_be_opened() -> None:
         with pytest.raises(ConnectError, match="HTTP 404"):
             await call(app.answer_url, events)
 
-    assert "the caller hears: sorry" in [event.message for event in events if isinstance(event, Notice)]
+    assert "the caller hears, for about 1 s: sorry" in [event.message for event in events if isinstance(event, Notice)]
     assert [("failed", "socket"), ("completed", "phone")] == app.events()[-2:]
 
 

@@ -87,6 +87,7 @@ class PlayoutBuffer(Generic[FrameT]):
         self._prebuffer_ns = prebuffer_frames * FRAME_NS
         self._next_at = 0
         self._running = False
+        self._at_marker = False
         self._dry_at: int | None = None
 
     @property
@@ -119,6 +120,8 @@ class PlayoutBuffer(Generic[FrameT]):
             return False
         self._queue.append(_Marker(payload, now))
         self._markers += 1
+        if not self._running:
+            self._dry_at = None
         return True
 
     def advance(self, now: int) -> list[Played[FrameT] | MarkerReached]:
@@ -132,15 +135,18 @@ class PlayoutBuffer(Generic[FrameT]):
                     return done
                 queue.popleft()
                 self._markers -= 1
+                self._at_marker = True
                 done.append(MarkerReached(reached_at, head.payload))
             if not self._running or self._next_at > now:
                 return done
             if not queue:
                 self._running = False
-                self._dry_at = self._next_at
+                # Who asks to be told when this has been played knows that it ends here: what follows is no gap in it.
+                self._dry_at = None if self._at_marker else self._next_at
                 return done
             frame: FrameT = queue.popleft()  # type: ignore[assignment]  # the inner loop took the markers
             self._frames -= 1
+            self._at_marker = False
             self.frames_played += 1
             done.append(Played(self._next_at, frame))
             self._next_at += FRAME_NS

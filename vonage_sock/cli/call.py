@@ -199,8 +199,9 @@ class Caller:
         try:
             report = await phone.run()
             await heard.stop(SAVE_WAIT_S)
-        except VsockError:
+        except VsockError as error:
             await heard.stop(SAVE_WAIT_S)
+            phone.tell_report(phone.failure(error))
             finish(display, ExitCode.CONNECT)
             raise
         finally:

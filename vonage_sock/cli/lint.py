@@ -12,7 +12,7 @@ import click
 from vonage_sock.call.findings import CATALOGUE, Level
 from vonage_sock.cli.options import JSON, read_file
 from vonage_sock.display.safe import clean
-from vonage_sock.errors import ConnectError, ExitCode
+from vonage_sock.errors import ConnectError, ExitCode, UsageError
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco_lint import Problem, lint_text
 
@@ -52,6 +52,10 @@ def lint(ctx: click.Context, source: str, *, as_json: bool) -> None:
 
 def _problems(source: str) -> list[Problem]:
     if source == "-":
+        if sys.stdin is None:
+            raise UsageError(
+                "there is nothing to read from standard input, which is closed; name a file or a URL instead"
+            )
         return lint_text(sys.stdin.buffer.read())
     if source.lower().startswith(("http://", "https://")):
         return asyncio.run(_fetch(source))

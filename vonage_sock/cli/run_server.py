@@ -375,6 +375,8 @@ def open_playable(name: str) -> OpenSource:
     """
     if name != STDIN:
         return AudioFile(Path(name))
+    if sys.stdin is None:
+        raise UsageError("there is nothing to play from standard input, which is closed; name a file instead")
     # Until the event loop takes over, a SIGTERM would leave behind what was read so far.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return spool(sys.stdin.buffer)

@@ -138,7 +138,8 @@ class Actions:
         if not isinstance(text, str) or not (plain := " ".join(_TAG.sub(" ", text).split())):
             self._find("a talk without a 'text'")
             return
-        self._desk.teller.note(f"the caller hears: {plain[:SHOWN_LETTERS]}")
+        about_s = math.ceil(len(plain) / LETTERS_PER_S)
+        self._desk.teller.note(f"the caller hears, for about {about_s} s: {plain[:SHOWN_LETTERS]}")
         await self._play_often(action, following, await self._spoken(plain[:MAX_TEXT], action.get("language")))
 
     async def _spoken(self, text: str, language: object) -> OpenSource:

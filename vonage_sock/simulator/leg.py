@@ -189,7 +189,7 @@ class VonageLeg:
             self._emit(MessageReceived(at=now, call=self._id, message=text))
             return
         if not self._plan.platform.knows_commands:
-            self._find("VS305", reason="the platform of 2021 ignores all text")
+            self._find("VS312")
             return
         self._obey(message)
 

@@ -169,6 +169,16 @@ class VonageCall:
         if self._leg is not None:
             self._teller.tell(self._leg.stats(self._clock.now()))
 
+    def failure(self, error: Exception) -> JsonObject:
+        """The report of a call that couldn't be made."""
+        return {"target": self._order.target, "error": str(error), "findings": self._own_findings()}
+
+    def _own_findings(self) -> list[JsonObject]:
+        return [
+            {"code": f.code, "level": f.level, "message": f.message, "count": f.count}
+            for f in self._teller.findings.all()
+        ]
+
     def tell_report(self, report: JsonObject) -> None:
         """The last event."""
         self._teller.tell(CallReported(at=self._clock.now(), call=CALL_ID, report=report))
@@ -189,11 +199,7 @@ class VonageCall:
                 self._connecting.cancel()
                 raise
             report = {}
-        findings = [
-            {"code": f.code, "level": f.level, "message": f.message, "count": f.count}
-            for f in self._teller.findings.all()
-        ]
-        return {"target": order.target, **report, "findings": findings + report.get("findings", [])}
+        return {"target": order.target, **report, "findings": self._own_findings() + report.get("findings", [])}
 
     async def _make(self) -> JsonObject:
         order = self._order

@@ -485,6 +485,19 @@ _PROTOCOL: Final = (
     ws.send(Buffer.from(frame));    // a Buffer: a binary message; a string: a text message
         """,
     ),
+    Rule(
+        "VS312",
+        _NOTE,
+        "a command was ignored, as the platform of 2021 ignores all text",
+        "clear and notify came after 2022. You asked for the older platform, which knows neither.",
+        "Expect no answer to clear and notify there; reckon from what was sent when audio has been played.",
+        """
+    played_at = started_at + frames_sent * 0.02
+        """,
+        """
+    const playedAt = startedAt + framesSent * 20;
+        """,
+    ),
 )
 
 _WEBHOOKS: Final = (
