@@ -160,10 +160,10 @@ async def test_findings_read_as_sentences() -> None:
     async with Server(short_frames, port=0) as server:
         report = await VonageCaller()(server.addresses.socket_url, audio="silence", duration_s=0.3, platform="2021")
 
-    (found,) = [found for found in report.findings if found.code == "VS305"]
+    (found,) = [found for found in report.findings if found.code == "VS312"]
 
-    assert "VS305" in report.codes
-    assert str(found).startswith("VS305 warning: a command that the platform doesn't know is ignored")
+    assert "VS312" in report.codes
+    assert str(found).startswith("VS312 note: a command was ignored, as the platform of 2021 ignores all text")
     assert "VS201 warning: a gap (\u00d71,000)" == str(Found("VS201", "warning", "a gap", 1000))
 
 
