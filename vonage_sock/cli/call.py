@@ -14,8 +14,9 @@ from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
+from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, WEBHOOKS
 from vonage_sock.cli.loop import on_stop, run
-from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, parse_headers
+from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
@@ -25,7 +26,6 @@ from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.caller import open_audio
-from vonage_sock.simulator.connecting import OUTCOMES
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.leg import LegPlan, Platform
@@ -46,73 +46,12 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("target")
-@option(
-    "--audio",
-    default="clip",
-    metavar="WHAT",
-    help="What the caller says: a file, clip (a speech-like clip of ours), tone:HZ, noise, silence, say:TEXT.",
-)
-@RATE
-@HEADER
-@option("--dtmf", default="", metavar="KEYS", help="Keys to press: 1,w2,34# (a comma waits 0.5 s, w2 waits 2 s).")
-@option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(0.02, 7200),
-    metavar="S",
-    help="Hang up after S seconds of a socket, with silence behind the audio, or of everything else.  "
-    "[default: when all has been said and heard]",
-)
-@option("--save", metavar="FILE", help="Write what the caller heard.")
-@option("--save-stereo", metavar="FILE", help="Write what the caller said (left) and heard (right).")
-@option("--overwrite", is_flag=True, help="The saved files may replace others.")
-@option("--from", "from_number", default="447700900001", metavar="NUMBER", help="Who calls.")
-@option("--to", "to_number", default="442079460000", metavar="NUMBER", help="Who is called.")
-@option("--event-url", metavar="URL", help="Where events go.  [default: the NCCO's, or /event beside an /answer]")
-@option("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked.")
-@option("--fallback-url", metavar="URL", help="Asked when the answer URL, or an event URL that owes an NCCO, fails.")
-@option(
-    "--connect-timeout",
-    "connect_timeout_s",
-    type=click.FloatRange(0.05, 60),
-    default=1.0,
-    metavar="S",
-    help="How long a webhook's connection may take.",
-)
-@option(
-    "--answer-timeout",
-    "answer_timeout_s",
-    type=click.FloatRange(0.05, 60),
-    default=5.0,
-    metavar="S",
-    help="How long the answer URL may take; events may take twice that.",
-)
-@option(
-    "--connect-outcome",
-    "connect_outcomes",
-    type=click.Choice(list(OUTCOMES)),
-    multiple=True,
-    default=("answered",),
-    help="How a phone, sip, app or vbc endpoint answers (repeatable: one after the other, the last for all others).",
-)
-@option("--speech", multiple=True, metavar="TEXT", help="What an input of speech recognises (repeatable: one each).")
-@option("--record-dir", metavar="DIR", help="Where record actions write.  [default: a new temporary directory]")
-@option("--fast", is_flag=True, help="Don't wait for talk, stream, wait and the like; the socket keeps its time.")
-@option("--shuffle-events", is_flag=True, help="Post events out of order, and some of them twice.")
-@option("--seed", type=int, default=1, metavar="N", help="What --shuffle-events is drawn from.")
-@option("--signature-secret", metavar="SECRET", help="Sign webhooks and the upgrade with this.")
-@option(
-    "--platform",
-    type=click.Choice([platform.value for platform in Platform]),
-    default=Platform.CURRENT.value,
-    help="current: a buffer of 3,072 frames, clear and notify; 2021: 1,024 frames, all text ignored.",
-)
-@option("--strict", is_flag=True, help="Drop the connection on a frame of the wrong size, as Vonage does.")
-@JSON
-@QUIET
-@VERBOSE
+@CALLER
+@WEBHOOKS
+@PLATFORM
+@OUTPUT
 @click.pass_context
 def call(ctx: click.Context, /, **options: Any) -> None:
     """Be Vonage: call TARGET, a socket (ws://, wss://) or an answer URL (http://, https://).

@@ -6,13 +6,38 @@ import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from vonage_sock.errors import UsageError
 
 Command = Callable[..., Any]
+
+OTHERS: Final = "Other options"
+
+
+class SectionedOption(click.Option):
+    """An option that stands in a section of its command's help."""
+
+    def __init__(self, *args: Any, section: str = OTHERS, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.section = section
+
+
+class SectionedCommand(click.Command):
+    """A command with so many options that its help shows them in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each section under its name, in the order of its first option; those without a section come last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(param, "section", OTHERS), []).append(record)
+        for name, records in sorted(sections.items(), key=lambda item: item[0] == OTHERS):
+            with formatter.section(name):
+                formatter.write_dl(records)
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -21,7 +46,12 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     variable = "VSOCK_" + long_name.split("/", 1)[0].lstrip("-").replace("-", "_").upper()
     settings.setdefault("envvar", variable)
     settings.setdefault("show_default", "default" in settings)
-    return click.option(*names, **settings)
+    return click.option(*names, cls=SectionedOption, **settings)
+
+
+def option_group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in their order."""
+    return lambda command: functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(options), command)
 
 
 RATE = option(
@@ -37,7 +67,7 @@ QUIET = option("-q", "--quiet", is_flag=True, help="Show only what is wrong and 
 VERBOSE = option("-v", "--verbose", is_flag=True, help="Show whole messages and webhooks.")
 STATS = option("--stats", is_flag=True, help="Where each call stands, once a second, in JSON or plain lines.")
 
-SERVER = (
+SERVER = option_group(
     option("--host", default="127.0.0.1", help="Address to listen on."),
     option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 picks a free one."),
     RATE,
@@ -97,11 +127,6 @@ SERVER = (
         help="Where the ngrok agent's API is asked for a tunnel.",
     ),
 )
-
-
-def server_options(command: Command) -> Command:
-    """All options of ``serve``, ``record`` and ``play``."""
-    return functools.reduce(lambda wrapped, decorate: decorate(wrapped), reversed(SERVER), command)
 
 
 def parse_headers(texts: tuple[str, ...]) -> dict[str, object]:
