@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import vonage_sock
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
 from vonage_sock.call.machine import Abort, Close, Outgoing
@@ -646,3 +649,37 @@ def test_a_server_that_breaks_websocket_itself_is_a_finding(code: int, finding: 
 
     assert finding in codes(platform)
     assert None is platform.next_deadline()
+
+
+def clip_as_it_is() -> bytes:
+    """The shipped clip's samples, which are made for 16 kHz."""
+    samples, _ = soundfile.read(Path(vonage_sock.__file__).parent / "data" / "clip.flac", dtype="int16")
+    pcm: bytes = samples.tobytes()
+    return pcm
+
+
+def hear(platform: VonageLeg, pcm: bytes) -> list[str]:
+    """Send frames of 8 kHz as they are played, end the call, and give the codes that were found."""
+    for at in range(0, len(pcm), len(FRAME)):
+        now = at // len(FRAME) * FRAME_NS
+        advance(platform, now)
+        platform.receive_bytes(pcm[at : at + len(FRAME)], now)
+    platform.receive_close(1000, "", platform.next_deadline() or 0)
+    return [finding.code for finding in platform.findings.all()]
+
+
+def test_speech_that_is_too_slow_for_a_voice_is_noted() -> None:
+    """Audio made for 16 kHz, in the right frames and at the right pace, on a leg of 8 kHz."""
+    assert ["VS113"] == hear(leg(), clip_as_it_is())
+
+
+def test_how_speech_sounds_is_not_noted_after_what_explains_it() -> None:
+    """A file's header in the audio says already that it was never made for a leg."""
+    assert ["VS104"] == hear(leg(), b"RIFF".ljust(len(FRAME), b"\0") + clip_as_it_is())
+
+
+def test_how_speech_sounds_is_not_noted_of_the_callers_own() -> None:
+    """In an echo the speech is the caller's."""
+    pcm = clip_as_it_is()
+
+    assert [] == hear(leg(pcm), pcm)

@@ -24,7 +24,7 @@ from vonage_sock.audio.playout import (
     PlayoutBuffer,
 )
 from vonage_sock.audio.source import Source
-from vonage_sock.call import machine
+from vonage_sock.call import machine, speech_rate
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
@@ -46,6 +46,9 @@ PREBUFFER_FRAMES: Final = 2
 OWN_STALL_NS: Final = 20 * MS
 MAX_CATCH_UP: Final = 500
 GAPS_TO_SUM_UP: Final = 3
+
+NO_SPEECH: Final = ("VS104", "VS105", "VS107", "VS108", "VS111")
+"""After these nothing is left to be said about how speech sounds."""
 
 
 class Platform(Enum):
@@ -406,6 +409,8 @@ class VonageLeg:
 
     def _judge_end(self, code: int) -> None:
         self._find_all(self._inspector.finish(self._now))
+        if not self._echo.is_verbatim:
+            self._judge_speech()
         gaps_ns = self._gaps_heard_ns
         if len(gaps_ns) >= GAPS_TO_SUM_UP:
             self._find(
@@ -417,6 +422,12 @@ class VonageLeg:
             self._find("VS308")
         elif code == machine.CLOSE_NO_CODE and not self._closing:
             self._find("VS309")
+
+    def _judge_speech(self) -> None:
+        rate_hz = self._plan.audio_format.rate_hz
+        suspicion = speech_rate.suspect(self._echo.heard_pcm, rate_hz)
+        if suspicion is not None and not self._findings.has(*NO_SPEECH):
+            self._find("VS113", sounds=suspicion.sounds, rate_hz=rate_hz, suspected=suspicion.suspected)
 
     def _find_all(self, found: list[Found]) -> None:
         for item in found:

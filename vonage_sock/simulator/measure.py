@@ -101,6 +101,11 @@ class EchoMeter:
         """Something other than digital silence was said lately."""
         return bool(self._waiting) or self._delays.count > 0
 
+    @property
+    def heard_pcm(self) -> bytearray:
+        """The first seconds of what came in, frame after frame."""
+        return self._heard.pcm
+
     def sent(self, frame: bytes, now: int) -> None:
         """A frame left."""
         self._said.add(frame, now)

@@ -56,3 +56,12 @@ def test_text_from_outside_is_no_format_string() -> None:
 
     assert event is not None
     assert "a text message isn't JSON: {0} {reason} {x!r}" == event.message
+
+
+def test_a_ledger_knows_what_it_has() -> None:
+    """Any of several codes is enough."""
+    findings = Findings("c1")
+    findings.add("VS310", at=0, frame=0, close_code=1000)
+
+    assert findings.has("VS101", "VS310")
+    assert not findings.has("VS101", "VS102")

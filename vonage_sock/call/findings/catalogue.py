@@ -70,6 +70,14 @@ _DECODE_NODE = """
     const ff = spawn("ffmpeg", ["-i", "answer.mp3", "-f", "s16le", "-ac", "1", "-ar", "16000", "pipe:1"]);
     ff.stdout.on("data", (pcm) => queue(pcm));
 """
+_RESAMPLE_PYTHON = """
+    rate = int(connected["content-type"].split("rate=")[1])
+    samples = soxr.resample(samples, source_rate, rate)
+"""
+_RESAMPLE_NODE = """
+    const rate = Number(/rate=(\\d+)/.exec(connected["content-type"])[1]);
+    const samples = resample(input, sourceRate, rate);   // npm: wave-resampler, libsamplerate-js
+"""
 _PACE_PYTHON = """
     start = loop.time()
     for n, frame in enumerate(frames):
@@ -204,14 +212,8 @@ _AUDIO: Final = (
         "the audio seems to be made for {suspected_hz} Hz on a leg of {rate_hz} Hz: it comes at {percent} % of real time",
         "The leg plays audio at its own rate. What was made for another is heard too fast and high, or too slow and deep.",
         "Take the rate from the content-type of websocket:connected and resample to it, or ask for yours in the NCCO.",
-        """
-    rate = int(connected["content-type"].split("rate=")[1])
-    samples = soxr.resample(samples, source_rate, rate)
-        """,
-        """
-    const rate = Number(/rate=(\\d+)/.exec(connected["content-type"])[1]);
-    const samples = resample(input, sourceRate, rate);   // npm: wave-resampler, libsamplerate-js
-        """,
+        _RESAMPLE_PYTHON,
+        _RESAMPLE_NODE,
         promised=False,
     ),
     Rule(
@@ -262,6 +264,16 @@ _AUDIO: Final = (
         "Cut the audio into frames of 20 ms and send each as a message of its own.",
         _REFRAME_PYTHON,
         _REFRAME_NODE,
+    ),
+    Rule(
+        "VS113",
+        _NOTE,
+        "the speech sounds {sounds} on this leg of {rate_hz} Hz: it may have been made for {suspected}",
+        "Pitch, vocal tract and syllables are all where no voice is at the right speed. Music can sound like that, too.",
+        "Take the rate from the content-type of websocket:connected and resample to it, or ask for yours in the NCCO.",
+        _RESAMPLE_PYTHON,
+        _RESAMPLE_NODE,
+        promised=False,
     ),
 )
 

@@ -36,6 +36,10 @@ class Findings:
         self._told[code] = 1
         return event
 
+    def has(self, *codes: str) -> bool:
+        """Whether any of these was found."""
+        return any(code in self._seen for code in codes)
+
     def totals(self, *, at: int) -> list[FindingRaised]:
         """The findings whose count has grown since they were told."""
         return [replace(e, at=at) for code, e in self._seen.items() if e.count > self._told[code]]
