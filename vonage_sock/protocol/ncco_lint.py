@@ -347,8 +347,11 @@ def _exclusive(action: JsonObject, where: str) -> Iterator[Problem]:
 
 
 def _one_endpoint(action: JsonObject) -> JsonObject | None:
-    endpoints = action.get("endpoint")
-    return endpoints[0] if isinstance(endpoints, list) and _is_kind(endpoints, "endpoints") else None
+    """The endpoint; also one that lacks the array around it, which is told and doesn't hide what else is wrong."""
+    endpoint = action.get("endpoint")
+    if isinstance(endpoint, list) and _is_kind(endpoint, "endpoints"):
+        endpoint = endpoint[0]
+    return endpoint if isinstance(endpoint, dict) else None
 
 
 def _leads_to_socket(action: JsonObject) -> bool:

@@ -34,6 +34,7 @@ from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
 from vonage_sock.simulator.measure import EchoMeter, Spread
+from vonage_sock.simulator.turns import TurnMeter
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """What the simulated platform looks at, so that it can say what is wrong with it; Vonage takes one frame a message."""
@@ -46,6 +47,7 @@ PREBUFFER_FRAMES: Final = 2
 OWN_STALL_NS: Final = 20 * MS
 MAX_CATCH_UP: Final = 500
 GAPS_TO_SUM_UP: Final = 3
+MAX_LISTED: Final = 20
 
 NO_SPEECH: Final = ("VS104", "VS105", "VS107", "VS108", "VS111")
 """After these nothing is left to be said about how speech sounds."""
@@ -135,6 +137,7 @@ class VonageLeg:
         self._own_stall_until = now
         self._late = Spread()
         self._echo = EchoMeter(plan.audio_format.rate_hz)
+        self._turns = TurnMeter(self._silence)
         self._digits = ""
         self._stats = CallStats(now)
         self._first_audio_at: int | None = None
@@ -272,6 +275,7 @@ class VonageLeg:
         first_audio_ms = None
         if self._first_audio_at is not None:
             first_audio_ms = round((self._first_audio_at - self._started_at) / MS, 1)
+        echo = self._echo.report()
         return {
             "duration_s": round((self._now - self._started_at) / SECOND, 3),
             "rate_hz": self._plan.audio_format.rate_hz,
@@ -279,11 +283,13 @@ class VonageLeg:
             "frames_received": self._stats.incoming.frames,
             "frames_heard": playout.frames_played,
             "first_audio_ms": first_audio_ms,
-            "echo": self._echo.report(),
+            "echo": echo,
+            **self._turns.report(echo=self._echo.is_verbatim or (echo is not None and echo["method"] == "correlation")),
             "underruns": playout.underruns,
             "underrun_ms": round(playout.underrun_ns / MS, 1),
-            "underruns_at_s": [round((gap.at - self._started_at) / SECOND, 3) for gap in playout.gaps[:20]],
+            "underruns_at_s": [self._seconds(gap.at) for gap in playout.gaps[:MAX_LISTED]],
             "overflow_frames": playout.frames_overflowed,
+            "overflows_at_s": [self._seconds(at) for at in playout.overflows_at[:MAX_LISTED]],
             "clears": self._commands["clear"],
             "notifies": self._commands["notify"],
             "dtmf_sent": self._digits,
@@ -306,10 +312,12 @@ class VonageLeg:
             self._end(Close(machine.CLOSE_NORMAL))
             return
         said = self._say(step_at)
+        self._turns.step(said, heard, late_ns)
         if self._heard_sink is not None:
             self._heard_sink.write(said or self._silence, heard or self._silence)
         while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
             self._press(self._key_presses.popleft())
+            self._turns.pressed(step_at - self._started_at)
         self._step += 1
 
     def _say(self, step_at: int) -> bytes | None:
@@ -385,6 +393,7 @@ class VonageLeg:
             case messages.ClearCommand():
                 self._commands["clear"] += 1
                 self._playout.clear()
+                self._turns.cleared(self._now - self._started_at)
                 self._inspector.cleared()
                 self._incoming.take_tail()
                 self._outbox.append(messages.cleared_text())
@@ -408,6 +417,7 @@ class VonageLeg:
             self._outbox.append(how)
 
     def _judge_end(self, code: int) -> None:
+        self._turns.finish()
         self._find_all(self._inspector.finish(self._now))
         if not self._echo.is_verbatim:
             self._judge_speech()
@@ -440,6 +450,9 @@ class VonageLeg:
         if self._closing:
             return "platform"
         return "network" if code == machine.CLOSE_ABNORMAL else "server"
+
+    def _seconds(self, at: int) -> float:
+        return round((at - self._started_at) / SECOND, 3)
 
     def _find(self, code: str, **numbers: object) -> None:
         event = self._findings.add(code, at=self._now, frame=self._stats.incoming.frames, **numbers)

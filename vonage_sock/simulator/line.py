@@ -54,6 +54,8 @@ class Line:
         limit_ns: when the caller hangs up; Vonage's two hours when None.
         sink: takes every step, until ``close``.
         hung_up: whether the caller wants no more.
+
+    ``each_step`` is called after every step.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Line:
         self._sinks: list[HeardSink] = [] if sink is None else [sink]
         self._started_at = clock.now()
         self._steps = 0
+        self.each_step: Callable[[], object] = bool
 
     @property
     def heard_by_somebody(self) -> bool:
@@ -101,6 +104,7 @@ class Line:
         self._steps += 1
         for sink in self._sinks:
             sink.write(said, heard)
+        self.each_step()
 
     def catch_up(self) -> None:
         """Write silence for the time that passed in silence, such as that of a webhook."""

@@ -37,6 +37,7 @@ from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, Le
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.leg import HeardSink, LegPlan, VonageLeg
 from vonage_sock.simulator.line import CallOverError, CallSink, Line, Pause
+from vonage_sock.simulator.meetings import MEETINGS, Meetings
 from vonage_sock.simulator.posting import Destination, Fallback, Poster
 from vonage_sock.simulator.recording import Recordings
 from vonage_sock.simulator.socket import OPEN_WAIT_S, open_socket
@@ -351,11 +352,12 @@ class AnsweredCall:
         start_time = self._poster.timestamp()
         by, cancelled = "platform", False
         try:
-            await self._perform(ncco, line, actions, connector)
+            await self._perform(ncco, line, actions, connector, Meetings(desk, actions))
         except CallOverError:
             by = "user"
         except asyncio.CancelledError:
             by, cancelled = "user", True
+        self._phone = desk.phone
         line.catch_up()
         fields = completed_fields(
             start_time=start_time,
@@ -385,7 +387,9 @@ class AnsweredCall:
         findings = [finding for report in connector.reports for finding in report["findings"]]
         return {**last, "legs": len(connector.reports), "findings": findings}
 
-    async def _perform(self, ncco: Ncco, line: Line, actions: Actions, connector: Connector) -> None:
+    async def _perform(
+        self, ncco: Ncco, line: Line, actions: Actions, connector: Connector, meetings: Meetings
+    ) -> None:
         """One action after the other, and in their place those of an NCCO that an event is answered with."""
         left = deque(enumerate(ncco, 1))
         while left:
@@ -394,6 +398,9 @@ class AnsweredCall:
             number, action = left.popleft()
             if action["action"] == "connect":
                 answer = await connector.connect(action)
+            elif action["action"] in MEETINGS:
+                await meetings.enter(action, left=len(left))
+                continue
             else:
                 answer = await actions.carry_out(number, action, left[0][1] if left else None)
             if not answer.strip():
