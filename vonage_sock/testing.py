@@ -24,7 +24,7 @@ from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.display.ladder import ladder_text
-from vonage_sock.errors import UsageError
+from vonage_sock.errors import UsageError, VsockError
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.server.facade import Handler
 from vonage_sock.server.library import Server
@@ -344,7 +344,10 @@ class CallReport:
 
     def __repr__(self) -> str:
         if self.close_code is None:
-            return f"<CallReport {self.target!r}: no socket was opened>"
+            why = ": ".join(
+                filter(None, ("no socket was opened", self.figures.get("no_socket") or self.figures.get("error")))
+            )
+            return f"<CallReport {self.target!r}: {why}>"
         return (
             f"<CallReport {self.target!r}: {self.frames_sent} frames sent, {self.frames_received} received, "
             f"closed by {self.closed_by} ({self.close_code}), findings: {', '.join(self.codes) or 'none'}>"
@@ -411,6 +414,9 @@ class VonageCaller:
             figures = await phone.run()
             phone.tell_report(figures)
             _fill_in(report, figures)
+        except VsockError as error:
+            _fill_in(report, phone.failure(error))
+            raise
         finally:
             report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
         return report
