@@ -4,6 +4,9 @@ For tests: calls to any server as Vonage would make them, servers in the test's 
 ``VonageCaller`` and ``ServerMaker`` are what the pytest fixtures ``vonage_call`` and ``vonage_server`` are made of; they
 know nothing of pytest. ``run_call`` runs both ends of a leg against each other under a manual clock: an hour of two-way
 audio takes seconds, and the time of every message is exact and the same in each run.
+
+Rule: at the top stands what ``run_call`` needs; whoever calls or serves waits for the network's libraries and the screen's
+then, not with the import.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
 from vonage_sock.audio.source import FramesSource, OpenSource
@@ -23,15 +26,14 @@ from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
-from vonage_sock.display.ladder import ladder_text
-from vonage_sock.errors import UsageError
+from vonage_sock.errors import UsageError, VsockError
 from vonage_sock.protocol.ncco import check_headers
-from vonage_sock.server.facade import Handler
-from vonage_sock.server.library import Server
-from vonage_sock.simulator.caller import CLIP, open_audio
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.leg import LegPlan, Platform
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+
+if TYPE_CHECKING:
+    from vonage_sock.server.facade import Handler
+    from vonage_sock.server.library import Server
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
 DEFAULT_LIMIT_NS: Final = 24 * 3600 * SECOND
@@ -340,11 +342,16 @@ class CallReport:
 
     def ladder(self, width: int = 100, *, ascii_only: bool = False) -> str:
         """The call on one time axis, its numbers and findings, as text."""
+        from vonage_sock.display.ladder import ladder_text  # noqa: PLC0415  (see the rule above)
+
         return ladder_text(self.events, self.figures, width, ascii_only=ascii_only)
 
     def __repr__(self) -> str:
         if self.close_code is None:
-            return f"<CallReport {self.target!r}: no socket was opened>"
+            why = ": ".join(
+                filter(None, ("no socket was opened", self.figures.get("no_socket") or self.figures.get("error")))
+            )
+            return f"<CallReport {self.target!r}: {why}>"
         return (
             f"<CallReport {self.target!r}: {self.frames_sent} frames sent, {self.frames_received} received, "
             f"closed by {self.closed_by} ({self.close_code}), findings: {', '.join(self.codes) or 'none'}>"
@@ -397,6 +404,8 @@ class VonageCaller:
             UsageError: an argument can't be used.
             AudioFileError: the file can't be played.
         """
+        from vonage_sock.simulator.vonage import CallOrder, VonageCall  # noqa: PLC0415
+
         report = CallReport(target=url)
         self.calls.append(report)
         call_order = CallOrder(
@@ -411,6 +420,9 @@ class VonageCaller:
             figures = await phone.run()
             phone.tell_report(figures)
             _fill_in(report, figures)
+        except VsockError as error:
+            _fill_in(report, phone.failure(error))
+            raise
         finally:
             report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
         return report
@@ -436,6 +448,8 @@ class ServerMaker:
         Raises:
             UsageError: neither a handler nor behaviours, or a field that can't be used.
         """
+        from vonage_sock.server.library import Server  # noqa: PLC0415
+
         server = Server(handler, behaviours=behaviours, observers=observers, **{"port": 0, **config})
         await server.start()
         # A runner cancels its loop's tasks and waits for them: so the server stops also where nobody asks for it before.
@@ -474,6 +488,8 @@ async def _keep(server: Server) -> None:
 def _open_audio(
     *, say: str | None, audio: str | Path | OpenSource | None, pcm: bytes | None, seconds: float | None
 ) -> OpenSource:
+    from vonage_sock.simulator.caller import CLIP, open_audio  # noqa: PLC0415
+
     if sum(given is not None for given in (say, audio, pcm)) > 1:
         raise UsageError("a caller says one thing: give say, audio or pcm")
     if say is not None:

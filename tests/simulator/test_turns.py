@@ -243,6 +243,20 @@ def test_an_echo_takes_no_turns() -> None:
     assert (0, []) == (report["barge_in"]["count"], report["barge_in"]["each"])
 
 
+def test_a_late_echo_takes_no_turns() -> None:
+    """It falls into the caller's pauses, and is heard over its words as well."""
+    said = "x*20 _*60 x*60 _*40 x*30 _*70"
+    call = Call().goes(said, f".*30 {said}")
+    call.meter.finish()
+
+    assert [0, 2] == [call.meter.report(echo=echo)["turns"]["count"] for echo in (True, False)]
+
+
+def test_a_parrot_takes_turns() -> None:
+    """It says the caller's words, when the caller has said them."""
+    assert (1, 400.0) == latencies(Call().goes("x*50 _*100", ".*70 x*50").ends(echo=True))
+
+
 def test_an_echo_is_not_interrupted() -> None:
     """A caller can't interrupt his own voice; the same sounds from a server that isn't an echo would count."""
     call = Call().goes("x*50", ".*30 x*50").press().goes("", "x*5 .*40")

@@ -21,6 +21,9 @@ from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.media.decode import FrameSource, to_pcm16
 from vonage_sock.simulator.leg import MAX_LENGTH_NS, HeardSink
 
+HUNG_UP: Final = "the caller hung up"
+TIME_OVER: Final = "the call's time was over"
+
 AHEAD_NS: Final = 100 * MS
 FAST_FRAMES: Final = 50
 
@@ -29,7 +32,7 @@ Pause = Callable[[float], Awaitable[object]]
 
 
 class CallOverError(Exception):
-    """The caller has put the receiver down."""
+    """The caller has put the receiver down; says why."""
 
 
 @runtime_checkable
@@ -121,8 +124,10 @@ class Line:
         Raises:
             CallOverError: the caller has hung up.
         """
-        if self._hung_up() or self.position_ns >= self._limit_ns:
-            raise CallOverError
+        if self._hung_up():
+            raise CallOverError(HUNG_UP)
+        if self.position_ns >= self._limit_ns:
+            raise CallOverError(TIME_OVER)
 
     async def step(self, *, heard: bytes | None = None, said: bytes | None = None) -> None:
         """

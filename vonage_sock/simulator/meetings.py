@@ -20,7 +20,7 @@ from typing import Any, Final
 from vonage_sock.clock import SECOND
 from vonage_sock.media.decode import ready
 from vonage_sock.simulator.actions import Actions, Desk, destination_of
-from vonage_sock.simulator.line import CallOverError, next_frame
+from vonage_sock.simulator.line import HUNG_UP, CallOverError, next_frame
 
 MEETINGS: Final = ("conversation", "transfer")
 PATIENCE_NS: Final = 60 * SECOND
@@ -60,7 +60,7 @@ class Meetings:
             await self._hold(action)
         else:
             await self._meet(action)
-        raise CallOverError
+        raise CallOverError(f"{HUNG_UP} in a conversation")
 
     async def _join(self, action: JsonObject, conversation_uuid: str) -> None:
         desk = self._desk

@@ -15,6 +15,7 @@ what a server has stopped sending may be heard for a minute. A definition that c
 - A **turn** goes from the last loud frame of what the caller said to the first of what the server says next. The caller's
   sentence is over after 600 ms of quiet, so that an answer into a shorter pause is no turn. Nor is one counted of a server
   that was being heard when the caller stopped, as an echo is, unless it has given way to that very sentence and spoke again.
+  An **echo** that comes late falls into the caller's pauses; what speaks over the caller and says its words takes no turns.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ GIVE_WAY_WITHIN_NS: Final = 5 * SECOND
 HEARD_ON_NS: Final = SECOND
 """What was heard on for less before the call ended says nothing about whether it would have stopped."""
 
+OVER_THE_CALLER: Final = 0.1
 BATCH_STEPS: Final = 50
 MAX_LISTED: Final = 50
 MAX_WAITING: Final = 1000
@@ -70,6 +72,8 @@ class TurnMeter:
         self._broke_in = False
         self._late_since_said_ns = 0
         self._answer: _Span | None = None
+        self._heard_steps = 0
+        self._heard_over_steps = 0
 
     def step(self, said: bytes | None, heard: bytes | None, late_ns: int) -> None:
         """
@@ -114,11 +118,14 @@ class TurnMeter:
         """
         self._work_off()
         stops, each, unstopped = (_Measured(), [], 0) if echo else (self._stops, self._stopped, self._unstopped)
+        # A parrot says the caller's words too, but waits for its turn.
+        talks_over = echo and self._heard_over_steps > OVER_THE_CALLER * self._heard_steps
+        turns = _Measured() if talks_over else self._turns
         return {
             "turns": {
-                "count": self._turns.spread.count,
-                "latency_ms": self._turns.report(),
-                "own_lateness_ms": self._turns.late_ms,
+                "count": turns.spread.count,
+                "latency_ms": turns.report(),
+                "own_lateness_ms": turns.late_ms,
             },
             "barge_in": {
                 "count": stops.spread.count + unstopped,
@@ -160,6 +167,9 @@ class TurnMeter:
         for item in self._open:
             item.late_ns = max(item.late_ns, late_ns)
         self._late_since_said_ns = max(self._late_since_said_ns, late_ns)
+        if self._server.silent_from > step:
+            self._heard_steps += 1
+            self._heard_over_steps += self._caller.silent_from > step
         if server is Cut.BEGIN:
             self._spoke()
         elif server is Cut.END:
