@@ -11,6 +11,7 @@ from vonage_sock.simulator.connecting import OUTCOMES
 from vonage_sock.simulator.leg import Platform
 
 _caller = partial(option, section="The caller")
+_scenario = partial(option, section="Scenarios")
 _webhook = partial(option, section="The platform's webhooks and NCCO")
 _platform = partial(option, section="The platform's end of the socket")
 _output = partial(option, section="What is kept and shown")
@@ -46,6 +47,19 @@ CALLER = option_group(
         help=f"How a phone, sip, app or vbc endpoint answers: {', '.join(OUTCOMES)} (repeatable: one after the other, the "
         "last for all others).",
     ),
+)
+
+SCENARIOS = option_group(
+    _scenario(
+        "--scenario",
+        "scenarios",
+        multiple=True,
+        metavar="FILE",
+        help="Do what this YAML file says, and check what it expects (repeatable; vsock scenario init writes an example).",
+    ),
+    _scenario("--repeat", type=click.IntRange(1, 1000), default=1, metavar="N", help="Run each scenario N times."),
+    _scenario("--jobs", type=click.IntRange(1, 50), default=1, metavar="N", help="Make up to N calls at once."),
+    _scenario("--junit", metavar="FILE", help="Write what came of all runs as JUnit XML."),
 )
 
 WEBHOOKS = option_group(

@@ -154,8 +154,11 @@ class Screen:
                 return self._say_finding(event)
             case ev.Ended():
                 return self._say_ended(event)
-            case ev.CallReported():
+            case ev.CallReported() | ev.ScenariosSummed():
                 return []  # a table of figures, which the command line shows below the lines
+            case ev.ScenarioStepped():
+                kind = Kind.ERROR if event.reason else Kind.NOTE
+                return [_line(event, kind, "step", wording.step_text(event))]
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
             case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed():

@@ -34,6 +34,7 @@ from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
 from vonage_sock.simulator.measure import EchoMeter, Spread
+from vonage_sock.simulator.script import Move, Script
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """What the simulated platform looks at, so that it can say what is wrong with it; Vonage takes one frame a message."""
@@ -82,6 +83,7 @@ class LegPlan:
         duration_ns: how long the leg lasts, with silence after its audio; None ends it when its audio has been sent and what
             it was sent has been played.
         strict: drop the connection on a message of the wrong size, as Vonage's servers do; else re-frame it.
+        script: leads the caller, in place of its source; it says, too, when the caller leaves.
     """
 
     audio_format: AudioFormat
@@ -90,6 +92,7 @@ class LegPlan:
     duration_ns: int | None = None
     platform: Platform = Platform.CURRENT
     strict: bool = False
+    script: Script | None = None
 
 
 class VonageLeg:
@@ -110,6 +113,7 @@ class VonageLeg:
         self._source = source
         self._silence = plan.audio_format.silence
         self._heard_sink = heard
+        self._script = plan.script
         self._started_at = now
         self._now = now
         self._step = 0
@@ -302,7 +306,12 @@ class VonageLeg:
         if self._is_over(step_at):
             self._end(Close(machine.CLOSE_NORMAL))
             return
-        said = self._say(step_at)
+        if self._script is None:
+            said = self._say(step_at)
+        else:
+            said = self._follow(self._script.step(step_at, heard, idle=self._playout.idle))
+            if self._closing:
+                return
         if self._heard_sink is not None:
             self._heard_sink.write(said or self._silence, heard or self._silence)
         while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
@@ -317,6 +326,19 @@ class VonageLeg:
             if self._said_at is not None and not self._key_presses and self._plan.duration_ns is None:
                 return None
             frame = self._silence
+        return self._send(frame)
+
+    def _follow(self, move: Move) -> bytes | None:
+        for event in move.events:
+            self._emit(event)
+        if move.end is not None:
+            self._end(move.end)
+            return None
+        for digit in move.keys:
+            self._press(KeyPress(0, digit))
+        return self._send(move.frame or self._silence)
+
+    def _send(self, frame: bytes) -> bytes:
         self._echo.sent(frame, self._now)
         self._stats.outgoing.frame(frame, self._now)
         self._outbox.append(frame)
@@ -437,3 +459,5 @@ class VonageLeg:
 
     def _emit(self, event: Event) -> None:
         self._events.append(event)
+        if self._script is not None:
+            self._script.observe(event)
