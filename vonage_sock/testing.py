@@ -250,6 +250,40 @@ class EchoDelay:
     p99_ms: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class TurnLatency:
+    """
+    How soon the server answered: from the caller's last word to the next thing heard.
+
+    Args:
+        count: how many turns were measured.
+        own_lateness_ms: how late our own timer was within them at most.
+    """
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    own_lateness_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """
+    The caller pressed a key or began to speak while the server was being heard.
+
+    Args:
+        at_s: when, from the socket's opening on.
+        by: ``key`` or ``speech``.
+        stopped_after_ms: until silence was heard; None where the server went on.
+    """
+
+    at_s: float
+    by: str
+    stopped_after_ms: float | None
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class CallReport:
     """
@@ -258,6 +292,8 @@ class CallReport:
     Args:
         first_audio_ms: from the socket's opening to the server's first audio; None when there was none.
         echo: None when nothing that was heard is an echo.
+        turns: None when the server answered nothing.
+        barge_ins: the first fifty; none in an echo.
         underruns: how often the caller heard a gap between the server's audio.
         overflow_frames: how many frames the platform lost because its buffer was full.
         closed_by: platform (the caller hung up), server, or network (no close frame).
@@ -277,6 +313,8 @@ class CallReport:
     frames_heard: int = 0
     first_audio_ms: float | None = None
     echo: EchoDelay | None = None
+    turns: TurnLatency | None = None
+    barge_ins: list[BargeIn] = field(default_factory=list)
     underruns: int = 0
     underrun_ms: float = 0.0
     overflow_frames: int = 0
@@ -492,3 +530,7 @@ def _fill_in(report: CallReport, figures: JsonObject) -> None:
     if (echo := figures.get("echo")) is not None:
         delay = echo["delay_ms"]
         report.echo = EchoDelay(echo.get("frames", 0), delay["p50"], delay.get("p99"))
+    if (turns := figures.get("turns")) is not None and turns["count"]:
+        latency = {f"{key}_ms": value for key, value in turns["latency_ms"].items()}
+        report.turns = TurnLatency(count=turns["count"], own_lateness_ms=turns["own_lateness_ms"], **latency)
+    report.barge_ins = [BargeIn(**item) for item in figures.get("barge_in", {}).get("each", [])]

@@ -181,7 +181,7 @@ def test_the_pace_held_for_ever_loses_2351_frames_of_15_minutes() -> None:
     model.end()
 
     assert pytest.approx(2351, abs=2) == model.playout.frames_overflowed
-    assert pytest.approx(252.3 * SECOND, abs=SECOND / 2) == model.playout.first_overflow_at
+    assert pytest.approx(252.3 * SECOND, abs=SECOND / 2) == model.playout.overflows_at[0]
 
 
 @PROPERTY

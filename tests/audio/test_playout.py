@@ -72,13 +72,37 @@ def test_the_prebuffer_delays_the_first_frame_only() -> None:
 
 
 def test_a_frame_beyond_the_capacity_is_lost_and_counted() -> None:
-    """The newest is dropped; the time of the first loss is kept."""
+    """The newest is dropped; the time at which that began is kept."""
     buffer: PlayoutBuffer[str] = PlayoutBuffer(2)
     taken = [buffer.push(frame, at) for at, frame in enumerate("abcd")]
 
     assert [True, True, False, False] == taken
-    assert (2, 2) == (buffer.frames_overflowed, buffer.first_overflow_at)
+    assert (2, [2]) == (buffer.frames_overflowed, buffer.overflows_at)
     assert ["a", "b"] == [item.frame for item in buffer.advance(10 * FRAME_NS) if isinstance(item, Played)]
+
+
+def test_each_run_of_lost_frames_has_its_time() -> None:
+    """A frame that found room ends a run; the next one lost begins another."""
+    buffer: PlayoutBuffer[str] = PlayoutBuffer(1)
+    for at, frame in enumerate("abc"):
+        buffer.push(frame, at)
+    buffer.advance(0)
+    for at, frame in enumerate("defg", 10):
+        buffer.push(frame, at)
+
+    assert (5, [1, 11]) == (buffer.frames_overflowed, buffer.overflows_at)
+
+
+def test_the_times_of_lost_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count goes on."""
+    monkeypatch.setattr(module, "MAX_LISTED", 2)
+    buffer: PlayoutBuffer[str] = PlayoutBuffer(1)
+    for at in range(4):
+        buffer.push("a", at * FRAME_NS)
+        buffer.push("b", at * FRAME_NS)
+        buffer.advance(at * FRAME_NS)
+
+    assert (4, [0, FRAME_NS]) == (buffer.frames_overflowed, buffer.overflows_at)
 
 
 def test_a_frame_that_played_makes_room() -> None:

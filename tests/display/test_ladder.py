@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from vonage_sock.call import events as ev
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.clock import MS
-from vonage_sock.display.ladder import MAX_ROWS, ladder, ladder_text
+from vonage_sock.display.ladder import MAX_ROWS, ladder, ladder_text, number_lines
 from vonage_sock.display.render import wrap
 
 START = 5_000_000 * MS
@@ -188,6 +188,22 @@ def test_what_a_stranger_says_is_harmless_and_fits(width: int, text: str) -> Non
         for line in ladder_text(events, given_report, width).split("\n"):
             assert line.isprintable()
             assert cell_len(line) <= width
+
+
+def test_the_conversation_has_its_figures() -> None:
+    """How soon the server answered and gave way, each beside our own lateness; nothing where it did neither."""
+    spread = {"p50": 212.0, "p95": 250.4, "p99": 260.0, "max": 260.0}
+    turns = {"count": 3, "latency_ms": spread, "own_lateness_ms": 0.31}
+    barge_in = {"count": 2, "unstopped": 1, "stop_ms": dict.fromkeys(spread, 80.0), "own_lateness_ms": 0.0, "each": []}
+    lines = number_lines(REPORT | {"turns": turns, "barge_in": barge_in})
+    unstopped = barge_in | {"count": 1, "stop_ms": None}
+
+    assert [
+        "3 turns · answered after 212 ms p50, 250 ms p95 · own timer late by 0.3 ms at most",
+        "2 barge-ins · silence after 80 ms · 1 not stopped · own timer late by 0.0 ms at most",
+    ] == lines[2:4]
+    assert "1 barge-in · 1 not stopped" in number_lines(REPORT | {"turns": {"count": 0}, "barge_in": unstopped})
+    assert len(number_lines(REPORT | {"turns": "x", "barge_in": {"count": 0, "stop_ms": None}})) == 3
 
 
 def test_a_call_under_way_has_no_numbers_yet() -> None:

@@ -254,7 +254,7 @@ def test_a_full_buffer_loses_the_newest_and_notes_it() -> None:
     platform.receive_bytes(FRAME, 2)
 
     assert [["VS205"], ["VS205", "VS202"]] == [before, codes(platform)]
-    assert 1 == platform.report()["overflow_frames"]
+    assert (1, [0.0]) == (platform.report()["overflow_frames"], platform.report()["overflows_at_s"])
 
 
 def test_a_gap_in_what_is_heard_is_noted_with_its_place() -> None:
@@ -473,6 +473,10 @@ def test_the_report_tells_what_was_measured() -> None:
         "underrun_ms": 0.0,
         "underruns_at_s": [],
         "overflow_frames": 0,
+        "overflows_at_s": [],
+        "turns": {"count": 0, "latency_ms": None, "own_lateness_ms": None},
+        "barge_in": {"count": 0, "unstopped": 0, "stop_ms": None, "own_lateness_ms": None, "each": []},
+        "clear_stops": [],
         "clears": 0,
         "notifies": 0,
         "dtmf_sent": "",

@@ -69,6 +69,16 @@ def test_an_echo_is_timed_frame_by_frame() -> None:
     )
 
 
+def test_silence_that_comes_back_makes_no_echo_less_verbatim() -> None:
+    """A word in a minute of zeros is as good as a word."""
+    meter = EchoMeter(8000)
+    for frame in [*noise(5), *[bytes(320)] * 100]:
+        meter.sent(frame, 0)
+        meter.received(frame, 5 * MS)
+
+    assert meter.is_verbatim
+
+
 def test_silence_and_repeated_frames_are_not_counted() -> None:
     """They can't be told apart."""
     meter = EchoMeter(8000)

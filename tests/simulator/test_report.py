@@ -11,6 +11,8 @@ from vonage_sock.simulator.leg import LegPlan, VonageLeg
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.testing import PcmSource
 
+SPREAD = {"p50": 212.0, "p95": 250.4, "p99": 260.0, "max": 260.0}
+
 
 def report(**changes: Any) -> dict[str, Any]:
     """That of a short call without anything special, and changes to it."""
@@ -22,6 +24,8 @@ def report(**changes: Any) -> dict[str, Any]:
         "frames_heard": 99,
         "first_audio_ms": 1.2,
         "echo": {"method": "frames", "frames": 98, "delay_ms": {"p50": 0.61, "p99": 2.44, "max": 9.0}},
+        "turns": {"count": 0, "latency_ms": None, "own_lateness_ms": None},
+        "barge_in": {"count": 0, "unstopped": 0, "stop_ms": None, "own_lateness_ms": None, "each": []},
         "underruns": 1,
         "underrun_ms": 40.4,
         "overflow_frames": 3,
@@ -51,6 +55,26 @@ def test_a_call_in_five_lines() -> None:
     [
         ({"dtmf_sent": "1#"}, "keys pressed: 1#"),
         ({"first_audio_ms": None, "echo": None}, "the server sent no audio"),
+        (
+            {"turns": {"count": 3, "latency_ms": SPREAD, "own_lateness_ms": 0.31}},
+            "3 turns, answered after 212 ms p50, 250 ms p95 (own timer late by 0.3 ms at most)",
+        ),
+        (
+            {"turns": {"count": 1, "latency_ms": SPREAD, "own_lateness_ms": 0.31}},
+            "1 turn, answered after 260 ms (own timer late by 0.3 ms at most)",
+        ),
+        (
+            {"barge_in": {"count": 3, "unstopped": 1, "stop_ms": SPREAD, "own_lateness_ms": 2}},
+            "3 barge-ins, silence after 212 ms p50, 250 ms p95 (own timer late by 2.0 ms at most), 1 not stopped",
+        ),
+        (
+            {"barge_in": {"count": 1, "unstopped": 0, "stop_ms": SPREAD, "own_lateness_ms": 0.0}},
+            "1 barge-in, silence after 260 ms (own timer late by 0.0 ms at most)",
+        ),
+        (
+            {"barge_in": {"count": 1, "unstopped": 1, "stop_ms": None, "own_lateness_ms": None}},
+            "1 barge-in, 1 not stopped",
+        ),
         ({"echo": None}, "first audio after 1 ms; none of it an echo"),
         (
             {"echo": {"method": "correlation", "correlation": 0.91, "delay_ms": {"p50": 120.0}}},

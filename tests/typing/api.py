@@ -18,7 +18,7 @@ from vonage_sock import (
     Then,
     VonageCall,
 )
-from vonage_sock.testing import CallReport, EchoDelay, ServerMaker, VonageCaller
+from vonage_sock.testing import BargeIn, CallReport, EchoDelay, ServerMaker, TurnLatency, VonageCaller
 
 
 class Parrot(Behaviour):
@@ -58,4 +58,6 @@ async def test_bot(vonage_call: VonageCaller, vonage_server: ServerMaker) -> Non
     assert_type(report, CallReport)
     assert_type(report.first_audio_ms, float | None)
     assert_type(report.echo, EchoDelay | None)
+    assert_type(report.turns, TurnLatency | None)
+    assert_type(report.barge_ins, list[BargeIn])
     assert_type(report.codes, list[str])

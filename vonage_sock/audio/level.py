@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 FLOOR_DBFS: Final = -96.0
 FULL_SCALE: Final = 32768.0
+SAMPLE_BYTES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ def rms_dbfs(frame: bytes) -> float:
         return FLOOR_DBFS
     samples = samples.astype(np.float32)
     return dbfs(math.sqrt(float(np.dot(samples, samples)) / len(samples)))
+
+
+def rms_of_each(frames: Sequence[bytes]) -> list[float]:
+    """The same of many frames of one length at once, at a fraction of the cost."""
+    if not frames or len(frames[0]) < SAMPLE_BYTES:
+        return [FLOOR_DBFS] * len(frames)
+    samples = np.frombuffer(b"".join(frames), "<i2").reshape(len(frames), -1).astype(np.float32)
+    powers = np.einsum("ij,ij->i", samples, samples) / samples.shape[1]
+    return [dbfs(math.sqrt(power)) for power in powers.tolist()]
 
 
 def dbfs(amplitude: float) -> float:

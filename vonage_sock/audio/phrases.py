@@ -47,6 +47,25 @@ class Decision(Generic[ItemT]):
     items: tuple[ItemT, ...] = ()
 
 
+class NoiseFloor:
+    """Tells what is loud from what is quiet on one line."""
+
+    def __init__(self) -> None:
+        self._dbfs = FLOOR_START_DBFS
+
+    def is_loud(self, rms_dbfs: float, *, in_phrase: bool) -> bool:
+        """Whether a frame of this level may be speech; the floor follows it."""
+        threshold_dbfs = max(self._dbfs + ABOVE_FLOOR_DB, QUIETEST_SPEECH_DBFS)
+        loud = rms_dbfs >= min(threshold_dbfs, CERTAIN_SPEECH_DBFS)
+        if rms_dbfs < self._dbfs:
+            self._dbfs += (rms_dbfs - self._dbfs) * FLOOR_FALL
+        else:
+            speech = loud and in_phrase
+            rise_db = FLOOR_RISE_IN_SPEECH_DB_PER_FRAME if speech else FLOOR_RISE_DB_PER_FRAME
+            self._dbfs = min(rms_dbfs, self._dbfs + rise_db)
+        return loud
+
+
 class PhraseDetector(Generic[ItemT]):
     """
     Feed it one level and one item (the frame, in whatever shape) per 20 ms.
@@ -57,7 +76,7 @@ class PhraseDetector(Generic[ItemT]):
 
     def __init__(self, *, hangover_ms: int = DEFAULT_HANGOVER_MS) -> None:
         self._hangover_frames = max(1, hangover_ms // FRAME_MS)
-        self._floor_dbfs = FLOOR_START_DBFS
+        self._floor = NoiseFloor()
         self._recent: deque[ItemT] = deque(maxlen=PREROLL_MS // FRAME_MS + ONSET_FRAMES)
         self._loud_run = 0
         self._quiet_run = 0
@@ -70,21 +89,8 @@ class PhraseDetector(Generic[ItemT]):
 
     def push(self, rms_dbfs: float, item: ItemT) -> Decision[ItemT]:
         """Judge one frame by its level in dBFS."""
-        loud = self._is_loud(rms_dbfs)
-        self._follow_floor(rms_dbfs, loud=loud)
+        loud = self._floor.is_loud(rms_dbfs, in_phrase=self._in_phrase)
         return self._within(item, loud=loud) if self._in_phrase else self._between(item, loud=loud)
-
-    def _is_loud(self, rms_dbfs: float) -> bool:
-        threshold_dbfs = max(self._floor_dbfs + ABOVE_FLOOR_DB, QUIETEST_SPEECH_DBFS)
-        return rms_dbfs >= min(threshold_dbfs, CERTAIN_SPEECH_DBFS)
-
-    def _follow_floor(self, rms_dbfs: float, *, loud: bool) -> None:
-        if rms_dbfs < self._floor_dbfs:
-            self._floor_dbfs += (rms_dbfs - self._floor_dbfs) * FLOOR_FALL
-        else:
-            speech = loud and self._in_phrase
-            rise_db = FLOOR_RISE_IN_SPEECH_DB_PER_FRAME if speech else FLOOR_RISE_DB_PER_FRAME
-            self._floor_dbfs = min(rms_dbfs, self._floor_dbfs + rise_db)
 
     def _between(self, item: ItemT, *, loud: bool) -> Decision[ItemT]:
         self._recent.append(item)

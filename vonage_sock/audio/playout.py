@@ -57,7 +57,8 @@ class PlayoutBuffer(Generic[FrameT]):
     A queue of frames that plays one each 20 ms.
 
     Give ``now`` in nanoseconds, never decreasing. A frame pushed into a full queue is dropped and counted: what Vonage
-    does isn't documented; its published client of 2018 to 2022 dropped the newest.
+    does isn't documented; its published client of 2018 to 2022 dropped the newest. ``overflows_at`` has when each run of
+    lost frames began, and ``gaps`` where the caller heard nothing; the first thousand of each.
 
     Args:
         capacity_frames: how many frames wait at most.
@@ -75,11 +76,12 @@ class PlayoutBuffer(Generic[FrameT]):
         self.capacity_frames = capacity_frames
         self.frames_played = 0
         self.frames_overflowed = 0
-        self.first_overflow_at: int | None = None
+        self.overflows_at: list[int] = []
         self.underruns = 0
         self.underrun_ns = 0
         self.gaps: list[Gap] = []
         self.markers_refused = 0
+        self._losing = False
         self._queue: deque[FrameT | _Marker] = deque()
         self._frames = 0
         self._markers = 0
@@ -104,9 +106,11 @@ class PlayoutBuffer(Generic[FrameT]):
         """Queue a frame; False when the buffer is full and the frame is lost. Call ``advance`` first."""
         if self._frames >= self.capacity_frames:
             self.frames_overflowed += 1
-            if self.first_overflow_at is None:
-                self.first_overflow_at = now
+            if not self._losing and len(self.overflows_at) < MAX_LISTED:
+                self.overflows_at.append(now)
+            self._losing = True
             return False
+        self._losing = False
         if not self._running:
             self._start(now)
         self._queue.append(frame)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from xml.etree import ElementTree as ET  # noqa: S405  (it only writes)
+from xml.etree import ElementTree as ET
 
 from vonage_sock.clock import iso_utc
 from vonage_sock.display.safe import clean

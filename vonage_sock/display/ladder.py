@@ -122,7 +122,7 @@ def ladder_rows(events: Sequence[ev.Event], report: JsonObject) -> list[Row]:
 
 
 def number_lines(report: JsonObject) -> list[str]:
-    """The figures of a report in two or three lines; what it lacks isn't mentioned."""
+    """The figures of a report in a few lines; what it lacks isn't mentioned."""
     if "frames_sent" not in report:
         return []
     sizes = [
@@ -140,7 +140,8 @@ def number_lines(report: JsonObject) -> list[str]:
         trouble.append(f"own timer late by {_number(late.get('p99')):.1f} ms p99")
     first = report.get("first_audio_ms")
     heard = "the server sent no audio" if first is None else f"first audio after {_number(first):.0f} ms"
-    return [wording.joined(sizes), wording.joined([heard, _echo(report)]), wording.joined(trouble)]
+    lines = [wording.joined(sizes), wording.joined([heard, _echo(report)]), *_conversation(report)]
+    return [*lines, wording.joined(trouble)]
 
 
 # Rows.
@@ -281,6 +282,38 @@ def _echo(report: JsonObject) -> str:
     delay = echo["delay_ms"]
     text = f"echo after {_number(delay.get('p50')):.1f} ms"
     return f"{text} p50, {_number(delay['p99']):.1f} ms p99" if "p99" in delay else text
+
+
+def _conversation(report: JsonObject) -> Iterator[str]:
+    """How soon the server answered, and how soon it gave way."""
+    turns, barge_in = _object(report, "turns"), _object(report, "barge_in")
+    if turns.get("count"):
+        answered = f"answered after {_spread(_object(turns, 'latency_ms'))}"
+        yield wording.joined([_counted(turns, "count", "turn"), answered, _own(turns)])
+    if barge_in.get("count"):
+        stop_ms, unstopped = _object(barge_in, "stop_ms"), round(_number(barge_in.get("unstopped")))
+        yield wording.joined(
+            [
+                _counted(barge_in, "count", "barge-in"),
+                f"silence after {_spread(stop_ms)}" if stop_ms else "",
+                f"{unstopped:,} not stopped" if unstopped else "",
+                _own(barge_in) if stop_ms else "",
+            ]
+        )
+
+
+def _object(report: JsonObject, key: str) -> JsonObject:
+    found = report.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _spread(spread: JsonObject) -> str:
+    p50, p95, longest = (_number(spread.get(key)) for key in ("p50", "p95", "max"))
+    return f"{longest:.0f} ms" if p50 == longest else f"{p50:.0f} ms p50, {p95:.0f} ms p95"
+
+
+def _own(measured: JsonObject) -> str:
+    return f"own timer late by {_number(measured.get('own_lateness_ms')):.1f} ms at most"
 
 
 def _findings(events: Sequence[ev.Event], report: JsonObject) -> list[JsonObject]:

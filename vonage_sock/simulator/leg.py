@@ -35,6 +35,7 @@ from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
 from vonage_sock.simulator.measure import EchoMeter, Spread
 from vonage_sock.simulator.script import Move, Script
+from vonage_sock.simulator.turns import TurnMeter
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """What the simulated platform looks at, so that it can say what is wrong with it; Vonage takes one frame a message."""
@@ -47,6 +48,7 @@ PREBUFFER_FRAMES: Final = 2
 OWN_STALL_NS: Final = 20 * MS
 MAX_CATCH_UP: Final = 500
 GAPS_TO_SUM_UP: Final = 3
+MAX_LISTED: Final = 20
 
 
 class Platform(Enum):
@@ -136,6 +138,7 @@ class VonageLeg:
         self._own_stall_until = now
         self._late = Spread()
         self._echo = EchoMeter(plan.audio_format.rate_hz)
+        self._turns = TurnMeter(self._silence)
         self._digits = ""
         self._stats = CallStats(now)
         self._first_audio_at: int | None = None
@@ -273,6 +276,7 @@ class VonageLeg:
         first_audio_ms = None
         if self._first_audio_at is not None:
             first_audio_ms = round((self._first_audio_at - self._started_at) / MS, 1)
+        echo = self._echo.report()
         return {
             "duration_s": round((self._now - self._started_at) / SECOND, 3),
             "rate_hz": self._plan.audio_format.rate_hz,
@@ -280,11 +284,13 @@ class VonageLeg:
             "frames_received": self._stats.incoming.frames,
             "frames_heard": playout.frames_played,
             "first_audio_ms": first_audio_ms,
-            "echo": self._echo.report(),
+            "echo": echo,
+            **self._turns.report(echo=self._echo.is_verbatim or (echo is not None and echo["method"] == "correlation")),
             "underruns": playout.underruns,
             "underrun_ms": round(playout.underrun_ns / MS, 1),
-            "underruns_at_s": [round((gap.at - self._started_at) / SECOND, 3) for gap in playout.gaps[:20]],
+            "underruns_at_s": [self._seconds(gap.at) for gap in playout.gaps[:MAX_LISTED]],
             "overflow_frames": playout.frames_overflowed,
+            "overflows_at_s": [self._seconds(at) for at in playout.overflows_at[:MAX_LISTED]],
             "clears": self._commands["clear"],
             "notifies": self._commands["notify"],
             "dtmf_sent": self._digits,
@@ -312,10 +318,12 @@ class VonageLeg:
             said = self._follow(self._script.step(step_at, heard, idle=self._playout.idle))
             if self._closing:
                 return
+        self._turns.step(said, heard, late_ns)
         if self._heard_sink is not None:
             self._heard_sink.write(said or self._silence, heard or self._silence)
         while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
             self._press(self._key_presses.popleft())
+            self._turns.pressed(step_at - self._started_at)
         self._step += 1
 
     def _say(self, step_at: int) -> bytes | None:
@@ -334,8 +342,7 @@ class VonageLeg:
         if move.end is not None:
             self._end(move.end)
             return None
-        for digit in move.keys:
-            self._press(KeyPress(0, digit))
+        self._key_presses.extendleft(KeyPress(0, digit) for digit in reversed(move.keys))
         return self._send(move.frame or self._silence)
 
     def _send(self, frame: bytes) -> bytes:
@@ -404,6 +411,7 @@ class VonageLeg:
             case messages.ClearCommand():
                 self._commands["clear"] += 1
                 self._playout.clear()
+                self._turns.cleared(self._now - self._started_at)
                 self._inspector.cleared()
                 self._incoming.take_tail()
                 self._outbox.append(messages.cleared_text())
@@ -427,6 +435,7 @@ class VonageLeg:
             self._outbox.append(how)
 
     def _judge_end(self, code: int) -> None:
+        self._turns.finish()
         self._find_all(self._inspector.finish(self._now))
         gaps_ns = self._gaps_heard_ns
         if len(gaps_ns) >= GAPS_TO_SUM_UP:
@@ -451,6 +460,9 @@ class VonageLeg:
         if self._closing:
             return "platform"
         return "network" if code == machine.CLOSE_ABNORMAL else "server"
+
+    def _seconds(self, at: int) -> float:
+        return round((at - self._started_at) / SECOND, 3)
 
     def _find(self, code: str, **numbers: object) -> None:
         event = self._findings.add(code, at=self._now, frame=self._stats.incoming.frames, **numbers)

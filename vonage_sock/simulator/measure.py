@@ -87,14 +87,14 @@ class EchoMeter:
         self._rate_hz = rate_hz
         self._waiting: OrderedDict[bytes, int | None] = OrderedDict()
         self._delays = Spread()
-        self._frames_received = 0
+        self._sounds_received = 0
         self._said = Track()
         self._heard = Track()
 
     @property
     def is_verbatim(self) -> bool:
         """What comes back is what was said, byte for byte; pauses and tones, which repeat themselves, aside."""
-        return self._delays.count > VERBATIM_SHARE * self._frames_received
+        return self._delays.count > VERBATIM_SHARE * self._sounds_received
 
     @property
     def anything_said(self) -> bool:
@@ -112,8 +112,9 @@ class EchoMeter:
 
     def received(self, frame: bytes, now: int) -> None:
         """A frame came in."""
-        self._frames_received += 1
         self._heard.add(frame, now)
+        if frame.count(0) < len(frame):
+            self._sounds_received += 1
         if self._waiting.get(frame) is not None and (sent_at := self._waiting.pop(frame)) is not None:
             self._delays.add(now - sent_at)
 

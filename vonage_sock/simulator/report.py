@@ -3,12 +3,14 @@ What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
 ``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
-Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, and everything
-else has to be read beside it.
+Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, in the whole
+call or in what was measured, and everything else has to be read beside it. ``simulator.turns`` says what ``turns``,
+``barge_in`` and ``clear_stops`` are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 JsonObject = dict[str, Any]
@@ -18,7 +20,7 @@ def summary_lines(report: JsonObject) -> list[str]:
     """The report in a few lines for a person; they hold text from the other side, as it came."""
     if "frames_sent" not in report:
         return ["no socket was opened"]
-    lines = [_frames(report), _audio(report), _trouble(report)]
+    lines = [_frames(report), _audio(report), *_conversation(report), _trouble(report)]
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")
     reason = f" ({report['close_reason']})" if report["close_reason"] else ""
@@ -52,6 +54,30 @@ def _echo(echo: JsonObject | None) -> str:
     if echo["method"] == "frames":
         return f"echo after {delay['p50']:.1f} ms p50, {delay['p99']:.1f} ms p99, over {echo['frames']} frames"
     return f"echo after {delay['p50']:.0f} ms (changed on the way; correlation {echo['correlation']:.2f})"
+
+
+def _conversation(report: JsonObject) -> Iterator[str]:
+    turns, barge_in = report["turns"], report["barge_in"]
+    if turns["count"]:
+        after = _spread(turns["latency_ms"], turns["count"])
+        yield f"{_counted(turns['count'], 'turn')}, answered after {after}{_own(turns)}"
+    if barge_in["count"]:
+        stopped = barge_in["count"] - barge_in["unstopped"]
+        said = [f"silence after {_spread(barge_in['stop_ms'], stopped)}{_own(barge_in)}"] if stopped else []
+        said += [f"{barge_in['unstopped']} not stopped"] if barge_in["unstopped"] else []
+        yield f"{_counted(barge_in['count'], 'barge-in')}, {', '.join(said)}"
+
+
+def _spread(spread: JsonObject, count: int) -> str:
+    return f"{spread['max']:.0f} ms" if count == 1 else f"{spread['p50']:.0f} ms p50, {spread['p95']:.0f} ms p95"
+
+
+def _own(measured: JsonObject) -> str:
+    return f" (own timer late by {measured['own_lateness_ms']:.1f} ms at most)"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _trouble(report: JsonObject) -> str:

@@ -136,9 +136,10 @@ def _in_words(error: yaml.MarkedYAMLError, line: str) -> str:
     if "quoted scalar" in (error.context or ""):
         return "a quotation mark isn't closed"
     if "expected ',' or" in problem:
-        return f"{problem}; a bracket isn't closed, or a text with , [ ] {{ }} needs quotes"
+        return f"{problem}; a bracket isn't closed, or a text with commas or brackets needs quotes"
     if "block end" in problem or "block" in (error.context or ""):
-        return f"the indentation doesn't fit what stands above; items of a list begin with '- ' in the same column{_quoted(line)}"
+        hint = "items of a list begin with '- ' in the same column"
+        return f"the indentation doesn't fit what stands above; {hint}{_quoted(line)}"
     return " ".join(filter(None, (error.context, problem)))[:200]
 
 
