@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,11 +15,10 @@ from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, SCENARIOS, WEBHOOKS
+from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, SCENARIOS, WEBHOOKS, check_options
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
-from vonage_sock.cli.scenario_runs import ScenarioCaller, check_options
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.display.ladder import ladder
@@ -72,6 +71,10 @@ def call(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(run(choose(options, given).run()))
 
 
+if TYPE_CHECKING:
+    from vonage_sock.cli.scenario_runs import ScenarioCaller
+
+
 def choose(options: dict[str, Any], given: frozenset[str]) -> Caller | ScenarioCaller:
     """
     Who makes the call, or calls.
@@ -85,6 +88,8 @@ def choose(options: dict[str, Any], given: frozenset[str]) -> Caller | ScenarioC
     check_options(options, given)
     if not options["scenarios"]:
         return Caller(options)
+    from vonage_sock.cli.scenario_runs import ScenarioCaller  # noqa: PLC0415  (YAML and its schema cost 0.1 s)
+
     target = STAND_IN if is_rehearsal(options["target"]) else options["target"]
     caller = Caller({**options, "target": target})
     recording = caller.saving.mono, caller.saving.stereo

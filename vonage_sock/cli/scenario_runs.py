@@ -19,7 +19,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import CallReported, Event, Observer, ScenariosSummed
 from vonage_sock.cli.junit import Case, JunitFile
 from vonage_sock.cli.loop import on_stop
@@ -36,12 +35,18 @@ from vonage_sock.display import Display, make_display
 from vonage_sock.display.ladder import ladder, ladder_text
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError
-from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.reading import load
 from vonage_sock.simulator.scenario.rehearsal import MakeBehaviours, Rehearsal, behaviours_of, is_rehearsal
-from vonage_sock.simulator.scenario.running import SEVERITY, Outcome, ScenarioRun, rates_for
+from vonage_sock.simulator.scenario.running import (
+    SEVERITY,
+    Outcome,
+    ScenarioRun,
+    check_webhooks,
+    rates_for,
+    with_settings,
+)
 from vonage_sock.simulator.scenario.voices import Voices, load_voices
 from vonage_sock.simulator.telling import CALL_ID
 from vonage_sock.simulator.vonage import CallOrder
@@ -49,32 +54,6 @@ from vonage_sock.testing import run_call
 
 LADDER_WIDTH: Final = 100
 SAVE_WAIT_S: Final = 30.0
-CONTRADICTING: Final = {"audio": "--audio", "dtmf": "--dtmf", "duration_s": "--duration"}
-NEEDS_SCENARIO: Final = {"repeat": "--repeat", "jobs": "--jobs", "junit": "--junit"}
-
-
-def check_options(options: Mapping[str, Any], given: frozenset[str]) -> None:
-    """
-    Refuse what makes no sense with, or without, ``--scenario``.
-
-    Args:
-        given: the names of the options that somebody gave.
-
-    Raises:
-        UsageError: such an option was given.
-    """
-    if options["scenarios"]:
-        for name, option in CONTRADICTING.items():
-            if name in given:
-                raise UsageError(
-                    f"{option} and --scenario contradict each other: what the caller does is in the scenario"
-                )
-        return
-    for name, option in NEEDS_SCENARIO.items():
-        if name in given:
-            raise UsageError(f"{option} is for scenarios; give --scenario FILE too (vsock scenario init writes one)")
-    if is_rehearsal(options["target"]):
-        raise UsageError(f"{options['target']} is a server for scenarios; give --scenario FILE too")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +129,10 @@ class ScenarioCaller:
         return behaviours_of(self._target)
 
     def _job(self, scenario: Scenario, order: CallOrder) -> Job:
-        caller, given = scenario.caller, self._given
-        rate_hz = order.plan.audio_format.rate_hz
-        if caller.rate_hz is not None and "rate" not in given:
-            rate_hz = caller.rate_hz
-        headers = {**(caller.headers or {}), **order.plan.headers}
-        check_headers(headers)
-        order = replace(order, plan=replace(order.plan, audio_format=AudioFormat(rate_hz), headers=headers))
-        if caller.from_number is not None and "from_number" not in given:
-            order = replace(order, from_number=caller.from_number)
-        if caller.to_number is not None and "to_number" not in given:
-            order = replace(order, to_number=caller.to_number)
-        needs = scenario.need_of_webhooks()
-        if needs is not None and not self._target.startswith(("http:", "https:")):
-            raise UsageError(
-                f"{scenario.path}, line {needs.line}: {needs.text} needs webhooks, and {self._target} has none; "
-                "call the answer URL instead"
-            )
-        return Job(scenario, load_voices(scenario, rates_for(self._target, rate_hz)), order)
+        order = with_settings(order, scenario, given=self._given)
+        check_webhooks(scenario, self._target)
+        rates_hz = rates_for(self._target, order.plan.audio_format.rate_hz)
+        return Job(scenario, load_voices(scenario, rates_hz), order)
 
     async def _work(self, left: Iterator[tuple[int, tuple[Job, int]]], told: _Progress) -> None:
         for number, (job, run) in left:

@@ -8,7 +8,7 @@ an error that an expectation names doesn't count against the server.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ from vonage_sock.audio.frames import RATES_HZ, AudioFormat
 from vonage_sock.audio.source import FramesSource, Source
 from vonage_sock.call.events import Event, Observer, StatsUpdated
 from vonage_sock.clock import SECOND, Clock, SystemClock
-from vonage_sock.errors import ExitCode, VsockError
+from vonage_sock.errors import ExitCode, UsageError, VsockError
+from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.leg import HeardSink, LegPlan
 from vonage_sock.simulator.scenario.conductor import Conductor
 from vonage_sock.simulator.scenario.judging import Evidence, Judgement, judge
@@ -82,6 +83,47 @@ def order_for(scenario: Scenario, order: CallOrder, conductor: Conductor) -> Cal
     """The call that a scenario asks for, with what the command line or a test says of it."""
     speech = order.speech or scenario.caller.speech
     return replace(order, plan=plan_for(scenario, order.plan, conductor), audio=nothing_to_say, speech=speech)
+
+
+def with_settings(order: CallOrder, scenario: Scenario, *, given: Collection[str] = ()) -> CallOrder:
+    """
+    The same call with the caller that a scenario describes.
+
+    Args:
+        given: what else was said of the call, which comes first: ``rate``, ``from_number``, ``to_number``; headers are
+            put together.
+
+    Raises:
+        UsageError: the headers are too long together.
+    """
+    caller = scenario.caller
+    plan = replace(order.plan, headers={**(caller.headers or {}), **order.plan.headers})
+    check_headers(plan.headers)
+    if caller.rate_hz is not None and "rate" not in given:
+        plan = replace(plan, audio_format=AudioFormat(caller.rate_hz))
+    numbers = {"from_number": caller.from_number, "to_number": caller.to_number}
+    said = {name: number for name, number in numbers.items() if number is not None and name not in given}
+    return replace(
+        order,
+        plan=plan,
+        from_number=said.get("from_number", order.from_number),
+        to_number=said.get("to_number", order.to_number),
+    )
+
+
+def check_webhooks(scenario: Scenario, target: str) -> None:
+    """
+    Refuse a scenario that waits for webhooks, or expects them, where there are none.
+
+    Raises:
+        UsageError: such a step or expectation.
+    """
+    needs = scenario.need_of_webhooks()
+    if needs is not None and not target.startswith(("http:", "https:")):
+        raise UsageError(
+            f"{scenario.path}, line {needs.line}: {needs.text} needs webhooks, and {target} has none; "
+            "call an answer URL instead"
+        )
 
 
 def nothing_to_say(_: AudioFormat) -> Source:
