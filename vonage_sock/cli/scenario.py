@@ -28,7 +28,7 @@ def scenario() -> None:
     """
 
 
-@scenario.command()
+@scenario.command(short_help="Write an example with all there is.")
 @click.argument("path", metavar="[FILE]", default=FILE)
 def init(path: str) -> None:
     """Write an example, with all there is in its comments, to FILE (scenario.yaml). No file is replaced."""
@@ -47,7 +47,7 @@ def init(path: str) -> None:
     click.echo(f"  vsock call http://127.0.0.1:8000/webhooks/answer --scenario {clean(path)}")
 
 
-@scenario.command()
+@scenario.command(short_help="Check files without a call.")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
 @click.pass_context
 def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
@@ -69,7 +69,7 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
     ctx.exit(codes[0] if codes else ExitCode.OK)
 
 
-@scenario.command()
+@scenario.command(short_help="Print the JSON Schema, for editors.")
 def schema() -> None:
     """Print the JSON Schema, for editors: vsock scenario schema > scenario.schema.json."""
     text = (resources.files("vonage_sock") / "data" / "scenario.schema.json").read_text()

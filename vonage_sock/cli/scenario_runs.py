@@ -54,6 +54,8 @@ from vonage_sock.testing import run_call
 
 LADDER_WIDTH: Final = 100
 SAVE_WAIT_S: Final = 30.0
+MAX_DETAILED: Final = 10
+"""Of so many runs that failed it is shown why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,12 @@ class ScenarioCaller:
         self._stopped = False
 
     async def run(self) -> ExitCode:
-        """Make all calls, show what came of them, and say how it went."""
+        """
+        Make all calls, show what came of them, and say how it went.
+
+        Raises:
+            VsockError: the only call there is couldn't be made, or the JUnit file can't be written.
+        """
         wall = SystemClock()
         began_at, wall_ns = wall.now(), wall.wall_ns()
         self._display = self._make_display()
@@ -117,6 +124,8 @@ class ScenarioCaller:
         self._close(outcomes, code, duration_s)
         if self._junit is not None:
             self._junit.write(self._target, self._sorted(), wall_ns=wall_ns)
+        if len(self._runs) == 1 and outcomes and outcomes[0].error is not None:
+            raise outcomes[0].error
         return code
 
     # What is run.
@@ -244,7 +253,8 @@ class ScenarioCaller:
                 return
         console = Console(soft_wrap=True, highlight=False)
         if len(self._runs) == 1 and outcomes:
-            self._show_one(console, outcomes[0])
+            if outcomes[0].error is None:
+                self._show_one(console, outcomes[0])
         else:
             self._show_many(console, outcomes, duration_s)
 
@@ -267,7 +277,7 @@ class ScenarioCaller:
 
     def _show_one(self, console: Console, outcome: Outcome) -> None:
         if self._options["quiet"]:
-            console.print(run_line(outcome))
+            console.print(run_line(outcome, whole=True))
             return
         console.print()
         console.print(ladder(outcome.events, outcome.report, console.width, ascii_only=console.options.ascii_only))
@@ -279,15 +289,15 @@ class ScenarioCaller:
         if not self._options["quiet"]:
             console.print()
             console.print(result_table(outcomes), soft_wrap=False)
-        for outcome in outcomes:
-            if not outcome.passed:
-                console.print()
-                run = f", run {outcome.run}" if self._options["repeat"] > 1 else ""
-                console.print(f"{clean(outcome.scenario.name)}{run} ({clean(outcome.scenario.path)})", markup=False)
-                for line in failure_lines(outcome, min(console.width, 120)):
-                    console.print(line)
-        if not self._options["quiet"]:
-            console.print()
+        failed = [outcome for outcome in outcomes if not outcome.passed]
+        for outcome in failed[:MAX_DETAILED]:
+            run = f", run {outcome.run}" if self._options["repeat"] > 1 else ""
+            console.print(f"\n{clean(outcome.scenario.name)}{run} ({clean(outcome.scenario.path)})", markup=False)
+            for line in failure_lines(outcome, min(console.width, 120)):
+                console.print(line)
+        if len(failed) > MAX_DETAILED:
+            console.print(f"\n… and {len(failed) - MAX_DETAILED} more; --junit FILE has them all")
+        console.print()
         console.print(summary_line(outcomes, len(self._runs), duration_s), markup=False)
 
 

@@ -20,13 +20,22 @@ STYLES = {True: "green", False: "bold red"}
 NAME_WIDTH = 30
 
 
-def run_line(outcome: Outcome) -> Text:
-    """One run that has just ended."""
+def run_line(outcome: Outcome, *, whole: bool = False) -> Text:
+    """
+    One run that has just ended.
+
+    Args:
+        whole: say everything that went wrong, however long that is.
+    """
     run = f" (run {outcome.run})" if outcome.run > 1 else ""
     line = Text.assemble(_verdict(outcome.passed), "  ", clean(outcome.scenario.name, NAME_WIDTH), run)
     line.append(f"  {wording.span_text(outcome.duration_s)}", "dim")
-    if not outcome.passed:
-        line.append(f"  {clean(outcome.failures[0], 120)}" if outcome.failures else "")
+    failures = outcome.failures
+    if whole and failures:
+        line.append(f"  {clean('; '.join(failures), 1000)}")
+    elif failures:
+        more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+        line.append(f"  {clean(failures[0].split(': ')[0], 40)}{more}")
     return line
 
 

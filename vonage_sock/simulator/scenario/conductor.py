@@ -248,7 +248,7 @@ class Conductor:
         since = self._at
         while not (self._over or self._is_out_of_time()) and self._at - since < STAY_NS:
             if not self._idle:
-                since = self._at
+                since = self._at + FRAME_NS
             yield None
 
     def _leave(self, end: Close | Abort) -> Iterator[bytes | None]:

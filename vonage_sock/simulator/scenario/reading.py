@@ -47,6 +47,8 @@ def load(path: Path) -> model.Scenario:
     try:
         with path.open("rb") as file:
             raw = file.read(yamltext.MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such file; vsock scenario init writes an example") from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}; vsock scenario init writes an example") from error
     except ValueError as error:

@@ -31,6 +31,9 @@ SEVERITY: Final = (ExitCode.CONNECT, ExitCode.RECORDING, ExitCode.THRESHOLD, Exi
 """Of several exit codes the first of these is given."""
 
 MAX_EVENTS: Final = 2000
+SPARE_NS: Final = SECOND
+"""A leg outlasts its scenario by so much, so that it is the scenario that ends at its limit, and says so."""
+
 
 JsonObject = dict[str, Any]
 
@@ -75,8 +78,8 @@ class Outcome:
 
 
 def plan_for(scenario: Scenario, plan: LegPlan, conductor: Conductor) -> LegPlan:
-    """A leg that this conductor leads, and that the scenario's limit ends whatever happens."""
-    return replace(plan, script=conductor, duration_ns=scenario.limit_ns, key_presses=scenario.caller.dtmf)
+    """A leg that this conductor leads, and that ends soon after the scenario's limit, whatever happens."""
+    return replace(plan, script=conductor, duration_ns=scenario.limit_ns + SPARE_NS, key_presses=scenario.caller.dtmf)
 
 
 def order_for(scenario: Scenario, order: CallOrder, conductor: Conductor) -> CallOrder:
