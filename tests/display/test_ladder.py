@@ -279,3 +279,16 @@ def test_long_calls_keep_their_columns() -> None:
 def test_a_call_in_which_nothing_happened() -> None:
     """Says so."""
     assert "nothing happened" in ladder_text([], None, 80)
+
+
+def test_the_steps_of_a_scenario_stand_beside_what_they_do() -> None:
+    """Each where it begins, and the one that failed where it failed; the sum of several runs isn't a row."""
+    told = [
+        ev.ScenarioStepped(at=START, call="call", number=1, step="press 1", state="begun"),
+        ev.ScenarioStepped(
+            at=START + SECOND, call="call", number=1, step="press 1", state="failed", reason="no socket"
+        ),
+        ev.ScenariosSummed(at=START, runs=1, passed=0, failed=1, exit_code=8, duration_s=1.0),
+    ]
+
+    assert ["step 1: press 1", "step 1 fails"] == [row.reading for row in ladder_rows(told, {})]

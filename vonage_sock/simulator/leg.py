@@ -315,7 +315,7 @@ class VonageLeg:
         if self._script is None:
             said = self._say(step_at)
         else:
-            said = self._follow(self._script.step(step_at, heard, idle=self._playout.idle))
+            said = self._follow(self._script.step(step_at, heard))
             if self._closing:
                 return
         self._turns.step(said, heard, late_ns)

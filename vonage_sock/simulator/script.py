@@ -35,14 +35,13 @@ class Move:
 class Script(Protocol):
     """Leads a caller through its call, over as many legs as that has. Must not block or raise."""
 
-    def step(self, at: int, heard: bytes | None, *, idle: bool) -> Move:
+    def step(self, at: int, heard: bytes | None) -> Move:
         """
         The next 20 ms begin.
 
         Args:
             at: the step's time on the leg's grid, in nanoseconds.
             heard: the frame that the caller hears in them, if any.
-            idle: nothing waits to be played.
         """
         ...
 

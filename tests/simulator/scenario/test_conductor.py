@@ -148,7 +148,7 @@ def test_a_pause_in_a_sentence_doesn_t_make_a_new_one() -> None:
     conductor = Conductor(scenario("steps: [{interrupt: {with: {press: '1'}, after: 300ms}}]"), {}, call="c")
     loud, keys = b"\0\x20" * 320, ""
     for number in range(30):
-        keys += conductor.step(number * 20 * MS, loud if number % 8 == 0 else None, idle=False).keys
+        keys += conductor.step(number * 20 * MS, loud if number % 8 == 0 else None).keys
         if keys:
             break
 
@@ -267,10 +267,10 @@ def test_webhooks_are_waited_for_each_once() -> None:
     conductor.watch(posted("answered"))
     states = []
     for number in range(2):
-        conductor.step(number * 20 * MS, None, idle=True)
+        conductor.step(number * 20 * MS, None)
         states.append([result.state for result in conductor.results])
         conductor.watch(posted("answered"))
-    conductor.step(40 * MS, None, idle=True)
+    conductor.step(40 * MS, None)
     conductor.watch(posted("completed"))
     conductor.finish(SECOND)
 
@@ -284,10 +284,10 @@ def test_a_webhook_that_never_comes_fails() -> None:
     for number in range(7):
         conductor.watch(posted(f"e{number}"))
     for number in range(2):
-        conductor.step(number * 20 * MS, None, idle=True)
+        conductor.step(number * 20 * MS, None)
     nothing = conducted("steps: [{wait_for: {webhook: busy, within: 20ms}}]")
     for number in range(2):
-        nothing.step(number * 20 * MS, None, idle=True)
+        nothing.step(number * 20 * MS, None)
 
     assert conductor.failure is not None and nothing.failure is not None
     assert "what was posted: … e2, e3, e4, e5, e6" in conductor.failure.reason
@@ -308,7 +308,7 @@ def test_a_call_that_we_ended_ourselves_is_told_as_over() -> None:
     """Its limit, or a person at the keyboard."""
     conductor = conducted("steps: [{silence: 5s}]")
     conductor.observe(connected(8000))
-    conductor.step(0, None, idle=True)
+    conductor.step(0, None)
     conductor.observe(closed("platform"))
     conductor.finish(SECOND)
 
@@ -320,9 +320,9 @@ def test_a_second_leg_of_another_rate_hears_the_rest_at_its_rate() -> None:
     """The frame fits the leg that it is said in."""
     conductor = conducted("steps: [{play: clip}]")
     conductor.observe(connected(8000))
-    first = conductor.step(0, None, idle=True).frame
+    first = conductor.step(0, None).frame
     conductor.observe(connected(16000))
-    second = conductor.step(20 * MS, None, idle=True).frame
+    second = conductor.step(20 * MS, None).frame
 
     assert first is not None and second is not None
     assert (320, 640) == (len(first), len(second))
@@ -340,10 +340,10 @@ def test_what_is_kept_is_bounded() -> None:
 def test_after_the_end_nothing_is_said() -> None:
     """A script that has nothing left is silent."""
     conductor = conducted("steps: [hang_up]")
-    conductor.step(0, None, idle=True)
+    conductor.step(0, None)
     conductor.finish(SECOND)
 
-    assert None is conductor.step(2 * SECOND, None, idle=True).frame
+    assert None is conductor.step(2 * SECOND, None).frame
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,6 @@ class Conductor:
         self._rate_hz = 0
         self._began_at: int | None = None
         self._at = 0
-        self._idle = True
         self._heard_now = False
         self._heard_unwaited = False
         self._spurt_at: int | None = None
@@ -107,10 +106,10 @@ class Conductor:
         """The step that failed."""
         return next((result for result in self.results if result.state == FAILED), None)
 
-    def step(self, at: int, heard: bytes | None, *, idle: bool) -> Move:
+    def step(self, at: int, heard: bytes | None) -> Move:
         """The next 20 ms."""
         self._begin(at)
-        self._at, self._idle = at, idle
+        self._at = at
         self._listen(at, heard)
         self._keys, self._end = "", None
         frame = self._resume()
@@ -245,10 +244,8 @@ class Conductor:
 
     def _stay(self) -> Iterator[bytes | None]:
         """As long as there is something to hear; here the limit is no failure."""
-        since = self._at
-        while not (self._over or self._is_out_of_time()) and self._at - since < STAY_NS:
-            if not self._idle:
-                since = self._at + FRAME_NS
+        start = self._at
+        while not (self._over or self._is_out_of_time() or self._is_quiet_for(STAY_NS, start)):
             yield None
 
     def _leave(self, end: Close | Abort) -> Iterator[bytes | None]:

@@ -13,7 +13,7 @@ from typing import Final
 
 import soundfile
 
-from vonage_sock.audio.frames import FRAME_NS, FRAMES_PER_SECOND, AudioFormat, Packetizer
+from vonage_sock.audio.frames import FRAME_NS, AudioFormat, Packetizer
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import AudioFileError, UsageError, VsockError
@@ -71,11 +71,11 @@ def _frames(action: Say | Play, scenario: Scenario, rates_hz: Sequence[int]) -> 
         opener = open_audio(action.audio, seconds=(action.for_ns or DEFAULT_FOR_NS) / SECOND)
     else:
         opener = AudioFile(scenario.path.parent / action.audio, name=action.audio)
-    cut_ns = action.for_ns if isinstance(action, Play) and action.for_ns is not None else None
-    # One more than allowed, so that a file that is too long can be told.
-    most = (scenario.limit_ns if cut_ns is None else min(cut_ns, scenario.limit_ns)) // FRAME_NS
-    extra = 1 if cut_ns is None else 0
-    return {rate_hz: whole(opener, AudioFormat(rate_hz), most_frames=most + extra) for rate_hz in rates_hz}
+    # One more than allowed, so that what is too long can be told.
+    most = scenario.limit_ns // FRAME_NS + 1
+    if isinstance(action, Play) and action.for_ns is not None:
+        most = min(most, action.for_ns // FRAME_NS)
+    return {rate_hz: whole(opener, AudioFormat(rate_hz), most_frames=most) for rate_hz in rates_hz}
 
 
 def whole(opener: OpenSource, audio_format: AudioFormat, *, most_frames: int | None = None) -> list[bytes]:
@@ -107,8 +107,3 @@ def _decoded(file: AudioFile, audio_format: AudioFormat, most_frames: int | None
         raise AudioFileError(f"{file.name}: the file is damaged ({error})") from error
     tail = packetizer.flush()
     return frames if tail is None else [*frames, tail]
-
-
-def seconds_of(frames: Sequence[bytes]) -> float:
-    """How long they last."""
-    return len(frames) / FRAMES_PER_SECOND
