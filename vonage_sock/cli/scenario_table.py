@@ -18,6 +18,7 @@ PASS, FAIL = "pass", "FAIL"
 STYLES = {True: "green", False: "bold red"}
 
 NAME_WIDTH = 30
+WHY_WIDTH = 30
 
 
 def run_line(outcome: Outcome, *, whole: bool = False) -> Text:
@@ -35,7 +36,7 @@ def run_line(outcome: Outcome, *, whole: bool = False) -> Text:
         line.append(f"  {clean('; '.join(failures), 1000)}")
     elif failures:
         more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-        line.append(f"  {clean(failures[0].split(': ')[0], 40)}{more}")
+        line.append(f"  {clean(failures[0].split(': ')[0], WHY_WIDTH)}{more}")
     return line
 
 

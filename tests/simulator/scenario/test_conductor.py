@@ -289,7 +289,8 @@ def test_a_webhook_that_never_comes_fails() -> None:
     for number in range(2):
         nothing.step(number * 20 * MS, None)
 
-    assert conductor.failure is not None and nothing.failure is not None
+    assert conductor.failure is not None
+    assert nothing.failure is not None
     assert "what was posted: … e2, e3, e4, e5, e6" in conductor.failure.reason
     assert "nothing was posted" in nothing.failure.reason
 
@@ -324,7 +325,8 @@ def test_a_second_leg_of_another_rate_hears_the_rest_at_its_rate() -> None:
     conductor.observe(connected(16000))
     second = conductor.step(20 * MS, None).frame
 
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert (320, 640) == (len(first), len(second))
 
 

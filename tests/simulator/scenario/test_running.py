@@ -167,7 +167,9 @@ def test_a_socket_has_no_webhooks_to_wait_for() -> None:
     made = scenario("expect:\n  - event_posted: answered")
     check_webhooks(made, "https://x/answer")
 
-    with pytest.raises(UsageError, match="s.yaml, line 2: event_posted: answered needs webhooks, and ws://x/ has none"):
+    with pytest.raises(
+        UsageError, match=r"s\.yaml, line 2: event_posted: answered needs webhooks, and ws://x/ has none"
+    ):
         check_webhooks(made, "ws://x/")
 
 

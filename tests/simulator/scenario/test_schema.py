@@ -52,7 +52,7 @@ def test_a_document_is_checked() -> None:
     """A value that fits says nothing; another is refused."""
     check(Document("s.yaml", value={"steps": ["hang_up"]}))
 
-    with pytest.raises(UsageError, match="s.yaml"):
+    with pytest.raises(UsageError, match=r"s\.yaml"):
         check(Document("s.yaml", value={"steps": 3}))
 
 

@@ -32,8 +32,9 @@ def at(report: CallReport) -> list[float | None]:
 
 class Bot(Behaviour):
     """
-    Says a tone of 440 Hz ``after_ms`` after the call began, all of it at once, and clears it ``stops_ms`` after it is
-    spoken to or a key is pressed; texts are sent when a key is pressed.
+    Says a tone ``after_ms`` after the call began, all of it at once, and gives way ``stops_ms`` after the caller spoke.
+
+    A key is taken as speech; with ``notifies`` or ``closes`` it is answered with a text, or with the end of the call.
     """
 
     def __init__(
