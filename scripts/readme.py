@@ -1,5 +1,5 @@
 """
-Writes the generated parts of README.md: each command's help, the exit codes, the JSON lines.
+Writes the generated parts of README.md: each command's help, the exit codes, the JSON lines, the words of scenarios.
 
     python scripts/readme.py            write them
     python scripts/readme.py --check    exit 1 when the README isn't what would be written
@@ -9,11 +9,12 @@ A part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.testing import CliRunner
@@ -22,6 +23,7 @@ from vonage_sock.call import events, findings
 from vonage_sock.call.events import Event
 from vonage_sock.cli import COMMANDS, cli
 from vonage_sock.errors import ExitCode
+from vonage_sock.simulator.scenario.schema import schema_text
 
 README: Final = Path(__file__).parent.parent / "README.md"
 PART: Final = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
@@ -66,6 +68,24 @@ def findings_table() -> str:
     return f"| code | level | what is said | cause |\n|---|---|---|---|\n{rows}"
 
 
+def scenario_words() -> str:
+    """What a scenario may say, from the schema that editors use, as tables."""
+    definitions = json.loads(schema_text())["$defs"]
+    steps = definitions["step"]["else"]["properties"]
+    waits = steps["wait_for"]["else"]["properties"]
+    tables = {
+        "step": steps,
+        "`wait_for`": waits,
+        "expectation": definitions["expectations"]["properties"],
+    }
+    return "\n".join(_table_of(title, words) for title, words in tables.items())
+
+
+def _table_of(title: str, words: dict[str, Any]) -> str:
+    rows = "".join(f"| `{word}` | {rule['description']} |\n" for word, rule in words.items())
+    return f"| {title} | meaning |\n|---|---|\n{rows}"
+
+
 def first_sentence(kind: type) -> str:
     """The first sentence of a docstring, for one cell of a table."""
     text = " ".join((kind.__doc__ or "").split())
@@ -81,6 +101,7 @@ def parts() -> dict[str, str]:
         "exit-codes": exit_codes(),
         "json-lines": json_lines(),
         "findings": findings_table(),
+        "scenario-words": scenario_words(),
     }
 
 

@@ -21,7 +21,9 @@ from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol import webhooks
 from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, VonageCaller
+from vonage_sock.simulator.scenario.reading import read
+from vonage_sock.simulator.scenario.rehearsal import at_once
+from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, VonageCaller, run_scenario
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -69,6 +71,17 @@ async def test_the_test_of_the_readme_passes(vonage_call: VonageCaller, vonage_s
     """With the fixtures as anybody gets them who has installed the package."""
     async with asyncio.timeout(30):
         await example("tests").test_the_parrot_hangs_up(vonage_call, vonage_server)
+
+
+def test_the_scenario_of_the_readme_passes() -> None:
+    """Against a server that plays and gives way to a key, under the manual clock."""
+    text = re.search(r"<!-- example scenario -->\n```yaml\n(.*?)```", README, re.DOTALL)
+    assert text is not None
+    server = vonage_sock.Play([at_once(AudioFile.shipped_clip())], loop=0, barge_in=True)
+    report = run_scenario(read(text[1].encode(), Path("barge-in.yaml")), server)
+
+    assert report.passed, report.failures
+    assert ["key"] == [barge_in.by for barge_in in report.barge_ins]
 
 
 @pytest.mark.parametrize("kind", [CallReport, EchoDelay, Found])

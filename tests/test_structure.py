@@ -17,6 +17,8 @@ TESTED_TOGETHER = {
     "display/status": "tests/display/test_render.py",
     "server/library": "tests/server/test_facade.py",
     "audio/source": "tests/test_testing.py",
+    "simulator/script": "tests/simulator/scenario/test_conductor.py",
+    "simulator/scenario/model": "tests/simulator/scenario/test_reading.py",
 }
 """Modules whose tests stand elsewhere, because they only make sense together."""
 

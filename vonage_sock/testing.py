@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,8 +34,13 @@ from vonage_sock.simulator.leg import LegPlan, Platform
 if TYPE_CHECKING:
     from vonage_sock.server.facade import Handler
     from vonage_sock.server.library import Server
+    from vonage_sock.simulator.scenario.judging import Judgement
+    from vonage_sock.simulator.scenario.model import Scenario
+    from vonage_sock.simulator.scenario.running import Outcome
+    from vonage_sock.simulator.vonage import CallOrder
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
+DEFAULT_RATE_HZ: Final = 16_000
 DEFAULT_LIMIT_NS: Final = 24 * 3600 * SECOND
 
 Lateness = Callable[[int], int]
@@ -300,6 +305,10 @@ class CallReport:
         overflow_frames: how many frames the platform lost because its buffer was full.
         closed_by: platform (the caller hung up), server, or network (no close frame).
         findings: what is wrong, webhooks' and leg's.
+        passed: whether a scenario's steps were done and its expectations came true; None without a scenario.
+        expectations: a scenario's expectations: ``expect``, ``passed``, ``wanted`` and ``found`` of each.
+        steps: a scenario's steps, as ``call.report`` in ``vsock call --json`` has them.
+        failures: what went wrong in a scenario, a sentence each.
         events: everything that was told, in order.
         said_pcm, heard_pcm: 16-bit PCM at the rate of the call's first socket; both begin with the call, so that each
             sample stands beside the other's of the same moment. What was heard comes out of the model of the platform's
@@ -325,6 +334,10 @@ class CallReport:
     close_reason: str = ""
     closed_by: str | None = None
     findings: list[Found] = field(default_factory=list)
+    passed: bool | None = None
+    expectations: list[Judgement] = field(default_factory=list)
+    steps: list[JsonObject] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     said_pcm: bytes = b""
     heard_pcm: bytes = b""
@@ -347,6 +360,8 @@ class CallReport:
         return ladder_text(self.events, self.figures, width, ascii_only=ascii_only)
 
     def __repr__(self) -> str:
+        if self.failures:
+            return f"<CallReport {self.target!r}: {'; '.join(self.failures)}>"
         if self.close_code is None:
             why = ": ".join(
                 filter(None, ("no socket was opened", self.figures.get("no_socket") or self.figures.get("error")))
@@ -377,10 +392,11 @@ class VonageCaller:
         pcm: bytes | None = None,
         press: str = "",
         duration_s: float | None = None,
-        rate_hz: int = 16000,
+        rate_hz: int | None = None,
         headers: Mapping[str, object] | None = None,
         strict: bool = False,
         platform: str = "current",
+        scenario: str | Path | Scenario | None = None,
         **order: Any,
     ) -> CallReport:
         """
@@ -394,9 +410,11 @@ class VonageCaller:
             pcm: 16-bit PCM of the call's rate.
             press: keys, as ``--dtmf`` takes them: ``1,w2,34#``.
             duration_s: hang up then; None ends the call a second after all has been said and heard.
-            rate_hz, headers: for a socket; an NCCO's own take their place.
+            rate_hz, headers: for a socket, 16,000 Hz when None; an NCCO's own take their place.
             strict: drop the connection on a frame of the wrong size, as Vonage does.
             platform: ``current`` or ``2021``.
+            scenario: a file that says what the caller does, in place of ``say``, ``audio``, ``pcm``, ``press`` and
+                ``duration_s``, and what is expected: see the report's ``passed``, ``failures`` and ``expectations``.
             order: other fields of ``CallOrder``: ``from_number``, ``method``, ``signature_secret`` and so on.
 
         Raises:
@@ -404,28 +422,117 @@ class VonageCaller:
             UsageError: an argument can't be used.
             AudioFileError: the file can't be played.
         """
-        from vonage_sock.simulator.vonage import CallOrder, VonageCall  # noqa: PLC0415
+        from vonage_sock.simulator.vonage import CallOrder  # noqa: PLC0415
 
         report = CallReport(target=url)
         self.calls.append(report)
         call_order = CallOrder(
             target=url,
             audio=await asyncio.to_thread(_open_audio, say=say, audio=audio, pcm=pcm, seconds=duration_s),
-            plan=_plan(press, duration_s, rate_hz, headers or {}, platform, strict=strict),
+            plan=_plan(press, duration_s, rate_hz or DEFAULT_RATE_HZ, headers or {}, platform, strict=strict),
             **order,
         )
         sink = HeardPcm()
-        phone = VonageCall(call_order, observers=[report.events.append], heard=sink)
         try:
-            figures = await phone.run()
-            phone.tell_report(figures)
-            _fill_in(report, figures)
-        except VsockError as error:
-            _fill_in(report, phone.failure(error))
-            raise
+            if scenario is None:
+                await _call(report, call_order, sink)
+            else:
+                if press or any(given is not None for given in (say, audio, pcm, duration_s)):
+                    raise UsageError(
+                        "what the caller does is in the scenario; leave say, audio, pcm, press and duration_s out"
+                    )
+                given = {*order, *(() if rate_hz is None else ("rate",))}
+                await _call_with_scenario(report, scenario, call_order, given, sink)
         finally:
             report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
         return report
+
+
+async def _call(report: CallReport, order: CallOrder, sink: HeardPcm) -> None:
+    from vonage_sock.simulator.vonage import VonageCall  # noqa: PLC0415
+
+    phone = VonageCall(order, observers=[report.events.append], heard=sink)
+    try:
+        figures = await phone.run()
+    except VsockError as error:
+        _fill_in(report, phone.failure(error))
+        raise
+    phone.tell_report(figures)
+    _fill_in(report, figures)
+
+
+async def _call_with_scenario(
+    report: CallReport, scenario: str | Path | Scenario, order: CallOrder, given: Collection[str], sink: HeardPcm
+) -> None:
+    from vonage_sock.simulator.scenario.running import ScenarioRun, check_webhooks, rates_for, with_settings  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.voices import load_voices  # noqa: PLC0415
+
+    loaded = _scenario(scenario)
+    order = with_settings(order, loaded, given=given)
+    check_webhooks(loaded, order.target)
+    rates_hz = rates_for(order.target, order.plan.audio_format.rate_hz)
+    voices = await asyncio.to_thread(load_voices, loaded, rates_hz)
+    outcome = await ScenarioRun(loaded, order, voices, observers=[report.events.append], heard=sink).run()
+    if outcome.error is not None:
+        raise outcome.error
+    _judge(report, outcome)
+
+
+def run_scenario(
+    scenario: str | Path | Scenario,
+    *behaviours: Behaviour,
+    rate_hz: int | None = None,
+    headers: Mapping[str, object] | None = None,
+    strict: bool = False,
+    platform: str = "current",
+) -> CallReport:
+    """
+    Run a scenario against behaviours of yours in no time: under a manual clock, and the same in each run.
+
+    Args:
+        scenario: a file, or what ``vonage_sock.simulator.scenario.reading.read`` gives.
+        behaviours: what the server does in this call.
+        rate_hz: the scenario's, or 16,000, when None.
+
+    Raises:
+        UsageError: the scenario can't be used; one that needs webhooks can't.
+        AudioFileError: a file that it plays can't be played.
+    """
+    from vonage_sock.simulator.scenario.rehearsal import PREFIX, STAND_IN, Rehearsal  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.running import check_webhooks, nothing_to_say, with_settings  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.voices import load_voices  # noqa: PLC0415
+    from vonage_sock.simulator.vonage import CallOrder  # noqa: PLC0415
+
+    loaded = _scenario(scenario)
+    target = f"{PREFIX}{'+'.join(type(behaviour).__name__ for behaviour in behaviours).lower()}"
+    check_webhooks(loaded, target)
+    plan = _plan("", None, rate_hz or DEFAULT_RATE_HZ, headers or {}, platform, strict=strict)
+    given = () if rate_hz is None else ("rate",)
+    order = CallOrder(target=STAND_IN, audio=nothing_to_say, plan=plan)
+    plan = with_settings(order, loaded, given=given).plan
+    voices = load_voices(loaded, (plan.audio_format.rate_hz,))
+    sink = HeardPcm()
+    both = Rehearsal(loaded, voices, behaviours, plan, target=target, heard=sink)
+    transcript = run_call(both.leg, both.session, clock=both.clock, keep_messages=False)
+    outcome = both.outcome(transcript.platform_events)
+    report = CallReport(target=target, events=list(outcome.events))
+    _judge(report, outcome)
+    report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
+    return report
+
+
+def _scenario(scenario: str | Path | Scenario) -> Scenario:
+    from vonage_sock.simulator.scenario.reading import load  # noqa: PLC0415
+
+    return load(Path(scenario)) if isinstance(scenario, str | Path) else scenario
+
+
+def _judge(report: CallReport, outcome: Outcome) -> None:
+    _fill_in(report, outcome.report)
+    report.passed = outcome.passed
+    report.expectations = list(outcome.judgements)
+    report.steps = outcome.report["steps"]
+    report.failures = outcome.failures
 
 
 class ServerMaker:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from vonage_sock import __version__
 from vonage_sock.cli import COMMANDS, cli
 
-HEAVY = ("numpy", "aiohttp", "websockets", "soundfile", "soxr", "rich", "asyncio", "jwt")
+HEAVY = ("numpy", "aiohttp", "websockets", "soundfile", "soxr", "rich", "asyncio", "jwt", "yaml", "jsonschema")
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--version"])

@@ -113,6 +113,8 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
         ev.RecordingFailed(at=0, call=call, path=text, error=text),
         ev.RecordingStarted(at=0, call=call, path=text),
         ev.CallReported(at=0, call=call, report={text: text}),
+        ev.ScenarioStepped(at=0, call=call, number=1, step=text, state=text, reason=text),
+        ev.ScenariosSummed(at=0, runs=1, passed=0, failed=1, exit_code=8, duration_s=1.0, failures=(text,)),
         ended(call, reason=text, keys=text, by=text),
         ev.ServerStopped(at=0, calls=1),
     ]

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from vonage_sock.call import events as ev
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.clock import MS
-from vonage_sock.display.ladder import MAX_ROWS, ladder, ladder_text, number_lines
+from vonage_sock.display.ladder import MAX_ROWS, ladder, ladder_rows, ladder_text, number_lines
 from vonage_sock.display.render import wrap
 
 START = 5_000_000 * MS
@@ -287,3 +287,16 @@ def test_why_a_call_failed_is_its_last_row() -> None:
 def test_a_call_in_which_nothing_happened() -> None:
     """Says so."""
     assert "nothing happened" in ladder_text([], None, 80)
+
+
+def test_the_steps_of_a_scenario_stand_beside_what_they_do() -> None:
+    """Each where it begins, and the one that failed where it failed; the sum of several runs isn't a row."""
+    told = [
+        ev.ScenarioStepped(at=START, call="call", number=1, step="press 1", state="begun"),
+        ev.ScenarioStepped(
+            at=START + 1000 * MS, call="call", number=1, step="press 1", state="failed", reason="no socket"
+        ),
+        ev.ScenariosSummed(at=START, runs=1, passed=0, failed=1, exit_code=8, duration_s=1.0),
+    ]
+
+    assert ["step 1: press 1", "step 1 fails"] == [row.reading for row in ladder_rows(told, {})]

@@ -178,7 +178,7 @@ def test_verbose_shows_whole_bodies() -> None:
 @pytest.mark.parametrize("event", make.one_of_each(), ids=lambda event: event.name)
 def test_every_event_but_figures_and_keys_has_a_line(event: ev.Event) -> None:
     """Nothing happens unseen; figures go to the status block or below the lines, and keys wait for more."""
-    expected = not isinstance(event, ev.StatsUpdated | ev.DtmfPressed | ev.CallReported)
+    expected = not isinstance(event, ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed)
 
     assert expected == bool(Screen().apply(event))
 
@@ -243,3 +243,12 @@ def test_the_summary_counts_calls_findings_and_recordings() -> None:
     said(make.connected(), make.finding(), make.finding(count=9), saved, make.ended(), screen=screen)
 
     assert ["stopped 1 call · 1 finding · 1 recording saved"] == said(ev.ServerStopped(at=0, calls=1), screen=screen)
+
+
+def test_the_steps_of_a_scenario_are_lines() -> None:
+    """One that failed is an error, with the reason."""
+    begun = ev.ScenarioStepped(at=0, call="call", number=2, step="press 12#", state="begun")
+    failed = ev.ScenarioStepped(at=0, call="call", number=2, step="press 12#", state="failed", reason="no socket")
+    lines = [Screen().apply(event)[0] for event in (begun, failed)]
+
+    assert [(Kind.NOTE, "2: press 12#"), (Kind.ERROR, "2: press 12#: no socket")] == [(x.kind, x.text) for x in lines]

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 import vonage_sock
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
-from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived, Notice
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.simulator import leg as module
 from vonage_sock.simulator.dtmf import KeyPress, parse_dtmf
 from vonage_sock.simulator.leg import LINGER_NS, MAX_CATCH_UP, MAX_LENGTH_NS, LegPlan, Platform, VonageLeg
+from vonage_sock.simulator.script import Move
 from vonage_sock.testing import PcmSource
 
 PROPERTY = settings(deadline=None, database=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -687,3 +688,75 @@ def test_how_speech_sounds_is_not_noted_of_the_callers_own() -> None:
     pcm = clip_as_it_is()
 
     assert [] == hear(leg(pcm), pcm)
+
+
+class Moves:
+    """A script that makes these moves, one each step, and notes what it was asked and told."""
+
+    def __init__(self, *moves: Move) -> None:
+        self.moves = iter(moves)
+        self.asked: list[tuple[int, bytes | None]] = []
+        self.told: list[Event] = []
+
+    def step(self, at: int, heard: bytes | None) -> Move:
+        """The next one; nothing when there is none."""
+        self.asked.append((at, heard))
+        return next(self.moves, Move())
+
+    def observe(self, event: Event) -> None:
+        """Note it."""
+        self.told.append(event)
+
+
+def test_a_script_says_what_the_caller_says_and_presses() -> None:
+    """Step by step, in place of the source; where it gives nothing there is silence."""
+    notice = Notice(at=0, level="info", message="hello")
+    script = Moves(Move(FRAME), Move(keys="1#"), Move(OTHER, events=(notice,)))
+    platform = leg(FRAME * 5, script=script)
+    sent = advance(platform, 60 * MS)[1:]
+    key = '{"event":"websocket:dtmf","digit":"%s","duration":160}'
+
+    assert [0, 20 * MS, 20 * MS, 20 * MS, 40 * MS, 60 * MS] == [at for at, _ in sent]
+    assert [FRAME, SILENCE, OTHER, SILENCE] == [message for _, message in sent if isinstance(message, bytes)]
+    assert [json.loads(key % digit) for digit in "1#"] == [
+        json.loads(text) for _, text in sent if isinstance(text, str)
+    ]
+    assert notice in events(platform)
+
+
+def test_a_script_is_told_what_is_heard_and_what_happens() -> None:
+    """Each frame in the step in which it is heard, and every event of the leg."""
+    script = Moves()
+    platform = leg(script=script)
+    platform.receive_bytes(FRAME, 0)
+    platform.receive_text('{"action":"clear"}', 90 * MS)
+    advance(platform, 60 * MS)
+
+    assert [Connected, MessageReceived] == [type(event) for event in script.told]
+    assert [0, 20 * MS, 40 * MS, 60 * MS] == [at for at, _ in script.asked]
+
+
+def test_what_a_script_hears_comes_out_of_the_platform_s_buffer() -> None:
+    """40 ms after it was sent."""
+    script = Moves()
+    platform = leg(script=script)
+    platform.receive_bytes(FRAME, 0)
+    advance(platform, 60 * MS)
+
+    assert [None, None, FRAME, None] == [heard for _, heard in script.asked]
+
+
+@pytest.mark.parametrize("end", [Close(1000), Abort()], ids=["hang up", "drop"])
+def test_a_script_ends_the_leg(end: Close | Abort) -> None:
+    """Nothing is said in that step, and nothing asked after it."""
+    script = Moves(Move(FRAME), Move(FRAME, keys="1", end=end))
+    steps = Steps()
+    platform = leg(script=script, steps=steps)
+    sent = [message for _, message in advance(platform, 100 * MS)[1:]]
+    platform.receive_close(1006 if isinstance(end, Abort) else 1000, "", 30 * MS)
+    ended = next(event for event in events(platform) if isinstance(event, Ended))
+
+    assert [FRAME, end] == sent
+    assert [FRAME] == steps.said
+    assert "platform" == ended.closed_by
+    assert [] == codes(platform)

@@ -75,7 +75,7 @@ class AnswerRequested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPosted(Event):
-    """The platform posted a call event."""
+    """The platform posted a call event. ``reply_status`` is the HTTP status that it was told, None on the other side."""
 
     name: ClassVar[str] = "webhook.event"
 
@@ -84,6 +84,7 @@ class EventPosted(Event):
     conversation_uuid: str | None
     body: JsonObject
     verified: bool | None = None
+    reply_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,3 +247,29 @@ class CallReported(Event):
     name: ClassVar[str] = "call.report"
 
     report: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioStepped(Event):
+    """A step of a scenario begins, or failed for a ``reason``. ``state`` is begun or failed; ``number`` counts from 1."""
+
+    name: ClassVar[str] = "scenario.step"
+
+    number: int
+    step: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenariosSummed(Event):
+    """All runs of all scenarios are over; ``failures`` are a sentence for each thing that went wrong."""
+
+    name: ClassVar[str] = "scenario.summary"
+
+    runs: int
+    passed: int
+    failed: int
+    exit_code: int
+    duration_s: float
+    failures: tuple[str, ...] = ()

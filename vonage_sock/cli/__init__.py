@@ -22,6 +22,7 @@ COMMANDS = {
     "record": ("record", "Answer calls and record them to a file."),
     "play": ("play", "Answer calls and play files into them."),
     "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
+    "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
     "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
     "explain": ("explain", "Say what a finding means, and how to put it right."),
 }

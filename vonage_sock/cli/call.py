@@ -7,14 +7,15 @@ import sys
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, WEBHOOKS
+from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, SCENARIOS, WEBHOOKS, check_options
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -30,7 +31,10 @@ from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.leg import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
+from vonage_sock.simulator.scenario.rehearsal import STAND_IN, is_rehearsal
 from vonage_sock.simulator.vonage import CallOrder, VonageCall
+
+_NOT_GIVEN = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
 
 MAX_EVENTS = 2000
 MAX_LINE = 400
@@ -43,12 +47,15 @@ Examples:
   vsock call ws://localhost:5000/ws --audio say:hello --dtmf "1,w2,34#" --duration 20
   vsock call wss://example.ngrok.app/socket --rate 8000 --json
   vsock call http://127.0.0.1:8000/webhooks/answer --fast --connect-outcome busy --shuffle-events
+  vsock call http://127.0.0.1:8000/webhooks/answer --scenario menu.yaml --repeat 20 --jobs 4 --junit report.xml
+  vsock call vsock:echo --scenario menu.yaml
 """
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("target")
 @CALLER
+@SCENARIOS
 @WEBHOOKS
 @PLATFORM
 @OUTPUT
@@ -57,9 +64,36 @@ def call(ctx: click.Context, /, **options: Any) -> None:
     """Be Vonage: call TARGET, a socket (ws://, wss://) or an answer URL (http://, https://).
 
     For an answer URL the NCCO is fetched and carried out in its order, and events are posted. A socket's leg ends when its
-    audio is sent and what it was sent has been played, or at --duration; then the caller hangs up.
+    audio is sent and what it was sent has been played, or at --duration; then the caller hangs up. With --scenario the
+    caller does what a file says, and the exit code tells whether all that it expects came true.
     """
-    ctx.exit(run(Caller(options).run()))
+    given = frozenset(name for name in options if ctx.get_parameter_source(name) not in _NOT_GIVEN)
+    ctx.exit(run(choose(options, given).run()))
+
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.scenario_runs import ScenarioCaller
+
+
+def choose(options: dict[str, Any], given: frozenset[str]) -> Caller | ScenarioCaller:
+    """
+    Who makes the call, or calls.
+
+    Args:
+        given: the names of the options that somebody gave.
+
+    Raises:
+        VsockError: something in the options can't be used.
+    """
+    check_options(options, given)
+    if not options["scenarios"]:
+        return Caller(options)
+    from vonage_sock.cli.scenario_runs import ScenarioCaller  # noqa: PLC0415  (YAML and its schema cost 0.1 s)
+
+    target = STAND_IN if is_rehearsal(options["target"]) else options["target"]
+    caller = Caller({**options, "target": target})
+    recording = caller.saving.mono, caller.saving.stereo
+    return ScenarioCaller(options, given, order=caller.order, recording=recording, settings=caller.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +115,14 @@ class Caller:
     def __init__(self, options: dict[str, Any]) -> None:
         self._options = options
         self._clock = SystemClock()
-        self._saving = Saving(self._path("save"), self._path("save_stereo"))
+        self.saving = Saving(self._path("save"), self._path("save_stereo"))
         if options["save"] is not None and options["save"] == options["save_stereo"]:
             raise UsageError("--save and --save-stereo name the same file; give each its own")
         headers = parse_headers(options["headers"])
         check_headers(headers)
         duration_s = options["duration_s"]
         self._format = AudioFormat(int(options["rate"]))
-        self._order = CallOrder(
+        self.order = CallOrder(
             target=options["target"],
             audio=open_audio(options["audio"], seconds=duration_s),
             plan=LegPlan(
@@ -112,6 +146,10 @@ class Caller:
             fast=options["fast"],
             shuffle_seed=options["seed"] if options["shuffle_events"] else None,
         )
+        self.settings = {
+            "answer_timeout_s": options["answer_timeout_s"],
+            "connect_timeout_s": options["connect_timeout_s"],
+        }
         self._lost_recordings = 0
 
     async def run(self) -> ExitCode:
@@ -122,16 +160,15 @@ class Caller:
             ConnectError: the target can't be reached or refuses.
         """
         display = self._make_display()
-        heard = HeardRecording(self._saving.mono, self._saving.stereo, observer=display, clock=self._clock)
+        heard = HeardRecording(self.saving.mono, self.saving.stereo, observer=display, clock=self._clock)
         heard.start()
         events: deque[Event] = deque(maxlen=MAX_EVENTS)
         phone = VonageCall(
-            self._order,
+            self.order,
             observers=(heard.observe, self._count_lost, display, events.append),
             heard=heard if heard.wanted else None,
             clock=self._clock,
-            answer_timeout_s=self._options["answer_timeout_s"],
-            connect_timeout_s=self._options["connect_timeout_s"],
+            **self.settings,
         )
         on_stop(phone.hang_up, lambda: restore_terminal(display))
         ticker = asyncio.create_task(tick(display, self._clock, phone.tell_stats))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any, Final
 
 import click
 
 from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
+from vonage_sock.errors import UsageError
 from vonage_sock.simulator.connecting import OUTCOMES
 from vonage_sock.simulator.leg import Platform
+from vonage_sock.simulator.scenario.rehearsal import is_rehearsal
 
 _caller = partial(option, section="The caller")
+_scenario = partial(option, section="Scenarios")
 _webhook = partial(option, section="The platform's webhooks and NCCO")
 _platform = partial(option, section="The platform's end of the socket")
 _output = partial(option, section="What is kept and shown")
@@ -46,6 +51,19 @@ CALLER = option_group(
         help=f"How a phone, sip, app or vbc endpoint answers: {', '.join(OUTCOMES)} (repeatable: one after the other, the "
         "last for all others).",
     ),
+)
+
+SCENARIOS = option_group(
+    _scenario(
+        "--scenario",
+        "scenarios",
+        multiple=True,
+        metavar="FILE",
+        help="Do what this YAML file says, and check what it expects (repeatable; vsock scenario init writes an example).",
+    ),
+    _scenario("--repeat", type=click.IntRange(1, 1000), default=1, metavar="N", help="Run each scenario N times."),
+    _scenario("--jobs", type=click.IntRange(1, 50), default=1, metavar="N", help="Make up to N calls at once."),
+    _scenario("--junit", metavar="FILE", help="Write what came of all runs as JUnit XML."),
 )
 
 WEBHOOKS = option_group(
@@ -97,3 +115,30 @@ OUTPUT = option_group(
     QUIET,
     VERBOSE,
 )
+
+CONTRADICTING: Final = {"audio": "--audio", "dtmf": "--dtmf", "duration_s": "--duration"}
+NEEDS_SCENARIO: Final = {"repeat": "--repeat", "jobs": "--jobs", "junit": "--junit"}
+
+
+def check_options(options: Mapping[str, Any], given: frozenset[str]) -> None:
+    """
+    Refuse what makes no sense with, or without, ``--scenario``.
+
+    Args:
+        given: the names of the options that somebody gave.
+
+    Raises:
+        UsageError: such an option was given.
+    """
+    if options["scenarios"]:
+        for name, option in CONTRADICTING.items():
+            if name in given:
+                raise UsageError(
+                    f"{option} and --scenario contradict each other: what the caller does is in the scenario"
+                )
+        return
+    for name, option in NEEDS_SCENARIO.items():
+        if name in given:
+            raise UsageError(f"{option} is for scenarios; give --scenario FILE too (vsock scenario init writes one)")
+    if is_rehearsal(options["target"]):
+        raise UsageError(f"{options['target']} is a server for scenarios; give --scenario FILE too")

@@ -153,7 +153,7 @@ def number_lines(report: JsonObject) -> list[str]:
 def _rows(event: ev.Event, start: int) -> list[Row]:
     at = event.at - start
     match event:
-        case ev.StatsUpdated() | ev.CallReported() | ev.ServerStarted() | ev.ServerStopped():
+        case ev.StatsUpdated() | ev.CallReported() | ev.ScenariosSummed() | ev.ServerStarted() | ev.ServerStopped():
             return []
         case ev.AnswerRequested() | ev.EventPosted():
             return [_webhook_row(at, event)]
@@ -165,6 +165,10 @@ def _rows(event: ev.Event, start: int) -> list[Row]:
             if event.count > 1:
                 return []  # told again with its count, which stands below
             return [Row(at, reading=f"{clean(event.code, 12)} {clean(event.level, 12)}", style=_style(event.level))]
+        case ev.ScenarioStepped():
+            if event.reason:
+                return [Row(at, reading=f"step {event.number} fails", style=_style("error"))]
+            return [Row(at, reading=f"step {event.number}: {clean(event.step, 60)}")]
     return [Row(at, reading=_other(event))]
 
 

@@ -154,13 +154,13 @@ class Screen:
                 return self._say_finding(event)
             case ev.Ended():
                 return self._say_ended(event)
-            case ev.CallReported():
+            case ev.CallReported() | ev.ScenariosSummed():
                 return []  # a table of figures, which the command line shows below the lines
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
             case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed():
                 return [self._say_recording(event)]
-        return [_line(event, Kind.NOTE, "event", clean(event.name))]
+        return [_say_other(event)]
 
     def _say_server(self, event: ev.ServerStarted | ev.ServerStopped | ev.Notice) -> list[Line]:
         match event:
@@ -295,6 +295,12 @@ def started_lines(event: ev.ServerStarted) -> list[tuple[str, str]]:
         ("socket", clean(event.socket_url, 400)),
         ("calls", behaviours),
     ]
+
+
+def _say_other(event: ev.Event) -> Line:
+    if isinstance(event, ev.ScenarioStepped):
+        return _line(event, Kind.ERROR if event.reason else Kind.NOTE, "step", wording.step_text(event))
+    return _line(event, Kind.NOTE, "event", clean(event.name))
 
 
 def _line(event: ev.Event, kind: Kind, title: str, text: str) -> Line:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from vonage_sock.call.events import AnswerRequested, Connected, Ended, EventPosted, FindingRaised
+from vonage_sock.call.events import AnswerRequested, Connected, Ended, EventPosted, FindingRaised, ScenarioStepped
 from vonage_sock.display.safe import clean
 from vonage_sock.protocol import jsontext
 
@@ -95,6 +95,11 @@ def finding_text(event: FindingRaised) -> str:
     often = f" (\u00d7{event.count:,})" if event.count > 1 else ""
     since = f" · first at frame {event.first_frame:,}" if event.count > 1 and event.first_frame else ""
     return f"{clean(event.message, 400)}{often}{since}"
+
+
+def step_text(event: ScenarioStepped) -> str:
+    """A step of a scenario, and why it failed."""
+    return f"{event.number}: {clean(event.step, 80)}" + (f": {clean(event.reason, 400)}" if event.reason else "")
 
 
 def file_text(file: str, seconds: float | None, *more: str) -> str:

@@ -34,6 +34,7 @@ from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
 from vonage_sock.simulator.measure import EchoMeter, Spread
+from vonage_sock.simulator.script import Move, Script
 from vonage_sock.simulator.turns import TurnMeter
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -87,6 +88,7 @@ class LegPlan:
         duration_ns: how long the leg lasts, with silence after its audio; None ends it when its audio has been sent and what
             it was sent has been played.
         strict: drop the connection on a message of the wrong size, as Vonage's servers do; else re-frame it.
+        script: leads the caller, in place of its source; it says, too, when the caller leaves.
     """
 
     audio_format: AudioFormat
@@ -95,6 +97,7 @@ class LegPlan:
     duration_ns: int | None = None
     platform: Platform = Platform.CURRENT
     strict: bool = False
+    script: Script | None = None
 
 
 class VonageLeg:
@@ -115,6 +118,7 @@ class VonageLeg:
         self._source = source
         self._silence = plan.audio_format.silence
         self._heard_sink = heard
+        self._script = plan.script
         self._started_at = now
         self._now = now
         self._step = 0
@@ -311,7 +315,12 @@ class VonageLeg:
         if self._is_over(step_at):
             self._end(Close(machine.CLOSE_NORMAL))
             return
-        said = self._say(step_at)
+        if self._script is None:
+            said = self._say(step_at)
+        else:
+            said = self._follow(self._script.step(step_at, heard))
+            if self._closing:
+                return
         self._turns.step(said, heard, late_ns)
         if self._heard_sink is not None:
             self._heard_sink.write(said or self._silence, heard or self._silence)
@@ -328,6 +337,18 @@ class VonageLeg:
             if self._said_at is not None and not self._key_presses and self._plan.duration_ns is None:
                 return None
             frame = self._silence
+        return self._send(frame)
+
+    def _follow(self, move: Move) -> bytes | None:
+        for event in move.events:
+            self._emit(event)
+        if move.end is not None:
+            self._end(move.end)
+            return None
+        self._key_presses.extendleft(KeyPress(0, digit) for digit in reversed(move.keys))
+        return self._send(move.frame or self._silence)
+
+    def _send(self, frame: bytes) -> bytes:
         self._echo.sent(frame, self._now)
         self._stats.outgoing.frame(frame, self._now)
         self._outbox.append(frame)
@@ -461,3 +482,5 @@ class VonageLeg:
 
     def _emit(self, event: Event) -> None:
         self._events.append(event)
+        if self._script is not None:
+            self._script.observe(event)

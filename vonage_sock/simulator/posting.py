@@ -152,6 +152,7 @@ class Poster:
                 uuid=body.get("uuid"),
                 conversation_uuid=body.get("conversation_uuid"),
                 body=body,
+                reply_status=answer.status,
             )
         )
         if not 200 <= answer.status <= 205:

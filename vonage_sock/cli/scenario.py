@@ -1,0 +1,76 @@
+"""``vsock scenario``."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from vonage_sock.display.safe import clean
+from vonage_sock.errors import ExitCode, UsageError, VsockError
+
+FILE = "scenario.yaml"
+
+EXAMPLES = """\b
+Examples:
+  vsock scenario init menu.yaml
+  vsock scenario check menu.yaml
+  vsock call http://127.0.0.1:8000/webhooks/answer --scenario menu.yaml
+"""
+
+
+@click.group(epilog=EXAMPLES)
+def scenario() -> None:
+    """Write, check and describe the files of vsock call --scenario.
+
+    A scenario is a YAML file: what the caller does in a call, step by step, and what is expected of the server.
+    """
+
+
+@scenario.command(short_help="Write an example with all there is.")
+@click.argument("path", metavar="[FILE]", default=FILE)
+def init(path: str) -> None:
+    """Write an example, with all there is in its comments, to FILE (scenario.yaml). No file is replaced."""
+    text = (resources.files("vonage_sock") / "data" / FILE).read_text()
+    file = Path(path)
+    try:
+        with file.open("x") as opened:
+            opened.write(text.replace("--scenario FILE", f"--scenario {clean(file.name)}"))
+    except FileExistsError as error:
+        raise UsageError(f"{path} is there already, and isn't replaced; name another file") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}; name another file") from error
+    click.echo(f"{clean(path)} is written. Next:")
+    click.echo(f"  vsock call vsock:echo --scenario {clean(path)}")
+    click.echo("or, with a server in another terminal (vsock serve --echo, or your own):")
+    click.echo(f"  vsock call http://127.0.0.1:8000/webhooks/answer --scenario {clean(path)}")
+
+
+@scenario.command(short_help="Check files without a call.")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True)
+@click.pass_context
+def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
+    """Check files without a call: their words, their values, and the audio that they name."""
+    from vonage_sock.simulator.scenario.reading import load  # noqa: PLC0415  (init and schema need no YAML)
+    from vonage_sock.simulator.scenario.voices import load_voices  # noqa: PLC0415
+
+    codes = []
+    for path in paths:
+        try:
+            read = load(Path(path))
+            load_voices(read, (8000,))
+        except VsockError as error:
+            codes.append(error.exit_code)
+            click.echo(f"Error: {clean(error, 1000)}", err=True)
+        else:
+            steps, expected = len(read.steps), len(read.expectations)
+            click.echo(f"{clean(path)}: {clean(read.name)}, {steps} steps, {expected} expectations")
+    ctx.exit(codes[0] if codes else ExitCode.OK)
+
+
+@scenario.command(short_help="Print the JSON Schema, for editors.")
+def schema() -> None:
+    """Print the JSON Schema, for editors: vsock scenario schema > scenario.schema.json."""
+    text = (resources.files("vonage_sock") / "data" / "scenario.schema.json").read_text()
+    click.echo(text, nl=False)
