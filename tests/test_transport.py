@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from vonage_sock.call.events import Event, Notice
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.transport import INLINE_WRITE_BYTES, Driver, Patience
@@ -34,6 +35,8 @@ class MemorySocket:
         self.pings = 0
         self.fails_with: Exception | None = None
         self.refuses: tuple[int, str] | None = None
+        self.sees: list[Found] = []
+        self.pongs_missing = False
         self._incoming: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._code, self._reason = 1006, ""
         self._news = asyncio.Event()
@@ -102,6 +105,13 @@ class MemorySocket:
     def close_reason(self) -> str:
         return self._reason
 
+    def found(self, now: int) -> list[Found]:
+        found, self.sees = self.sees, []
+        return found
+
+    def awaits_pong(self) -> bool:
+        return self.pongs_missing
+
     def refused(self) -> bool:
         return self.refuses is not None
 
@@ -135,6 +145,11 @@ class ScriptedMachine:
         """Note it."""
         self.times.append(now)
         self.log.append(("violation", code, reason))
+
+    def receive_found(self, found: Found, now: int) -> None:
+        """Note it."""
+        self.times.append(now)
+        self.log.append(("found", found.code))
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         self._step(now, "closed", code, reason)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, WEBHOOKS
+from vonage_sock.cli.call_options import CALLER, DRILLS, OUTPUT, PLATFORM, WEBHOOKS, drills_of
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -33,7 +33,7 @@ from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.vonage import CallOrder, VonageCall
 
 MAX_EVENTS = 2000
-MAX_LINE = 400
+MAX_LINE = 2000
 SAVE_WAIT_S = 30.0
 
 EXAMPLES = """\b
@@ -51,6 +51,7 @@ Examples:
 @CALLER
 @WEBHOOKS
 @PLATFORM
+@DRILLS
 @OUTPUT
 @click.pass_context
 def call(ctx: click.Context, /, **options: Any) -> None:
@@ -111,6 +112,7 @@ class Caller:
             record_dir=None if options["record_dir"] is None else Path(options["record_dir"]),
             fast=options["fast"],
             shuffle_seed=options["seed"] if options["shuffle_events"] else None,
+            drills=drills_of(options),
         )
         self._lost_recordings = 0
 

@@ -167,7 +167,7 @@ class VonageLeg:
             self._find_all(found)
         if len(data) == len(self._silence) and not self._incoming.pending_bytes:
             self._receive_frame(data)
-        elif self._plan.strict and len(data) != len(self._silence):
+        elif self._plan.strict and len(data) != len(self._silence) and not self._findings.excuses("VS101"):
             self._find("VS101", size=len(data), expected=len(self._silence))
             self._end(Abort())
         else:
@@ -198,9 +198,14 @@ class VonageLeg:
         self._now = now
         if code == machine.CLOSE_TOO_BIG:
             self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
-        else:
+        elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
         self.close(code, now, reason=reason)
+
+    def receive_found(self, found: Found, now: int) -> None:
+        """The socket saw something wrong that no message shows."""
+        self._now = now
+        self._find(found.code, **found.numbers)
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone."""

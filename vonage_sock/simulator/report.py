@@ -3,8 +3,10 @@ What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
 ``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
-Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, and everything
-else has to be read beside it.
+With fault drills, ``drills`` holds for each its name (``drill``), ``at_s`` (seconds after the socket's opening, or after the
+call's begin where it acts on webhooks; None when it had no chance), ``did`` (what was done) and ``took`` (how the server took
+it). Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, and
+everything else has to be read beside it.
 """
 
 from __future__ import annotations
@@ -17,12 +19,17 @@ JsonObject = dict[str, Any]
 def summary_lines(report: JsonObject) -> list[str]:
     """The report in a few lines for a person; they hold text from the other side, as it came."""
     if "frames_sent" not in report:
-        return ["no socket was opened"]
+        return ["no socket was opened", *_drills(report)]
     lines = [_frames(report), _audio(report), _trouble(report)]
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")
     reason = f" ({report['close_reason']})" if report["close_reason"] else ""
-    return [*lines, f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}", _findings(report)]
+    return [
+        *lines,
+        f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}",
+        *_drills(report),
+        _findings(report),
+    ]
 
 
 _WHO = {
@@ -59,6 +66,13 @@ def _trouble(report: JsonObject) -> str:
         f"underruns {report['underruns']} ({report['underrun_ms']:.0f} ms of gaps), "
         f"overflow {report['overflow_frames']} frames, own timer late by {report['own_lateness_ms']['p99']:.1f} ms p99"
     )
+
+
+def _drills(report: JsonObject) -> list[str]:
+    return [
+        f"drill {drill['drill']}: {drill['did']}" + (f"; {drill['took']}" if drill["took"] else "")
+        for drill in report.get("drills", ())
+    ]
 
 
 def _findings(report: JsonObject) -> str:
