@@ -127,6 +127,7 @@ class Outway:
         self._late_after = chance.randint(*SOME_FRAMES)
         self._again_after = self._late_after * drills.late_connected + chance.randint(*SOME_FRAMES)
         self._bad_left = drills.bad_frames
+        self._bad_kinds: list[int] = []
         self._next_bad = chance.randint(*BAD_FRAME_EVERY)
         self.bad_sizes: list[int] = []
         self.struck: dict[str, str] = {}
@@ -186,7 +187,9 @@ class Outway:
         self._bad_left -= 1
         self._next_bad += self._chance.randint(*BAD_FRAME_EVERY)
         half = len(frame) // 2
-        bad = self._chance.choice((frame[:half], frame[:-1], frame + frame[:half], frame * 2, b""))
+        if not self._bad_kinds:
+            self._bad_kinds = self._chance.sample(range(5), 5)
+        bad = (frame[:half], frame[:-1], frame + frame[:half], frame * 2, b"")[self._bad_kinds.pop()]
         self.bad_sizes.append(len(bad))
         self.struck["bad-frames"] = _bad_frames_text(self.bad_sizes, self._drills.bad_frames)
         return bad
@@ -471,7 +474,7 @@ def _took(watch: Watch, ending: Ending) -> str:
     if not ending.by_us:
         return f"{_how(ending)} {_span(ending.at - watch.at)} later, {_frames(watch.frames)} after it"
     if not watch.frames:
-        return "it sent nothing any more" if watch.before else "no audio came from it, before or after"
+        return "it stayed, and sent nothing any more" if watch.before else "it stayed, without audio before or after"
     return (
         f"it went on: {_frames(watch.frames)} followed, the first after {_span(watch.first_at - watch.at)}, "
         f"with no gap over {_span(watch.longest_gap_ns)}"

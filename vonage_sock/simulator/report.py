@@ -3,8 +3,8 @@ What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
 ``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
-With fault drills, ``drills`` holds for each its name (``drill``), ``at_s`` (seconds after the socket's opening, or after the
-call's begin where it acts on webhooks; None when it had no chance), ``did`` (what was done) and ``took`` (how the server took
+With fault drills, ``drills`` holds for each its name (``drill``), ``at_s`` (seconds after the socket opened, or the call
+began where it acts on webhooks; None when it had no chance), ``did`` (what was done) and ``took`` (how the server took
 it). Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, and
 everything else has to be read beside it.
 """
