@@ -262,6 +262,7 @@ class CallReport:
         overflow_frames: how many frames the platform lost because its buffer was full.
         closed_by: platform (the caller hung up), server, or network (no close frame).
         findings: what is wrong, webhooks' and leg's.
+        drills: what each fault drill did, and how the server took it: ``drill``, ``at_s``, ``did``, ``took``.
         events: everything that was told, in order.
         said_pcm, heard_pcm: 16-bit PCM at the rate of the call's first socket; both begin with the call, so that each
             sample stands beside the other's of the same moment. What was heard comes out of the model of the platform's
@@ -285,6 +286,7 @@ class CallReport:
     close_reason: str = ""
     closed_by: str | None = None
     findings: list[Found] = field(default_factory=list)
+    drills: list[JsonObject] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     said_pcm: bytes = b""
     heard_pcm: bytes = b""
@@ -478,6 +480,7 @@ _TAKEN_OVER: Final = (
     "close_code",
     "close_reason",
     "closed_by",
+    "drills",
 )
 
 

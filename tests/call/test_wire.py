@@ -48,7 +48,7 @@ def test_audio_under_way_when_we_close_is_no_fault() -> None:
     """Half a second of it, and all of it where the peer answers our close in the end."""
     prompt, slow = WireWatch(), WireWatch()
     for watch in (prompt, slow):
-        watch.closing(SECOND)
+        watch.closing(1000, SECOND)
         watch.data(640, SECOND + UNDER_WAY_NS)
     slow.data(640, SECOND + UNDER_WAY_NS + 300 * MS)
     prompt.over(answered=False)
@@ -60,10 +60,30 @@ def test_audio_under_way_when_we_close_is_no_fault() -> None:
 def test_audio_that_goes_on_after_our_close_is_told() -> None:
     """With how much, and for how long, once."""
     watch = WireWatch()
-    watch.closing(SECOND)
+    watch.closing(1000, SECOND)
     for late_ms in (600, 700, 900):
         watch.data(640, SECOND + late_ms * MS)
     watch.over(answered=False)
     watch.over(answered=False)
 
     assert [Found("VS316", {"frames": 3, "late_ms": 900})] == watch.found(0)
+
+
+def test_a_socket_is_left_open_where_we_have_to_close_tcp_too() -> None:
+    """A peer that closes TCP without a close frame has seen ours."""
+    told = []
+    for answered, left_open in ((False, True), (False, False), (True, True)):
+        watch = WireWatch()
+        watch.closing(1001, 0)
+        watch.over(answered=answered, left_open=left_open)
+        told.append(watch.found(0))
+
+    assert [[Found("VS310", {"close_code": 1001})], [], []] == told
+
+
+def test_a_connection_that_we_did_not_close_is_not_left_open() -> None:
+    """It was lost."""
+    watch = WireWatch()
+    watch.over(answered=False, left_open=True)
+
+    assert [] == watch.found(0)

@@ -243,3 +243,10 @@ def test_the_summary_counts_calls_findings_and_recordings() -> None:
     said(make.connected(), make.finding(), make.finding(count=9), saved, make.ended(), screen=screen)
 
     assert ["stopped 1 call · 1 finding · 1 recording saved"] == said(ev.ServerStopped(at=0, calls=1), screen=screen)
+
+
+def test_a_drill_is_told_as_it_strikes() -> None:
+    """With what was done."""
+    struck = ev.DrillStruck(at=0, call="call", drill="reset-after", did="TCP was reset")
+
+    assert ["drill reset-after: TCP was reset"] == said(struck)

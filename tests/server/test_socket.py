@@ -324,7 +324,7 @@ async def test_a_platform_that_answers_pings_is_kept_and_one_that_is_gone_is_not
     """A cut cable closes nothing; what tells is that no pong comes, nor anything else."""
     seen = Seen()
     patience = Patience(check_every_s=0.02, ping_every_s=0.05, gone_after_s=0.3)
-    async with serving(lambda: [], seen, patience=patience) as server:
+    async with serving(list, seen, patience=patience) as server:
         kept = await RawClient.open(server)
         gone = await RawClient.open(server)
         started_at = asyncio.get_running_loop().time()

@@ -426,7 +426,18 @@ def test_text_violations_and_what_the_socket_saw_reach_the_leg() -> None:
     machine.receive_found(Found("VS313", {"size": 1, "fragments": 2}), 2)
     advance(machine, SECOND)
     machine.receive_text("no json either", SECOND)
-    machine.receive_violation(1002, "x", SECOND)
+    machine.receive_found(Found("VS314", {"reason": "x"}), SECOND)
+    machine.receive_violation(1002, "HTTP/1.1 200 OK", SECOND)
+    machine.receive_close(1002, "HTTP/1.1 200 OK", SECOND)
     codes = [event.code for event in events_of(machine) if hasattr(event, "code")]
 
-    assert ["VS301", "VS313", "VS311"] == codes
+    assert ["VS301", "VS313", "VS308"] == codes
+    assert "it closed its end after 500 ms" == took(machine)
+
+
+def test_a_violation_of_a_connection_that_is_whole_is_a_finding() -> None:
+    """Whatever else is drilled."""
+    machine = drilled(FakeWire(), jitter_ms=5)
+    machine.receive_violation(1002, "x", 1)
+
+    assert ["VS311"] == [event.code for event in events_of(machine) if hasattr(event, "code")]

@@ -398,7 +398,7 @@ def test_hanging_up_is_the_last_that_is_sent() -> None:
         (False, 1000, "server", []),
         (False, 1006, "network", ["VS308"]),
         (True, 1000, "platform", []),
-        (True, 1006, "platform", ["VS310"]),
+        (True, 1006, "platform", []),
         (False, 1005, "server", ["VS309"]),
         (True, 1005, "platform", []),
     ],

@@ -246,29 +246,40 @@ async def test_a_message_in_fragments_is_whole_and_told() -> None:
     ]
 
 
-async def test_a_frame_with_reserved_bits_is_told_as_compression() -> None:
-    """The socket is closed for it."""
-    _, found, refused = await seen_after(wire_frame(2, bytes(100), rsv=4), 0)
+@pytest.mark.parametrize(
+    ("data", "codes"),
+    [
+        (wire_frame(2, bytes(100), rsv=4), ["VS314"]),
+        (wire_frame(2, bytes(100), rsv=6), []),
+        (wire_frame(10, b"", rsv=4), []),
+        (b"HTTP/1.1 500 Internal Server Error\r\n\r\n" * 10, []),
+    ],
+    ids=["compressed", "other bits", "a pong", "http"],
+)
+async def test_a_frame_that_is_marked_as_compressed_is_told_as_such(data: bytes, codes: list[str]) -> None:
+    """The socket is closed for that and for any other reserved bits."""
+    _, found, refused = await seen_after(data, 0)
 
-    assert (["VS314"], True) == ([item.code for item in found], refused)
+    assert (codes, True) == ([item.code for item in found], refused)
 
 
 async def test_pongs_are_seen() -> None:
     """A library's server answers; one that doesn't read keeps us waiting."""
 
     async def answer(connection: websockets.asyncio.server.ServerConnection) -> None:
-        async for _ in connection:
-            pass
+        async for message in connection:
+            await connection.send(message)
 
     async with websockets.asyncio.server.serve(answer, "127.0.0.1", 0) as server, asyncio.timeout(10):
         client = await open_socket(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {})
         await client.ping()
         asked = client.awaits_pong()
-        while client.awaits_pong():
-            await asyncio.sleep(0.005)
+        await client.send("what comes behind the ping")
+        await anext(aiter(client))
+        answered = not client.awaits_pong()
         await client.close(1000, "")
 
-    assert asked
+    assert (True, True) == (asked, answered)
     assert [] == client.found(0)
 
 
@@ -288,7 +299,22 @@ async def test_audio_that_goes_on_after_our_close_is_a_finding() -> None:
         await reading
         found = client.found(0)
 
-    assert ["VS316"] == [item.code for item in found]
+    assert ["VS310", "VS316"] == [item.code for item in found]
+
+
+async def test_a_server_that_closes_tcp_has_seen_our_close() -> None:
+    """Though it sends no close frame, it doesn't leave the socket open."""
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+
+    async with raw_server(upgraded(leave)) as port, asyncio.timeout(10):
+        client = await open_socket(f"ws://127.0.0.1:{port}/", {})
+        reading = asyncio.create_task(read_all(client))
+        await client.close(1000, "")
+        await reading
+
+    assert ([], 1006) == (client.found(0), client.close_code())
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.6])

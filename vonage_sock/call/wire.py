@@ -29,6 +29,7 @@ class WireWatch:
         self._pings: deque[int] = deque()
         self._pong_missed = False
         self._closed_at: int | None = None
+        self._close_code = 0
         self._late_frames = 0
         self._late_ns = 0
 
@@ -58,16 +59,27 @@ class WireWatch:
         """A ping is unanswered."""
         return bool(self._pings)
 
-    def closing(self, now: int) -> None:
+    def closing(self, code: int, now: int) -> None:
         """Our close frame left."""
         self._closed_at = now
+        self._close_code = code
 
-    def over(self, *, answered: bool) -> None:
-        """The connection is gone; ``answered`` when the peer's close frame came."""
-        if self._late_frames and not answered:
+    def over(self, *, answered: bool, left_open: bool = False) -> None:
+        """
+        The connection is gone.
+
+        Args:
+            answered: the peer's close frame came.
+            left_open: we had to close TCP too; who does that without a close frame has seen ours all the same.
+        """
+        if self._closed_at is None or answered:
+            return
+        self._closed_at = None
+        if left_open:
+            self._found.append(Found("VS310", {"close_code": self._close_code}))
+        if self._late_frames:
             numbers = {"frames": self._late_frames, "late_ms": round(self._late_ns / MS)}
             self._found.append(Found("VS316", numbers))
-        self._late_frames = 0
 
     def found(self, now: int) -> list[Found]:
         """What is wrong since it was asked last."""

@@ -158,7 +158,7 @@ def _rows(event: ev.Event, start: int) -> list[Row]:
         case ev.Connected() | ev.DtmfPressed() | ev.MessageReceived() | ev.Ended():
             return [_socket_row(at, event)]
         case ev.DrillStruck():
-            return [Row(at, f"drill {clean(event.drill, 40)}", style="yellow")]
+            return [Row(at, "drill", socket=clean(event.drill, 40), style="yellow")]
         case ev.Notice():
             return [Row(at, reading=clean(event.message, 120), style=_style(event.level))]
         case ev.FindingRaised():

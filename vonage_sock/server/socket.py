@@ -90,7 +90,7 @@ class ServerSocket:
         if self._close_sent is None and not self._websocket.closed:
             body = close_body(code, reason)
             self._close_sent = struct.unpack("!H", body[:2])[0], body[2:].decode()
-            self._watch.closing(self._time_ns())
+            self._watch.closing(code, self._time_ns())
             await self._websocket.send_frame(body, WSMsgType.CLOSE)
         await self._read_to_the_end.wait()
 

@@ -250,6 +250,7 @@ class DrilledLeg:
         self._events: deque[Event] = deque()
         self._ended_by_us = False
         self._not_reading = False
+        self._violated = False
         self._waited_bytes = 0
         self._ending: Ending | None = None
         self._unsent_bytes = 0
@@ -281,16 +282,23 @@ class DrilledLeg:
     def receive_violation(self, code: int, reason: str, now: int) -> None:
         """The server broke the rules of WebSocket."""
         self._now = now
-        self._leg.receive_violation(code, reason, now)
+        if self._gone:
+            # Some servers answer a connection that broke with HTTP.
+            self._violated = True
+        else:
+            self._leg.receive_violation(code, reason, now)
 
     def receive_found(self, found: Found, now: int) -> None:
         """The socket saw something wrong."""
         self._now = now
-        self._leg.receive_found(found, now)
+        if not self._gone:
+            self._leg.receive_found(found, now)
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone."""
         self._now = now
+        if self._violated:
+            code, reason = CLOSE_ABNORMAL, ""
         self._ending = Ending(now, code, reason, self._ended_by_us)
         self._leg.receive_close(code, reason, now)
 

@@ -416,9 +416,7 @@ class VonageLeg:
             self._find(
                 "VS203", gaps=len(gaps_ns), total_ms=round(sum(gaps_ns) / MS), longest_ms=round(max(gaps_ns) / MS)
             )
-        if code == machine.CLOSE_ABNORMAL and isinstance(self._end_sent, Close):
-            self._find("VS310", close_code=self._end_sent.code)
-        elif code == machine.CLOSE_ABNORMAL and not self._closing:
+        if code == machine.CLOSE_ABNORMAL and not self._closing:
             self._find("VS308")
         elif code == machine.CLOSE_NO_CODE and not self._closing:
             self._find("VS309")
