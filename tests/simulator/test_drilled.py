@@ -6,8 +6,6 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
@@ -16,14 +14,13 @@ from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
-from vonage_sock.simulator.drilled import DROP_WATCH_NS, HALF_OPEN_WATCH_NS, DrilledLeg, Outway
+from vonage_sock.simulator.drilled import DROP_WATCH_NS, HALF_OPEN_WATCH_NS, DrilledLeg
 from vonage_sock.simulator.drills import Drills, Stall
 from vonage_sock.simulator.leg import LegPlan, VonageLeg
 from vonage_sock.testing import PcmSource, Transcript, run_call
 
 RATE_8K = AudioFormat(8000)
 FRAME = bytes(range(160)) * 2
-CONNECTED = '{"event":"websocket:connected"}'
 
 
 class FakeWire:
@@ -101,37 +98,6 @@ def echo_call(**drills: Any) -> tuple[DrilledLeg, Transcript]:
 # What leaves, and when.
 
 
-def test_without_a_drill_everything_leaves_at_once() -> None:
-    """In order."""
-    outway = Outway(Drills(), random.Random(1), now=0)
-    for at, message in enumerate((CONNECTED, FRAME, '{"digit":"1"}', FRAME, Close(1000))):
-        outway.push(message, at)
-        assert [message] == outway.take(at)
-
-    assert (None, 2, {}) == (outway.next_at, outway.frames, outway.struck)
-
-
-@given(
-    jitter_ms=st.floats(0, 200),
-    stalls=st.lists(st.tuples(st.floats(0.02, 1), st.floats(0, 2)), max_size=3),
-    seed=st.integers(0, 99),
-)
-@settings(deadline=None, database=None, max_examples=50)
-def test_order_is_kept_and_nothing_is_lost(jitter_ms: float, stalls: list[tuple[float, float]], seed: int) -> None:
-    """Nor does anything leave early, or later than jitter and stalls together allow."""
-    drills = Drills(jitter_ms=jitter_ms, stalls=tuple(Stall(*stall) for stall in stalls))
-    outway = Outway(drills, random.Random(seed), now=0)
-    for number in range(120):
-        outway.push(bytes([number]), number * FRAME_NS)
-    left: list[tuple[int, Outgoing]] = []
-    while (at := outway.next_at) is not None:
-        left += [(at, message) for message in outway.take(at)]
-    limit_ns = round(jitter_ms * MS) + round(sum(length for length, _ in stalls) * SECOND) + len(stalls)
-
-    assert [bytes([number]) for number in range(120)] == [message for _, message in left]
-    assert [] == [n for n, (at, _) in enumerate(left) if not 0 <= at - n * FRAME_NS <= limit_ns]
-
-
 def test_jitter_keeps_the_mean_rate_and_the_seed_decides() -> None:
     """The same seed gives the same times, another other ones."""
     sent = [frames(advance(drilled(FakeWire(), jitter_ms=30, seed=seed), 2 * SECOND)) for seed in (1, 1, 2)]
@@ -165,15 +131,6 @@ def test_who_hangs_up_in_a_stall_does_not_wait_for_its_end() -> None:
 
     assert 5 == len(frames(before))
     assert ([FRAME] * 46, Close(1000)) == (after[:-1], after[-1])
-
-
-def test_an_abort_leaves_behind_what_was_held_back() -> None:
-    """Nothing is written any more."""
-    outway = Outway(Drills(jitter_ms=100), random.Random(1), now=0)
-    outway.push(FRAME, 0)
-    outway.push(Abort(), 1)
-
-    assert [Abort()] == outway.take(1)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,15 @@ async def test_our_own_server_ends_the_call_and_takes_another(vonage_server: Any
     assert 3 == len(broken)
 
 
+async def test_a_test_of_anybodys_may_drill(vonage_call: Any) -> None:
+    """The fixture takes drills, and its report has them."""
+    async with echo_server() as url:
+        report = await vonage_call(url, audio="noise", duration_s=2, drills=Drills(reset_after_s=0.1))
+
+    assert ["reset-after"] == [drill["drill"] for drill in report.drills]
+    assert "network" == report.closed_by
+
+
 # Drills on the webhooks.
 
 

@@ -121,7 +121,6 @@ class VonageLeg:
         self._findings = Findings(call_id)
         self._inspector = AudioInspector(plan.audio_format, now=now, capacity_frames=plan.platform.buffer_frames)
         self._gaps_heard_ns: list[int] = []
-        self._end_sent: Outgoing | None = None
         self._outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
         self._events: deque[Event] = deque()
         self._said_at: int | None = None
@@ -406,7 +405,6 @@ class VonageLeg:
     def _end(self, how: Outgoing) -> None:
         if not self._closing and not self._closed:
             self._closing = True
-            self._end_sent = how
             self._outbox.append(how)
 
     def _judge_end(self, code: int) -> None:
