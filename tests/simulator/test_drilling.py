@@ -299,6 +299,36 @@ async def test_a_server_that_never_answers_the_probe_holds_nothing_up(monkeypatc
     assert taken(report).endswith("it takes no new call: nothing within 0.1 s")
 
 
+async def test_hanging_up_while_a_new_call_is_tried_keeps_the_report() -> None:
+    """Only that trial is given up."""
+    phones: list[VonageCall] = []
+    connections = 0
+
+    async def first_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections > 1:
+            phones[0].hang_up()
+            await asyncio.Event().wait()
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", inner)
+        await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
+
+    async with echo_server() as url, raw_server(first_only) as port, asyncio.timeout(PATIENCE_S):
+        inner = int(url.rsplit(":", 1)[1].rstrip("/"))
+        order = CallOrder(
+            target=f"ws://127.0.0.1:{port}/",
+            audio=lambda fmt: PcmSource(PCM, fmt),
+            plan=LegPlan(audio_format=RATE_8K),
+            drills=Drills(drop_after_s=0.1, jitter_ms=1),
+        )
+        phones.append(VonageCall(order))
+        report = await phones[0].run()
+
+    assert ["drop-after", "jitter"] == [row["drill"] for row in report["drills"]]
+    assert report["drills"][0]["took"].startswith("it closed its end after ")
+    assert not [row for row in report["drills"] if "new call" in row["took"]]
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(4096):
         writer.write(data)

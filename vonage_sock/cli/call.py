@@ -156,7 +156,8 @@ class Caller:
     def _show(self, report: dict[str, Any], events: list[Event]) -> None:
         """The ladder of the call with its numbers; for the quiet ones only how it went, in a line."""
         if self._options["quiet"] or "frames_sent" not in report:
-            click.echo(clean("; ".join(summary_lines(report)), MAX_LINE))
+            lines = summary_lines(report)
+            click.echo(clean("; ".join(lines if self._options["quiet"] else lines[:1]), MAX_LINE))
         if self._options["quiet"]:
             return
         console = Console(soft_wrap=True, highlight=False)

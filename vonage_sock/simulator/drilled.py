@@ -18,7 +18,7 @@ from vonage_sock.call.events import DrillStruck, Event
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND
-from vonage_sock.simulator.drills import Drills, drill_of
+from vonage_sock.simulator.drills import ON_WEBHOOKS, Drills, drill_of
 from vonage_sock.simulator.leg import VonageLeg
 from vonage_sock.simulator.outway import Outway
 
@@ -244,7 +244,7 @@ class DrilledLeg:
             watch = self._watches.get(drill)
             if watch is not None:
                 rows.append(row(drill, watch.at - self._started_at, self._did(watch), self._took(watch)))
-            elif name not in ("refuse", "answer_twice"):
+            elif name not in ON_WEBHOOKS:
                 rows.append(row(drill, None, "nothing: the call ended before", ""))
         return rows
 

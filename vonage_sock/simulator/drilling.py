@@ -21,7 +21,7 @@ from vonage_sock.clock import MS, Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import WebsocketEndpoint
 from vonage_sock.simulator.drilled import DrilledLeg, row
-from vonage_sock.simulator.drills import Drills, drill_of
+from vonage_sock.simulator.drills import BREAKING, ON_WEBHOOKS, Drills, drill_of
 from vonage_sock.simulator.leg import LegPlan, VonageLeg
 from vonage_sock.simulator.socket import ClientSocket, open_socket
 from vonage_sock.simulator.telling import CALL_ID, Teller
@@ -185,9 +185,11 @@ class Drilling:
         if self._leg is not None:
             rows += self._leg.rows()
         elif self._drills.on_the_socket:
-            rows += [row(drill_of(name), None, "nothing: no socket was opened", "") for name in self._drills.names]
-        if self._probed:
-            rows[-1]["took"] += f"; {self._probed}"
+            names = set(self._drills.names) - ON_WEBHOOKS
+            rows += [row(drill_of(name), None, "nothing: no socket was opened", "") for name in sorted(names)]
+        for done in rows:
+            if self._probed and done["drill"] in BREAKING:
+                done["took"] += f"; {self._probed}"
         return rows
 
     async def probe(self, try_it: Callable[[], Awaitable[None]]) -> None:

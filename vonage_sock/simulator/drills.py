@@ -20,6 +20,12 @@ MAX_BAD_FRAMES: Final = 10_000
 
 _STALL = re.compile(r"(?P<length>\d+(?:\.\d+)?)\s*@\s*(?P<at>\d+(?:\.\d+)?)")
 
+ON_WEBHOOKS: Final = frozenset({"refuse", "answer_twice"})
+"""The fields of the drills that act on webhooks."""
+
+BREAKING: Final = frozenset({"drop-after", "reset-after", "half-open-after"})
+"""The names of the drills that end a call."""
+
 _ENDINGS: Final = ("drop_after_s", "reset_after_s", "half_open_after_s")
 _ENDS: Final = {"VS207", "VS308", "VS309", "VS310"}
 _PACING: Final = {"VS108", "VS201", "VS202", "VS203", "VS204", "VS205", "VS206", "VS207"}
@@ -114,7 +120,7 @@ class Drills:
     @property
     def on_the_socket(self) -> bool:
         """Whether any of them acts on an open socket."""
-        return bool(set(self.names) - {"refuse", "answer_twice"})
+        return bool(set(self.names) - ON_WEBHOOKS)
 
     @property
     def excused(self) -> frozenset[str]:
@@ -128,7 +134,7 @@ class Drills:
         Raises:
             UsageError: the target has none.
         """
-        for name in ("refuse", "answer_twice"):
+        for name in sorted(ON_WEBHOOKS):
             if getattr(self, name) and target.startswith(("ws:", "wss:")):
                 raise UsageError(f"{option_of(name)} needs an answer URL: a socket's address alone has no webhooks")
 

@@ -245,8 +245,21 @@ class VonageCall:
             return report
 
     async def _try_again(self, try_it: Callable[[], Awaitable[None]]) -> None:
-        if self._drilling.killed and not self._hung_up:
+        if not self._drilling.killed or self._hung_up:
+            return
+        try:
             await self._drilling.probe(try_it)
+        except asyncio.CancelledError:
+            if not self._goes_on_after_cancelling():
+                raise
+
+    def _goes_on_after_cancelling(self) -> bool:
+        """It was the caller, who hung up and waits for the report."""
+        task = asyncio.current_task()
+        if self._hung_up and task is not None:
+            task.uncancel()
+            return True
+        return False
 
     async def _open_and_close(self) -> None:
         """The shortest call there is."""
