@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from vonage_sock.call.events import Event, Notice
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.transport import INLINE_WRITE_BYTES, Driver, Patience
@@ -34,6 +35,8 @@ class MemorySocket:
         self.pings = 0
         self.fails_with: Exception | None = None
         self.refuses: tuple[int, str] | None = None
+        self.sees: list[Found] = []
+        self.pongs_missing = False
         self._incoming: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._code, self._reason = 1006, ""
         self._news = asyncio.Event()
@@ -102,6 +105,13 @@ class MemorySocket:
     def close_reason(self) -> str:
         return self._reason
 
+    def found(self, now: int) -> list[Found]:
+        found, self.sees = self.sees, []
+        return found
+
+    def awaits_pong(self) -> bool:
+        return self.pongs_missing
+
     def refused(self) -> bool:
         return self.refuses is not None
 
@@ -135,6 +145,9 @@ class ScriptedMachine:
         """Note it."""
         self.times.append(now)
         self.log.append(("violation", code, reason))
+
+    def receive_found(self, found: Found, now: int) -> None:
+        self._step(now, "found", found.code)
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         self._step(now, "closed", code, reason)
@@ -457,6 +470,46 @@ async def test_what_the_socket_itself_refused_is_told_to_the_machine() -> None:
     await finished(driver_of(machine, socket))
 
     assert [("violation", 1009, "too big"), ("closed", 1009, "too big")] == machine.log
+
+
+async def test_what_the_socket_saw_is_told_before_what_it_brings() -> None:
+    """And at the end before the end."""
+    machine, socket = ScriptedMachine(), MemorySocket()
+    socket.sees = [Found("VS313")]
+    machine.on_message = lambda _message, _now: socket.sees.append(Found("VS316"))
+    socket.feed(b"1")
+    socket.end(1000)
+    await finished(driver_of(machine, socket))
+
+    assert [("found", "VS313"), ("bytes", b"1"), ("found", "VS316"), ("closed", 1000, "")] == machine.log
+
+
+async def test_what_the_socket_saw_is_told_while_nothing_comes() -> None:
+    """A pong that is missing shows in no message."""
+    machine, socket = ScriptedMachine(), MemorySocket()
+    running = asyncio.create_task(driver_of(machine, socket, check_every_s=0.005).run())
+    await asyncio.sleep(0)
+    socket.sees = [Found("VS315")]
+    async with asyncio.timeout(PATIENCE_S):
+        await machine.steps(1)
+    socket.end()
+    await running
+
+    assert ("found", "VS315") == machine.log[0]
+
+
+@pytest.mark.parametrize(("pongs_missing", "expected"), [(True, True), (False, False)], ids=["gone", "only quiet"])
+async def test_a_peer_that_is_gone_is_dropped(pongs_missing: bool, expected: bool) -> None:
+    """Of whom nothing is heard, not even a pong; who answers pings may be as quiet as he likes."""
+    machine, socket = ScriptedMachine(), MemorySocket()
+    socket.pongs_missing = pongs_missing
+    running = asyncio.create_task(driver_of(machine, socket, check_every_s=0.005, gone_after_s=0.02).run())
+    await asyncio.wait([running], timeout=PATIENCE_S if expected else 0.1)
+    dropped = socket.aborted
+    socket.end()
+    await running
+
+    assert expected == dropped
 
 
 async def test_after_the_end_nothing_is_done_to_the_machine() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vonage_sock.server.config import ServerConfig
     from vonage_sock.server.facade import AsyncCall
     from vonage_sock.server.library import Server
+    from vonage_sock.simulator.drills import Drills, Stall
     from vonage_sock.simulator.leg import LegPlan
     from vonage_sock.simulator.vonage import CallOrder, VonageCall
 
@@ -36,6 +37,7 @@ _HOMES = {
     "Behaviour": "call.behaviour",
     "Call": "call.behaviour",
     "CallOrder": "simulator.vonage",
+    "Drills": "simulator.drills",
     "Echo": "behaviours.echo",
     "Event": "call.events",
     "ExitCode": "errors",
@@ -47,6 +49,7 @@ _HOMES = {
     "RecordingPath": "media.naming",
     "Server": "server.library",
     "ServerConfig": "server.config",
+    "Stall": "simulator.drills",
     "Then": "behaviours.play",
     "VonageCall": "simulator.vonage",
     "VsockError": "errors",
@@ -59,6 +62,7 @@ __all__ = [
     "Behaviour",
     "Call",
     "CallOrder",
+    "Drills",
     "Echo",
     "Event",
     "ExitCode",
@@ -70,6 +74,7 @@ __all__ = [
     "RecordingPath",
     "Server",
     "ServerConfig",
+    "Stall",
     "Then",
     "VonageCall",
     "VsockError",

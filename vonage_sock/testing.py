@@ -309,6 +309,7 @@ class CallReport:
         expectations: a scenario's expectations: ``expect``, ``passed``, ``wanted`` and ``found`` of each.
         steps: a scenario's steps, as ``call.report`` in ``vsock call --json`` has them.
         failures: what went wrong in a scenario, a sentence each.
+        drills: what each fault drill did, and how the server took it: ``drill``, ``at_s``, ``did``, ``took``.
         events: everything that was told, in order.
         said_pcm, heard_pcm: 16-bit PCM at the rate of the call's first socket; both begin with the call, so that each
             sample stands beside the other's of the same moment. What was heard comes out of the model of the platform's
@@ -338,6 +339,7 @@ class CallReport:
     expectations: list[Judgement] = field(default_factory=list)
     steps: list[JsonObject] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    drills: list[JsonObject] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     said_pcm: bytes = b""
     heard_pcm: bytes = b""
@@ -639,6 +641,7 @@ _TAKEN_OVER: Final = (
     "close_code",
     "close_reason",
     "closed_by",
+    "drills",
 )
 
 

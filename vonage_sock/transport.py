@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from vonage_sock.call.events import Event, Observer
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND, Clock
 
@@ -38,6 +39,7 @@ class Patience:
 
     Args:
         stalled_after_s: a peer that takes nothing for so long is dropped; looked at ``check_every_s``.
+        gone_after_s: a peer of whom nothing was heard for so long, not even a pong, is gone, and dropped.
         max_waiting: a peer that lets more messages than these wait, and is sent another, is dropped.
         close_wait_s: how long the peer has to answer our close frame.
     """
@@ -45,6 +47,7 @@ class Patience:
     stalled_after_s: float = 15.0
     check_every_s: float = 5.0
     ping_every_s: float = 20.0
+    gone_after_s: float = 60.0
     close_wait_s: float = 1.5
     max_waiting: int = 4096
 
@@ -89,6 +92,14 @@ class Socket(Protocol):
         """The text that came with the code."""
         ...
 
+    def found(self, now: int) -> list[Found]:
+        """What the library saw on the wire and doesn't pass on, since it was asked last; ``now`` is the driver's time."""
+        ...
+
+    def awaits_pong(self) -> bool:
+        """A ping of ours is unanswered."""
+        ...
+
     def refused(self) -> bool:
         """We closed it by ourselves, as the peer broke the rules of WebSocket (1002, 1007, 1009)."""
         ...
@@ -126,6 +137,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: int | None = None
         self._loop = asyncio.get_running_loop()
+        self._heard_at = self._latest
         self._close_sent = False
         self._close_done = asyncio.Event()
         self._done = False
@@ -137,7 +149,8 @@ class Driver:
         try:
             self._settle()
             async for message in self._socket:
-                now = self._now()
+                now = self._heard_at = self._now()
+                self._take_found(now)
                 if isinstance(message, bytes):
                     self._machine.receive_bytes(message, now)
                 else:
@@ -183,6 +196,10 @@ class Driver:
         deadline = self._machine.next_deadline()
         if deadline != self._armed_for:
             self._arm(deadline)
+
+    def _take_found(self, now: int) -> None:
+        for found in self._socket.found(now):
+            self._machine.receive_found(found, now)
 
     def _tell_events(self) -> None:
         while (event := self._machine.next_event()) is not None:
@@ -269,10 +286,18 @@ class Driver:
             since = self._writing_since
             if since is not None and now - since > patience.stalled_after_s * SECOND:
                 self._drop_stalled()
+            elif self._is_gone(now):
+                self._socket.abort()
             elif now - pinged_at >= patience.ping_every_s * SECOND and not self._is_buffering():
                 pinged_at = now
                 with contextlib.suppress(ConnectionError):
                     await self._socket.ping()
+            self.act(self._take_found)
+
+    def _is_gone(self, now: int) -> bool:
+        if not self._socket.awaits_pong():
+            self._heard_at = now
+        return now - self._heard_at > self._patience.gone_after_s * SECOND
 
     def _drop_stalled(self) -> None:
         waiting = len(self._outbox)
@@ -292,6 +317,7 @@ class Driver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         code, reason, now = self._socket.close_code() or CLOSE_ABNORMAL, self._socket.close_reason(), self._now()
+        self._take_found(now)
         if self._socket.refused():
             self._machine.receive_violation(code, reason, now)
         self._machine.receive_close(code, reason, now)

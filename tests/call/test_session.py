@@ -15,6 +15,7 @@ from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Close, Outgoing
 from vonage_sock.call.session import HOLD_MAX_BYTES, HOLD_NS, MAX_DIGITS_KEPT, TAIL_WAIT_NS, CallSession, State
 from vonage_sock.clock import MS, SECOND
@@ -915,3 +916,14 @@ def test_a_platform_that_breaks_websocket_itself_is_a_finding(code: int, finding
     assert (finding, "error") == (found.code, found.level)
     assert said in found.message
     assert ["server"] == [event.closed_by for event in ended]
+
+
+def test_what_the_socket_saw_is_a_finding() -> None:
+    """With its numbers; reserved bits that are told as compression aren't told again as a broken rule."""
+    end = CallSession("c1", [], assumed_format=RATE_8K, now=0)
+    end.receive_found(Found("VS313", {"size": 640, "fragments": 2}), 1)
+    end.receive_found(Found("VS314", {"reason": "a frame with reserved bits set"}), 2)
+    end.receive_violation(1002, "reserved bits must be 0", 3)
+
+    assert ["VS313", "VS314"] == [finding.code for finding in end.findings.all()]
+    assert "a message of 640 bytes came in 2 fragments" == end.findings.all()[0].message

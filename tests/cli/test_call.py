@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import websockets
 from aiohttp import web
 
@@ -250,3 +252,63 @@ async def test_a_call_that_can_t_be_made_has_a_report_too(vsock: Vsock) -> None:
 
     assert (7, "call.report") == (code, report["event"])
     assert f"Error: {report['error']}\n" == errors
+
+
+async def test_a_drill_in_json_and_its_exit_code(vsock: Vsock) -> None:
+    """Told as it strikes, and in the report; a server that takes it well gives 0."""
+
+    async def echo(socket: websockets.ServerConnection) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for message in socket:
+                await socket.send(message)
+
+    async with websockets.serve(echo, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        options = ["--audio", "noise", "--duration", 5, "--drop-after", 0.2, "--jitter", 5, "--json"]
+        code, output, errors = await (await vsock("call", url, *options)).end()
+    lines = [json.loads(line) for line in output.splitlines()]
+
+    assert (0, "") == (code, errors)
+    assert ["jitter", "drop-after"] == [line["drill"] for line in lines if line["event"] == "call.drill"]
+    assert ["drop-after", "jitter"] == [drill["drill"] for drill in lines[-1]["drills"]]
+
+
+async def test_ctrl_c_ends_a_drill(vsock: Vsock) -> None:
+    """A cut cable that would be watched for 45 s is given up at once."""
+
+    async def listen(socket: websockets.ServerConnection) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            async for _ in socket:
+                pass
+
+    async with websockets.serve(listen, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        caller = await vsock("call", url, "--audio", "noise", "--half-open-after", 0, "--json")
+        await caller.event("call.drill")
+        caller.interrupt()
+        code, output, _ = await caller.end()
+    (drill,) = json.loads(output.splitlines()[-1])["drills"]
+
+    assert 0 == code
+    assert drill["took"].startswith("it didn't notice within ")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--stall", "2s"], "Error: --stall '2s' isn't a stall; 2@5 stalls for 2 s at 5 s of the socket\n"),
+        (
+            ["--drop-after", "1", "--reset-after", "2"],
+            "Error: --drop-after and --reset-after exclude each other; give one of them\n",
+        ),
+        (
+            ["--answer-twice"],
+            "Error: --answer-twice needs an answer URL: a socket's address alone has no webhooks\n",
+        ),
+    ],
+)
+async def test_drills_that_cannot_be_had(vsock: Vsock, options: list[str], error: str) -> None:
+    """One sentence and exit code 2."""
+    code, _, errors = await (await vsock("call", "ws://127.0.0.1:1/", *options)).end()
+
+    assert (2, error) == (code, errors)

@@ -75,4 +75,4 @@ def test_an_unknown_code_is_one_sentence() -> None:
     result = CliRunner().invoke(cli, ["explain", "VS999"], prog_name="vsock")
 
     assert ExitCode.USAGE == result.exit_code
-    assert "Error: there is no finding 'VS999'; vsock explain lists all, from VS101 to VS502\n" == result.stderr
+    assert "Error: there is no finding 'VS999'; vsock explain lists all, from VS101 to VS503\n" == result.stderr

@@ -103,6 +103,7 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
         ev.MessageReceived(at=0, call=call, message=text),
         ev.FindingRaised(at=0, call=call, code=text, level=text, message=text, count=2, first_frame=1),
         stats(call),
+        ev.DrillStruck(at=0, call=call, drill=text, did=text),
         ev.PlaybackStarted(at=0, call=call, file=text, seconds=None, frames=None),
         ev.PlaybackFinished(at=0, call=call, file=text, seconds=1.0, frames=50),
         ev.PlaybackCleared(at=0, call=call, file=text, seconds=1.0, frames=50),

@@ -6,7 +6,7 @@ from typing import Any
 
 import display_events as make
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -300,3 +300,30 @@ def test_the_steps_of_a_scenario_stand_beside_what_they_do() -> None:
     ]
 
     assert ["step 1: press 1", "step 1 fails"] == [row.reading for row in ladder_rows(told, {})]
+
+
+DRILL = {
+    "drill": "drop-after",
+    "at_s": 1.0,
+    "did": "TCP was closed without a close frame",
+    "took": "it closed its end after 3 ms; it takes a new call, within 103 ms",
+}
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_drill_has_a_row_and_says_how_it_was_taken(width: int) -> None:
+    """On the platform's side, and below the numbers."""
+    struck = ev.DrillStruck(at=START + 1000 * MS, call="call", drill="drop-after", did=DRILL["did"])
+    drawn = ladder_text([*CALL, struck], {**REPORT, "drills": [DRILL]}, width)
+
+    assert 1 == len([row for row in drawn.split("\n\n")[0].split("\n") if "drill" in row and "drop-after" in row])
+    assert f"drill drop-after {DRILL['did']} {DRILL['took']}" in " ".join(drawn.split())
+
+
+@given(text=st.text(max_size=60))
+@settings(deadline=None)
+def test_a_drill_s_words_are_harmless(text: str) -> None:
+    """A close reason stands in them as it came."""
+    drawn = ladder_text([], {"drills": [dict.fromkeys(DRILL, text)], "findings": []}, 80)
+
+    assert all(line.isprintable() and cell_len(line) <= 80 for line in drawn.split("\n"))

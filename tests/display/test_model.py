@@ -252,3 +252,10 @@ def test_the_steps_of_a_scenario_are_lines() -> None:
     lines = [Screen().apply(event)[0] for event in (begun, failed)]
 
     assert [(Kind.NOTE, "2: press 12#"), (Kind.ERROR, "2: press 12#: no socket")] == [(x.kind, x.text) for x in lines]
+
+
+def test_a_drill_is_told_as_it_strikes() -> None:
+    """With what was done."""
+    struck = ev.DrillStruck(at=0, call="call", drill="reset-after", did="TCP was reset")
+
+    assert ["drill reset-after: TCP was reset"] == said(struck)

@@ -320,6 +320,38 @@ async def test_an_idle_peer_is_pinged() -> None:
     assert [PING, PING] == [frame.opcode for frame in frames]
 
 
+async def test_a_platform_that_answers_pings_is_kept_and_one_that_is_gone_is_not() -> None:
+    """A cut cable closes nothing; what tells is that no pong comes, nor anything else."""
+    seen = Seen()
+    patience = Patience(check_every_s=0.02, ping_every_s=0.05, gone_after_s=0.3)
+    async with serving(list, seen, patience=patience) as server:
+        kept = await RawClient.open(server)
+        gone = await RawClient.open(server)
+        started_at = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() - started_at < 0.8:
+            frame = await kept.receive()
+            kept.send(PONG, frame.payload)
+        ended = [(event.call, event.close_code) for event in seen.all(Ended)]
+        await kept.close()
+        await gone.close()
+
+    assert [("c2", 1006)] == ended
+
+
+async def test_audio_that_a_platform_sends_long_after_our_close_is_told() -> None:
+    """Where it doesn't answer our close frame either."""
+    seen = Seen()
+    async with serving(lambda: [Closes(1000)], seen, patience=Patience(close_wait_s=0.8)) as server:
+        client = await RawClient.open(server)
+        client.send(TEXT, connected_text().encode())
+        while not seen.all(Ended):
+            client.send(BINARY, bytes(640))
+            await asyncio.sleep(0.02)
+        await client.close()
+
+    assert "VS316" in [finding.code for finding in seen.all(FindingRaised)]
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "body"),
     [

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import vonage_sock
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived, Notice
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.simulator import leg as module
@@ -401,7 +402,7 @@ def test_hanging_up_is_the_last_that_is_sent() -> None:
         (False, 1000, "server", []),
         (False, 1006, "network", ["VS308"]),
         (True, 1000, "platform", []),
-        (True, 1006, "platform", ["VS310"]),
+        (True, 1006, "platform", []),
         (False, 1005, "server", ["VS309"]),
         (True, 1005, "platform", []),
     ],
@@ -760,3 +761,24 @@ def test_a_script_ends_the_leg(end: Close | Abort) -> None:
     assert [FRAME] == steps.said
     assert "platform" == ended.closed_by
     assert [] == codes(platform)
+
+
+def test_what_the_socket_saw_is_a_finding() -> None:
+    """With its numbers; reserved bits that are told as compression aren't told again as a broken rule."""
+    end = leg()
+    end.receive_found(Found("VS313", {"size": 640, "fragments": 2}), 1)
+    end.receive_found(Found("VS314", {"reason": "a frame with reserved bits set"}), 2)
+    end.receive_violation(1002, "reserved bits must be 0", 3)
+
+    assert ["VS313", "VS314"] == [finding.code for finding in end.findings.all()]
+    assert "a message of 640 bytes came in 2 fragments" == end.findings.all()[0].message
+
+
+def test_a_strict_leg_puts_up_with_the_echo_of_its_own_bad_frames() -> None:
+    """Where a wrong size is excused the leg goes on."""
+    platform = leg(strict=True)
+    platform.findings.excuse({"VS101", "VS102"})
+    platform.receive_bytes(bytes(318), 1)
+
+    assert [] == platform.findings.all()
+    assert Abort() not in platform.messages_to_send()

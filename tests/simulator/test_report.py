@@ -111,3 +111,13 @@ def test_a_leg_gives_every_figure_that_the_summary_needs() -> None:
         "the connection was lost, code 1006",
         "findings: VS308 (\u00d71)",
     ] == summary_lines(leg.report() | end)
+
+
+def test_each_drill_has_a_line() -> None:
+    """What was done and how it was taken, also where no socket was opened."""
+    done = {"drill": "stall", "at_s": 1.0, "did": "nothing left for 2 s", "took": "it went on"}
+    idle = {"drill": "refuse", "at_s": None, "did": "nothing: the NCCO opens no websocket", "took": ""}
+    lines = ["drill stall: nothing left for 2 s; it went on", "drill refuse: nothing: the NCCO opens no websocket"]
+
+    assert lines == summary_lines(report(drills=[done, idle]))[4:-1]
+    assert ["no socket was opened", lines[1]] == summary_lines({"drills": [idle]})

@@ -11,10 +11,12 @@ from vonage_sock import (
     Behaviour,
     Call,
     CallOrder,
+    Drills,
     Echo,
     LegPlan,
     Play,
     Server,
+    Stall,
     Then,
     VonageCall,
 )
@@ -25,6 +27,15 @@ class Parrot(Behaviour):
     def audio(self, call: Call, frame: bytes) -> None:
         assert_type(call.audio_format, AudioFormat)
         call.send_audio(frame)
+
+
+def a_drill() -> CallOrder:
+    return CallOrder(
+        target="ws://127.0.0.1/",
+        audio=AudioFile.shipped_clip(),
+        plan=LegPlan(audio_format=AudioFormat(8000)),
+        drills=Drills(drop_after_s=2.0, stalls=(Stall(0.5, 1.0),), seed=7),
+    )
 
 
 async def bot(call: AsyncCall) -> None:

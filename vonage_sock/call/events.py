@@ -226,6 +226,16 @@ class RecordingFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DrillStruck(Event):
+    """A fault drill struck: ``drill`` is its option without the dashes, ``did`` what was done."""
+
+    name: ClassVar[str] = "call.drill"
+
+    drill: str
+    did: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Event):
     """The socket is closed. ``closed_by`` is platform, server, or network (no close frame)."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vonage_sock.call.events import Event
+from vonage_sock.call.inspect import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class Machine(Protocol):
 
     def receive_violation(self, code: int, reason: str, now: int) -> None:
         """The peer broke the rules of WebSocket, and the library closed the connection with 1002, 1007 or 1009."""
+        ...
+
+    def receive_found(self, found: Found, now: int) -> None:
+        """The socket saw something wrong that no message shows."""
         ...
 
     def receive_close(self, code: int, reason: str, now: int) -> None:

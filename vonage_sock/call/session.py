@@ -230,9 +230,14 @@ class CallSession:
         self._now = now
         if code == machine.CLOSE_TOO_BIG:
             self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
-        else:
+        elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
         self.close(code, now, reason=reason)
+
+    def receive_found(self, found: Found, now: int) -> None:
+        """The socket saw something wrong that no message shows."""
+        self._now = now
+        self._find(found.code, **found.numbers)
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone; the behaviours are told and the call is over."""

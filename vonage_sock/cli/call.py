@@ -15,7 +15,7 @@ from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, SCENARIOS, WEBHOOKS, check_options
+from vonage_sock.cli.call_options import CALLER, DRILLS, OUTPUT, PLATFORM, SCENARIOS, WEBHOOKS, check_options, drills_of
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -37,7 +37,7 @@ from vonage_sock.simulator.vonage import CallOrder, VonageCall
 _NOT_GIVEN = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
 
 MAX_EVENTS = 2000
-MAX_LINE = 400
+MAX_LINE = 2000
 SAVE_WAIT_S = 30.0
 
 EXAMPLES = """\b
@@ -58,6 +58,7 @@ Examples:
 @SCENARIOS
 @WEBHOOKS
 @PLATFORM
+@DRILLS
 @OUTPUT
 @click.pass_context
 def call(ctx: click.Context, /, **options: Any) -> None:
@@ -145,6 +146,7 @@ class Caller:
             record_dir=None if options["record_dir"] is None else Path(options["record_dir"]),
             fast=options["fast"],
             shuffle_seed=options["seed"] if options["shuffle_events"] else None,
+            drills=drills_of(options),
         )
         self.settings = {
             "answer_timeout_s": options["answer_timeout_s"],
@@ -191,7 +193,8 @@ class Caller:
     def _show(self, report: dict[str, Any], events: list[Event]) -> None:
         """The ladder of the call with its numbers; for the quiet ones only how it went, in a line."""
         if self._options["quiet"] or "frames_sent" not in report:
-            click.echo(clean("; ".join(summary_lines(report)), MAX_LINE))
+            lines = summary_lines(report)
+            click.echo(clean("; ".join(lines if self._options["quiet"] else lines[:1]), MAX_LINE))
         if self._options["quiet"]:
             return
         console = Console(soft_wrap=True, highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import partial
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import click
 from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
 from vonage_sock.errors import UsageError
 from vonage_sock.simulator.connecting import OUTCOMES
+from vonage_sock.simulator.drills import MAX_AT_S, MAX_BAD_FRAMES, MAX_JITTER_MS, Drills, parse_stall
 from vonage_sock.simulator.leg import Platform
 from vonage_sock.simulator.scenario.rehearsal import is_rehearsal
 
@@ -18,6 +20,7 @@ _caller = partial(option, section="The caller")
 _scenario = partial(option, section="Scenarios")
 _webhook = partial(option, section="The platform's webhooks and NCCO")
 _platform = partial(option, section="The platform's end of the socket")
+_drill = partial(option, section="Fault drills, on the first socket of a call")
 _output = partial(option, section="What is kept and shown")
 
 CALLER = option_group(
@@ -90,7 +93,9 @@ WEBHOOKS = option_group(
     ),
     _webhook("--signature-secret", metavar="SECRET", help="Sign webhooks and the upgrade with this."),
     _webhook("--shuffle-events", is_flag=True, help="Post events out of order, and some of them twice."),
-    _webhook("--seed", type=int, default=1, metavar="N", help="What --shuffle-events is drawn from."),
+    _webhook(
+        "--seed", type=int, default=1, metavar="N", help="What --shuffle-events and the fault drills are drawn from."
+    ),
     _webhook("--fast", is_flag=True, help="Don't wait for talk, stream, wait and the like; the socket keeps its time."),
     _webhook("--record-dir", metavar="DIR", help="Where record actions write.  [default: a new temporary directory]"),
 )
@@ -105,6 +110,63 @@ PLATFORM = option_group(
         help="current: a buffer of 3,072 frames, clear and notify; 2021: 1,024 frames, all text ignored.",
     ),
     _platform("--strict", is_flag=True, help="Drop the connection on a frame of the wrong size, as Vonage does."),
+)
+
+_SECONDS = click.FloatRange(0, MAX_AT_S)
+
+DRILLS = option_group(
+    _drill(
+        "--refuse",
+        is_flag=True,
+        help="The socket's opening fails as if nobody listened: failed is told, and what the "
+        "application answers with carried out. A second try is let through.",
+    ),
+    _drill("--drop-after", "drop_after_s", type=_SECONDS, metavar="S", help="Close TCP without a close frame."),
+    _drill("--reset-after", "reset_after_s", type=_SECONDS, metavar="S", help="Reset TCP."),
+    _drill(
+        "--half-open-after",
+        "half_open_after_s",
+        type=_SECONDS,
+        metavar="S",
+        help="As if a cable was cut: send and answer nothing, close nothing, until --duration or for 45 s.",
+    ),
+    _drill(
+        "--stop-reading-after",
+        "stop_reading_after_s",
+        type=_SECONDS,
+        metavar="S",
+        help="Send on, but read nothing until the caller hangs up; a server feels it after some 15 s of audio.",
+    ),
+    _drill(
+        "--jitter",
+        "jitter_ms",
+        type=click.FloatRange(0, MAX_JITTER_MS),
+        default=0.0,
+        metavar="MS",
+        help="Each message leaves up to MS late, in order.",
+    ),
+    _drill(
+        "--stall",
+        "stalls",
+        multiple=True,
+        metavar="S@T",
+        help="At T seconds nothing leaves for S seconds, then all of it at once (repeatable).",
+    ),
+    _drill("--late-connected", is_flag=True, help="websocket:connected comes after some frames of audio."),
+    _drill("--no-connected", is_flag=True, help="websocket:connected never comes."),
+    _drill("--dup-connected", is_flag=True, help="websocket:connected comes twice."),
+    _drill(
+        "--bad-frames",
+        type=click.IntRange(0, MAX_BAD_FRAMES),
+        default=0,
+        metavar="N",
+        help="N frames leave in a wrong size: half, odd, longer, two in one, or empty.",
+    ),
+    _drill(
+        "--answer-twice",
+        is_flag=True,
+        help="Ask the answer URL twice, as after a lost answer, and open both answers' sockets.",
+    ),
 )
 
 OUTPUT = option_group(
@@ -142,3 +204,14 @@ def check_options(options: Mapping[str, Any], given: frozenset[str]) -> None:
             raise UsageError(f"{option} is for scenarios; give --scenario FILE too (vsock scenario init writes one)")
     if is_rehearsal(options["target"]):
         raise UsageError(f"{options['target']} is a server for scenarios; give --scenario FILE too")
+
+
+def drills_of(options: dict[str, Any]) -> Drills:
+    """
+    The drills that were asked for.
+
+    Raises:
+        UsageError: one can't be had, or two contradict each other.
+    """
+    values = {item.name: options[item.name] for item in fields(Drills)}
+    return Drills(**(values | {"stalls": tuple(map(parse_stall, options["stalls"]))}))

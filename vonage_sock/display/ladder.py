@@ -100,6 +100,8 @@ def ladder(
     lines = [*_table(_shortened(ladder_rows(events, report)), width, show)]
     if numbers and (figures := number_lines(report)):
         lines += [Text(""), *(Text(part) for figure in figures for part in wrap(show(figure), width))]
+    if drills := _drill_lines(report, width, show):
+        lines += [Text(""), *drills]
     if found := _findings(events, report):
         lines += [Text(""), *(line for finding in found for line in _finding_lines(finding, width, show))]
     return Text("\n", no_wrap=True, overflow="ignore").join(lines)
@@ -159,6 +161,8 @@ def _rows(event: ev.Event, start: int) -> list[Row]:
             return [_webhook_row(at, event)]
         case ev.Connected() | ev.DtmfPressed() | ev.MessageReceived() | ev.Ended():
             return [_socket_row(at, event)]
+        case ev.DrillStruck():
+            return [Row(at, "drill", socket=clean(event.drill, 40), style="yellow")]
         case ev.Notice():
             return [Row(at, reading=clean(event.message, 120), style=_style(event.level))]
         case ev.FindingRaised():
@@ -328,6 +332,19 @@ def _findings(events: Sequence[ev.Event], report: JsonObject) -> list[JsonObject
         {"code": event.code, "level": event.level, "message": event.message, "count": event.count}
         for event in told.values()
     ]
+
+
+def _drill_lines(report: JsonObject, width: int, show: Show) -> list[Text]:
+    """What each drill did, and how it was taken."""
+    drills = report.get("drills")
+    lines: list[Text] = []
+    for drill in drills if isinstance(drills, list) else ():
+        head = show(f"drill {clean(drill.get('drill', ''), 40)}")
+        for number, (key, style) in enumerate((("did", "dim"), ("took", ""))):
+            parts = wrap(show(clean(drill.get(key, ""), 400)), max(1, width - 4)) if drill.get(key) else []
+            lines += [Text(head, "yellow")] * (number == 0)
+            lines += [Text.assemble("    ", (part, style)) for part in parts]
+    return lines
 
 
 def _finding_lines(finding: JsonObject, width: int, show: Show) -> list[Text]:

@@ -142,7 +142,7 @@ class Screen:
 
     def _say(self, event: ev.Event) -> list[Line]:
         match event:
-            case ev.ServerStarted() | ev.ServerStopped() | ev.Notice():
+            case ev.ServerStarted() | ev.ServerStopped() | ev.Notice() | ev.DrillStruck():
                 return self._say_server(event)
             case ev.AnswerRequested() | ev.EventPosted():
                 return self._say_webhook(event)
@@ -162,12 +162,14 @@ class Screen:
                 return [self._say_recording(event)]
         return [_say_other(event)]
 
-    def _say_server(self, event: ev.ServerStarted | ev.ServerStopped | ev.Notice) -> list[Line]:
+    def _say_server(self, event: ev.ServerStarted | ev.ServerStopped | ev.Notice | ev.DrillStruck) -> list[Line]:
         match event:
             case ev.ServerStarted():
                 return [_line(event, Kind.SERVER, title, text) for title, text in started_lines(event)]
             case ev.ServerStopped():
                 return [_line(event, Kind.SERVER, "stopped", self.summary())]
+            case ev.DrillStruck():
+                return [_line(event, Kind.NOTE, "drill", f"{clean(event.drill, 40)}: {clean(event.did, 600)}")]
             case ev.Notice():
                 kind = _LEVEL_KINDS.get(event.level, Kind.SERVER)
                 return [_line(event, kind, "notice", clean(event.message, 600))]

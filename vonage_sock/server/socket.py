@@ -9,13 +9,17 @@ goes on until the peer's comes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import AsyncIterator
 
 from aiohttp import WebSocketError, WSMsgType, web
 
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NO_CODE, CLOSE_NORMAL
 from vonage_sock.call.session import MAX_MESSAGE_BYTES
+from vonage_sock.call.wire import WireWatch
+from vonage_sock.clock import SECOND
 
 MAX_REASON_BYTES = 123
 """What a close frame has room for. Source: RFC 6455, sections 5.5 and 5.5.1."""
@@ -24,8 +28,8 @@ SENDABLE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011
 
 
 def new_websocket() -> web.WebSocketResponse:
-    """A response that upgrades: no compression, bounded messages, pings answered."""
-    return web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoclose=False)
+    """A response that upgrades: no compression, bounded messages; pings, pongs and closes are the socket's to see."""
+    return web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoclose=False, autoping=False)
 
 
 class ServerSocket:
@@ -39,6 +43,8 @@ class ServerSocket:
         self._refused = False
         self._close_sent: tuple[int, str] | None = None
         self._read_to_the_end = asyncio.Event()
+        self._watch = WireWatch()
+        self._loop = asyncio.get_running_loop()
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Messages until the socket is closed."""
@@ -46,8 +52,16 @@ class ServerSocket:
             while True:
                 message = await self._websocket.receive()
                 if message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
+                    self._watch.data(len(message.data), self._time_ns())
                     yield message.data
                     continue
+                if message.type is WSMsgType.PING:
+                    await self._answer_ping(message.data)
+                    continue
+                if message.type is WSMsgType.PONG:
+                    self._watch.ponged()
+                    continue
+                self._watch.over(answered=message.type is WSMsgType.CLOSE)
                 if message.type is WSMsgType.CLOSE:
                     await self._answer_close(message.data, message.extra)
                 elif isinstance(message.data, WebSocketError):
@@ -68,6 +82,7 @@ class ServerSocket:
     async def ping(self) -> None:
         """Write a ping."""
         if self._close_sent is None and not self._websocket.closed:
+            self._watch.pinged(self._time_ns())
             await self._websocket.ping()
 
     async def close(self, code: int, reason: str) -> None:
@@ -75,6 +90,7 @@ class ServerSocket:
         if self._close_sent is None and not self._websocket.closed:
             body = close_body(code, reason)
             self._close_sent = struct.unpack("!H", body[:2])[0], body[2:].decode()
+            self._watch.closing(code, self._time_ns())
             await self._websocket.send_frame(body, WSMsgType.CLOSE)
         await self._read_to_the_end.wait()
 
@@ -95,9 +111,25 @@ class ServerSocket:
         """The text that came with the code."""
         return self._reason
 
+    def found(self, now: int) -> list[Found]:
+        """What aiohttp saw and doesn't pass on; it joins fragments without a word."""
+        return self._watch.found(self._time_ns())
+
+    def awaits_pong(self) -> bool:
+        """A ping of ours is unanswered."""
+        return self._watch.awaits_pong
+
     def refused(self) -> bool:
         """The peer broke the rules of WebSocket, and aiohttp closed with a code that says how."""
         return self._refused
+
+    def _time_ns(self) -> int:
+        return round(self._loop.time() * SECOND)
+
+    async def _answer_ping(self, data: bytes) -> None:
+        if not self._websocket.closed:
+            with contextlib.suppress(ConnectionError):
+                await self._websocket.pong(data)
 
     async def _answer_close(self, code: int, reason: str | None) -> None:
         if self._close_sent is None:

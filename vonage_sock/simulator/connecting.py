@@ -21,10 +21,12 @@ from vonage_sock.media.decode import ready
 from vonage_sock.protocol.ncco import WebsocketEndpoint, websocket_endpoint
 from vonage_sock.protocol.webhooks import Leg, completed_fields
 from vonage_sock.simulator.actions import Desk, destination_of, seconds_of
+from vonage_sock.simulator.drilling import DrillRefusalError
 from vonage_sock.simulator.leg import HeardSink, LegPlan
 from vonage_sock.simulator.line import HUNG_UP, CallOverError, next_frame
 from vonage_sock.simulator.posting import Destination
 from vonage_sock.simulator.socket import OPEN_WAIT_S
+from vonage_sock.simulator.web import Webhooks
 
 JsonObject = dict[str, Any]
 
@@ -97,6 +99,8 @@ class Connector:
         self.reports: list[JsonObject] = []
         self.called: list[str] = []
         self.refused: ConnectError | None = None
+        self.spared = False
+        """A drill kept a socket from being opened."""
 
     async def connect(self, action: JsonObject) -> bytes:
         """
@@ -149,7 +153,7 @@ class Connector:
                 headers=endpoint.headers,
                 key_presses=desk.keypad.take_all(),
             ),
-            headers=self._upgrade_headers(endpoint),
+            headers=upgrade_headers(endpoint, desk.web),
             opened=opened,
             timeout_s=None if "timeout" not in action else seconds_of(action, "timeout", OPEN_WAIT_S, 0.1, MAX_OPEN_S),
             limit_s=None if "limit" not in action else seconds_of(action, "limit", 7200, 0.1, 7200),
@@ -178,18 +182,15 @@ class Connector:
     async def _not_opened(
         self, endpoint: WebsocketEndpoint, leg: Leg, where: Destination | None, error: ConnectError
     ) -> bytes:
-        self.refused = self.refused or error
         status = "unanswered" if isinstance(error.__cause__, TimeoutError) else "failed"
         fields = OUTCOMES[status]
-        return await self._ask(leg, status, where, synchronous=endpoint.synchronous, **fields)
-
-    def _upgrade_headers(self, endpoint: WebsocketEndpoint) -> dict[str, str]:
-        authorization = endpoint.authorization
-        if authorization is None:
-            return {}
-        if authorization.get("type") == "custom":
-            return {"Authorization": str(authorization.get("value", ""))}
-        return self._desk.web.authorization(None)
+        answer = await self._ask(leg, status, where, synchronous=endpoint.synchronous, **fields)
+        if isinstance(error, DrillRefusalError):
+            self.spared = True
+            error.answered(status, answer, synchronous=endpoint.synchronous)
+        else:
+            self.refused = self.refused or error
+        return answer
 
     # Somebody else.
 
@@ -252,3 +253,13 @@ class Connector:
             return b""
         poster = self._desk.poster
         return await poster.ask(leg.event(status, timestamp=poster.timestamp(), **fields), where)
+
+
+def upgrade_headers(endpoint: WebsocketEndpoint, web: Webhooks) -> dict[str, str]:
+    """What the upgrade carries for an endpoint's ``authorization``."""
+    authorization = endpoint.authorization
+    if authorization is None:
+        return {}
+    if authorization.get("type") == "custom":
+        return {"Authorization": str(authorization.get("value", ""))}
+    return web.authorization(None)

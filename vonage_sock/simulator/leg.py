@@ -130,7 +130,6 @@ class VonageLeg:
         self._findings = Findings(call_id)
         self._inspector = AudioInspector(plan.audio_format, now=now, capacity_frames=plan.platform.buffer_frames)
         self._gaps_heard_ns: list[int] = []
-        self._end_sent: Outgoing | None = None
         self._outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
         self._events: deque[Event] = deque()
         self._said_at: int | None = None
@@ -177,7 +176,7 @@ class VonageLeg:
             self._find_all(found)
         if len(data) == len(self._silence) and not self._incoming.pending_bytes:
             self._receive_frame(data)
-        elif self._plan.strict and len(data) != len(self._silence):
+        elif self._plan.strict and len(data) != len(self._silence) and not self._findings.excuses("VS101"):
             self._find("VS101", size=len(data), expected=len(self._silence))
             self._end(Abort())
         else:
@@ -208,9 +207,14 @@ class VonageLeg:
         self._now = now
         if code == machine.CLOSE_TOO_BIG:
             self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
-        else:
+        elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
         self.close(code, now, reason=reason)
+
+    def receive_found(self, found: Found, now: int) -> None:
+        """The socket saw something wrong that no message shows."""
+        self._now = now
+        self._find(found.code, **found.numbers)
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone."""
@@ -434,7 +438,6 @@ class VonageLeg:
     def _end(self, how: Outgoing) -> None:
         if not self._closing and not self._closed:
             self._closing = True
-            self._end_sent = how
             self._outbox.append(how)
 
     def _judge_end(self, code: int) -> None:
@@ -447,9 +450,7 @@ class VonageLeg:
             self._find(
                 "VS203", gaps=len(gaps_ns), total_ms=round(sum(gaps_ns) / MS), longest_ms=round(max(gaps_ns) / MS)
             )
-        if code == machine.CLOSE_ABNORMAL and isinstance(self._end_sent, Close):
-            self._find("VS310", close_code=self._end_sent.code)
-        elif code == machine.CLOSE_ABNORMAL and not self._closing:
+        if code == machine.CLOSE_ABNORMAL and not self._closing:
             self._find("VS308")
         elif code == machine.CLOSE_NO_CODE and not self._closing:
             self._find("VS309")
@@ -457,7 +458,7 @@ class VonageLeg:
     def _judge_speech(self) -> None:
         rate_hz = self._plan.audio_format.rate_hz
         suspicion = speech_rate.suspect(self._echo.heard_pcm, rate_hz)
-        if suspicion is not None and not self._findings.has(*NO_SPEECH):
+        if suspicion is not None and not any(code in self._findings for code in NO_SPEECH):
             self._find("VS113", sounds=suspicion.sounds, rate_hz=rate_hz, suspected=suspicion.suspected)
 
     def _find_all(self, found: list[Found]) -> None:

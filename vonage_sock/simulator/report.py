@@ -3,7 +3,9 @@ What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
 ``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
-Where no socket was opened ``no_socket`` says why in place of the leg's figures.
+Where no socket was opened ``no_socket`` says why in place of the leg's figures. With fault drills, ``drills`` holds for
+each its name (``drill``), ``at_s`` (seconds after the socket opened, or the call began where it acts on webhooks; None when
+it had no chance), ``did`` (what was done) and ``took`` (how the server took it).
 Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, in the whole
 call or in what was measured, and everything else has to be read beside it. ``simulator.turns`` says what ``turns``,
 ``barge_in`` and ``clear_stops`` are.
@@ -20,12 +22,18 @@ JsonObject = dict[str, Any]
 def summary_lines(report: JsonObject) -> list[str]:
     """The report in a few lines for a person; they hold text from the other side, as it came."""
     if "frames_sent" not in report:
-        return [": ".join(filter(None, ("no socket was opened", report.get("no_socket"))))]
+        no_socket = ": ".join(filter(None, ("no socket was opened", report.get("no_socket"))))
+        return [no_socket, *_drills(report)]
     lines = [_frames(report), _audio(report), *_conversation(report), _trouble(report)]
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")
     reason = f" ({report['close_reason']})" if report["close_reason"] else ""
-    return [*lines, f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}", _findings(report)]
+    return [
+        *lines,
+        f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}",
+        *_drills(report),
+        _findings(report),
+    ]
 
 
 _WHO = {
@@ -86,6 +94,13 @@ def _trouble(report: JsonObject) -> str:
         f"underruns {report['underruns']} ({report['underrun_ms']:.0f} ms of gaps), "
         f"overflow {report['overflow_frames']} frames, own timer late by {report['own_lateness_ms']['p99']:.1f} ms p99"
     )
+
+
+def _drills(report: JsonObject) -> list[str]:
+    return [
+        f"drill {drill['drill']}: {drill['did']}" + (f"; {drill['took']}" if drill["took"] else "")
+        for drill in report.get("drills", ())
+    ]
 
 
 def _findings(report: JsonObject) -> str:

@@ -13,37 +13,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
-from vonage_sock.call.events import AnswerRequested, CallReported, Observer
+from vonage_sock.call.events import AnswerRequested, CallReported, Event, Observer
 from vonage_sock.call.machine import CLOSE_NORMAL
-from vonage_sock.clock import SECOND, Clock, SystemClock
+from vonage_sock.clock import MS, SECOND, Clock, SystemClock
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.media.decode import ready
 from vonage_sock.protocol import jsontext
-from vonage_sock.protocol.ncco import Ncco, read_ncco, websocket_endpoint
+from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint, read_ncco, websocket_endpoint
 from vonage_sock.protocol.webhooks import Leg, completed_fields, fallback_request
 from vonage_sock.simulator.actions import Actions, Desk, Speak, espeak
-from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, LegResult, RunLeg
+from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, LegResult, RunLeg, upgrade_headers
+from vonage_sock.simulator.drilling import Drilling, Twin
+from vonage_sock.simulator.drills import Drills
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.leg import HeardSink, LegPlan, VonageLeg
 from vonage_sock.simulator.line import HUNG_UP, CallOverError, CallSink, Line, Pause
 from vonage_sock.simulator.meetings import MEETINGS, Meetings
 from vonage_sock.simulator.posting import Destination, Fallback, Poster
 from vonage_sock.simulator.recording import Recordings
-from vonage_sock.simulator.socket import OPEN_WAIT_S, open_socket
+from vonage_sock.simulator.socket import OPEN_WAIT_S, UnofferedError, open_socket
 from vonage_sock.simulator.telling import CALL_ID, Teller
 from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Answer, Webhooks, is_unreachable
-from vonage_sock.transport import Driver
+from vonage_sock.transport import Driver, Patience
 
 SLOW_ANSWER_MS: Final = 1000
 MAX_ACTIONS: Final = 100
@@ -52,6 +55,11 @@ MAX_TOLD: Final = 5
 NO_WEBSOCKET: Final = "the NCCO led to no websocket"
 GOODBYE_S: Final = 2.0
 """How long the last events of a call may take that was hung up before its end."""
+
+PATIENCE: Final = Patience(check_every_s=2.5, ping_every_s=5.0, gone_after_s=math.inf)
+"""A server that answers no ping and says nothing is odd, and told; its call goes on."""
+PROBE_ID: Final = "call-again"
+PROBE_NS: Final = 100 * MS
 
 JsonObject = dict[str, Any]
 
@@ -72,6 +80,7 @@ class CallOrder:
         record_dir: where ``record`` writes; a new temporary directory when None.
         fast: let no time pass in ``talk``, ``stream``, ``wait`` and the like; a websocket's leg takes its time.
         shuffle_seed: post events out of order and some of them twice; None for the usual order.
+        drills: what the call is to suffer.
     """
 
     target: str
@@ -89,9 +98,11 @@ class CallOrder:
     record_dir: Path | None = None
     fast: bool = False
     shuffle_seed: int | None = None
+    drills: Drills = field(default_factory=Drills)
 
     def __post_init__(self) -> None:
         check_target(self.target)
+        self.drills.check_target(self.target)
         for name, url in (("--event-url", self.event_url), ("--fallback-url", self.fallback_url)):
             if url is not None and urlsplit(url).scheme not in ("http", "https"):
                 raise UsageError(f"{name} {url!r} isn't a web address; give it as https://example.com/events")
@@ -154,6 +165,7 @@ class VonageCall:
         self._speak = speak
         self._clock = clock or SystemClock()
         self._teller = Teller(observers, self._clock)
+        self._drilling = Drilling(order.drills, self._teller)
         self._driver: Driver | None = None
         self._leg: VonageLeg | None = None
         self._connecting: asyncio.Task[JsonObject] | None = None
@@ -202,13 +214,17 @@ class VonageCall:
                 self._connecting.cancel()
                 raise
             report = {"no_socket": HUNG_UP}
-        return {"target": order.target, **report, "findings": self._own_findings() + report.get("findings", [])}
+        findings = self._own_findings() + report.get("findings", [])
+        drills = {"drills": self._drilling.rows(report)} if order.drills.names else {}
+        return {"target": order.target, **report, **drills, "findings": findings}
 
     async def _make(self) -> JsonObject:
         order = self._order
         if urlsplit(order.target).scheme in ("ws", "wss"):
             request = LegRequest(url=order.target, plan=order.plan, headers={}, heard=self._heard)
-            return (await self._run_leg(request)).report
+            report = (await self._run_leg(request)).report
+            await self._try_again(self._open_and_close)
+            return report
         async with Webhooks(
             clock=self._clock,
             signature_secret=order.signature_secret,
@@ -225,23 +241,58 @@ class VonageCall:
                 pause=self._pause,
                 speak=self._speak or espeak(),
                 hung_up=lambda: self._hung_up,
+                drilling=self._drilling,
             )
-            return await call.run()
+            report = await call.run()
+            await self._try_again(call.ask_again)
+            return report
+
+    async def _try_again(self, try_it: Callable[[], Awaitable[None]]) -> None:
+        if not self._drilling.killed or self._hung_up:
+            return
+        try:
+            await self._drilling.probe(try_it)
+        except asyncio.CancelledError:
+            if not self._goes_on_after_cancelling():
+                raise
+
+    def _goes_on_after_cancelling(self) -> bool:
+        """It was the caller, who hung up and waits for the report."""
+        task = asyncio.current_task()
+        if self._hung_up and task is not None:
+            task.uncancel()
+            return True
+        return False
+
+    async def _open_and_close(self) -> None:
+        """The shortest call there is."""
+        socket = await open_socket(self._order.target, {}, timeout_s=self._open_timeout_s)
+        plan = replace(self._order.plan, key_presses=(), duration_ns=PROBE_NS)
+        await Driver(await self._make_leg(PROBE_ID, plan), socket, clock=self._clock, observer=_nobody).run()
 
     async def _run_leg(self, request: LegRequest) -> LegResult:
+        self._drilling.check_refusal(request.url)
         source = await ready(self._order.audio(request.plan.audio_format))
         timeout_s = self._open_timeout_s if request.timeout_s is None else request.timeout_s
         try:
-            socket = await open_socket(request.url, request.headers, timeout_s=timeout_s)
-        except BaseException:
+            socket = await open_socket(request.url, request.headers, timeout_s=timeout_s, narrow=self._drilling.narrow)
+        except BaseException as error:
             source.close()
+            if isinstance(error, UnofferedError):
+                self._teller.find(error.found.code, **error.found.numbers)
             raise
         if request.opened is not None:
             request.opened()
         leg = self._leg = VonageLeg(
             CALL_ID, request.plan, source, now=self._clock.now(), remote=request.url, heard=request.heard
         )
-        driver = self._driver = Driver(leg, socket, clock=self._clock, observer=self._teller.tell)
+        driver = self._driver = Driver(
+            self._drilling.begin(leg, socket, request.plan),
+            socket,
+            clock=self._clock,
+            observer=self._teller.tell,
+            patience=PATIENCE,
+        )
         limit = None
         limited: list[bool] = []
 
@@ -254,7 +305,8 @@ class VonageCall:
         if self._hung_up:
             driver.close(CLOSE_NORMAL)
         try:
-            await driver.run()
+            async with self._drilling.beside(self._make_leg, request.plan, self._clock):
+                await driver.run()
         finally:
             self._leg = self._driver = None
             if limit is not None:
@@ -268,6 +320,10 @@ class VonageCall:
             }
         return LegResult(report, limited=True in limited)
 
+    async def _make_leg(self, leg_id: str, plan: LegPlan) -> VonageLeg:
+        source = await ready(self._order.audio(plan.audio_format))
+        return VonageLeg(leg_id, plan, source, now=self._clock.now())
+
 
 class AnsweredCall:
     """
@@ -276,6 +332,7 @@ class AnsweredCall:
     Args:
         run_leg: opens a websocket and stays until it is closed.
         hung_up: whether the caller wants no more.
+        drilling: what the call is to suffer.
     """
 
     def __init__(
@@ -289,8 +346,10 @@ class AnsweredCall:
         pause: Pause,
         speak: Speak | None,
         hung_up: Callable[[], bool],
+        drilling: Drilling,
     ) -> None:
         self._order = order
+        self._drilling = drilling
         self._web = web
         self._teller = teller
         self._run_leg = run_leg
@@ -384,7 +443,7 @@ class AnsweredCall:
         if not connector.reports:
             if connector.refused is not None:
                 raise connector.refused
-            if whole:
+            if whole and not connector.spared:
                 self._teller.find("VS409")
             return {"no_socket": "; ".join([*connector.called[:MAX_TOLD], why])}
         if connector.refused is not None:
@@ -474,10 +533,37 @@ class AnsweredCall:
         if answer.took_ms > SLOW_ANSWER_MS:
             self._teller.find("VS407", took_ms=answer.took_ms, limit_ms=round(self._web.timeout_s * 1000))
         ncco = await self._read_ncco(answer.body)
+        if self._drilling.asks_twice:
+            await self._ask_twice(params, method)
         self._teller.tell(
             AnswerRequested(at=self._teller.clock.now(), call=CALL_ID, method=method, params=dict(params), ncco=ncco)
         )
         return ncco
+
+    async def _ask_twice(self, params: JsonObject, method: str) -> None:
+        """As the platform does where the first answer came too late for it: now both are under way."""
+        failure = ""
+        try:
+            answer = await self._web.fetch_answer(self._order.target, params, method=method)
+            ncco = _ncco_of(answer.body) if answer.status == 200 else []
+            failure = "" if answer.status == 200 else f"it answered the second request with HTTP {answer.status}"
+        except (ConnectError, ValueError) as error:
+            ncco, failure = [], f"its second answer is of no use: {error}"
+        endpoint = next(filter(None, map(_endpoint_of, ncco)), None)
+        twin = None if endpoint is None else Twin(endpoint, upgrade_headers(endpoint, self._web))
+        self._drilling.second_answer(twin, failure)
+
+    async def ask_again(self) -> None:
+        """
+        Whether a call that comes now would be answered.
+
+        Raises:
+            ConnectError: it wouldn't.
+        """
+        params = {**self._phone.answer_params(), "uuid": str(uuid.uuid4()), "conversation_uuid": f"CON-{uuid.uuid4()}"}
+        answer = await self._web.fetch_answer(self._order.target, params, method=self._order.method)
+        if answer.status != 200:
+            raise ConnectError(f"{self._order.target} gave HTTP {answer.status} instead of 200")
 
     async def _ask_for_ncco(self, url: str, params: JsonObject, method: str) -> Answer:
         answer = await self._web.fetch_answer(url, params, method=method)
@@ -524,13 +610,22 @@ def _ncco_of(body: bytes) -> Ncco:
 
 def _format_of(action: JsonObject) -> AudioFormat | None:
     """The format of the websocket that an action leads to."""
+    endpoint = _endpoint_of(action)
+    return None if endpoint is None else endpoint.audio_format
+
+
+def _endpoint_of(action: JsonObject) -> WebsocketEndpoint | None:
+    """The websocket that an action leads to."""
     if action["action"] != "connect":
         return None
     try:
-        endpoint = websocket_endpoint(action)
+        return websocket_endpoint(action)
     except ValueError:
         return None
-    return None if endpoint is None else endpoint.audio_format
+
+
+def _nobody(event: Event) -> None:
+    """For a leg that nobody looks at."""
 
 
 def neighbour_event_url(answer_url: str) -> str | None:

@@ -1,9 +1,7 @@
 """
 All that can be wrong with a call, each with a code that never changes its meaning.
 
-VS1xx audio, VS2xx pacing, VS3xx protocol, VS4xx webhooks and NCCO, VS5xx reachability. Only data stands here. What nobody
-at our layer can see has no rule: fragments, compression, missing pongs and audio after a close are seen by the WebSocket
-library alone.
+VS1xx audio, VS2xx pacing, VS3xx protocol, VS4xx webhooks and NCCO, VS5xx reachability. Only data stands here.
 """
 
 from __future__ import annotations
@@ -510,6 +508,83 @@ _PROTOCOL: Final = (
     const playedAt = startedAt + framesSent * 20;
         """,
     ),
+    Rule(
+        "VS313",
+        _WARNING,
+        "a message of {size} bytes came in {fragments} fragments",
+        "One message was sent piece by piece, as libraries do that are given a stream or an iterable. A client of "
+        "Vonage's was seen to ignore such messages.",
+        "Give the library each frame as one piece.",
+        """
+    await ws.send(b"".join(pieces))       # not: await ws.send(pieces)
+        """,
+        """
+    ws.send(Buffer.concat(pieces));       // not: ws.send(piece, { fin: false })
+        """,
+        promised=False,
+    ),
+    Rule(
+        "VS314",
+        _ERROR,
+        "the server uses what nobody offered: {reason}",
+        "Vonage offers neither compression nor a subprotocol when it opens a socket, and a client has to end the connection "
+        "when the server takes one all the same.",
+        "Turn compression off in the server, or leave it to a library to answer what was offered.",
+        """
+    websockets.serve(handler, compression=None, subprotocols=None)
+        """,
+        """
+    new WebSocketServer({ port: 8000, perMessageDeflate: false });
+        """,
+    ),
+    Rule(
+        "VS315",
+        _WARNING,
+        "a ping was not answered within {waited_s} s",
+        "The other side doesn't read its socket, its loop is blocked, or it writes WebSocket frames by hand. It won't see "
+        "the end of a call either.",
+        "Read until the end of the socket, beside what is sent; a library answers pings while it is read from.",
+        """
+    sender = asyncio.create_task(play(ws))
+    async for message in ws: ...          # reading answers the pings
+        """,
+        """
+    ws.on("ping", (data) => ws.pong(data));   // the ws package does so by itself
+        """,
+        promised=False,
+    ),
+    Rule(
+        "VS316",
+        _WARNING,
+        "{frames} frames of audio came after our close frame, up to {late_ms} ms after it, and no answer to it",
+        "Whatever sends the audio doesn't know that the call is over: it isn't stopped where the socket's end is seen.",
+        "End the sender with the socket.",
+        """
+    try:
+        async for message in ws: ...
+    finally:
+        sender.cancel()
+        """,
+        """
+    ws.on("close", () => clearInterval(sender));
+        """,
+        promised=False,
+    ),
+    Rule(
+        "VS317",
+        _NOTE,
+        "the server didn't notice within {seconds} s that the other end was gone",
+        "A cable that is cut closes nothing. Without pings of its own a server keeps such calls for as long as it runs.",
+        "Ping now and then, and end a call whose pong doesn't come for a minute.",
+        """
+    websockets.serve(handler, ping_interval=20, ping_timeout=20)
+        """,
+        """
+    const timer = setInterval(() => (alive ? ((alive = false), ws.ping()) : ws.terminate()), 20_000);
+    ws.on("pong", () => { alive = true; });
+        """,
+        promised=False,
+    ),
 )
 
 _WEBHOOKS: Final = (
@@ -821,6 +896,23 @@ _REACHABILITY: Final = (
         "Build it from X-Forwarded-Host when behind a tunnel or proxy, or set it.",
         _ENDPOINT_PYTHON,
         _ENDPOINT_NODE,
+    ),
+    Rule(
+        "VS503",
+        _WARNING,
+        "after the drill the server takes no new call: {reason}",
+        "It ended with the call that broke, still holds that call's place, or was made for one call only.",
+        "Let one call's failure end that call and nothing else.",
+        """
+    try:
+        await handle(ws)
+    except ConnectionError:
+        log.warning("the caller is gone")
+        """,
+        """
+    ws.on("error", (error) => console.warn("the caller is gone", error));
+        """,
+        promised=False,
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from vonage_sock.call.events import FindingRaised
@@ -15,9 +16,24 @@ class Findings:
         self._call = call
         self._seen: dict[str, FindingRaised] = {}
         self._told: dict[str, int] = {}
+        self._excused: frozenset[str] = frozenset()
+
+    def excuse(self, codes: Iterable[str]) -> None:
+        """These aren't the other side's fault in this call: they are neither told nor counted."""
+        self._excused = frozenset(codes)
+
+    def excuses(self, code: str) -> bool:
+        """Whether this code isn't told in this call."""
+        return code in self._excused
+
+    def __contains__(self, code: object) -> bool:
+        """Whether it was seen."""
+        return code in self._seen
 
     def add(self, code: str, *, at: int, frame: int, **numbers: object) -> FindingRaised | None:
         """Note it; the event to tell when this is the first of its code, else None."""
+        if code in self._excused:
+            return None
         before = self._seen.get(code)
         if before is not None:
             self._seen[code] = replace(before, count=before.count + 1, at=at)
@@ -35,10 +51,6 @@ class Findings:
         self._seen[code] = event
         self._told[code] = 1
         return event
-
-    def has(self, *codes: str) -> bool:
-        """Whether any of these was found."""
-        return any(code in self._seen for code in codes)
 
     def totals(self, *, at: int) -> list[FindingRaised]:
         """The findings whose count has grown since they were told."""
