@@ -35,6 +35,7 @@ from vonage_sock.simulator.scenario.judging import Judgement
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.reading import load
 from vonage_sock.simulator.scenario.rehearsal import PREFIX, STAND_IN, Rehearsal
+from vonage_sock.simulator.scenario.rehearsal import at_once as at_once  # noqa: PLC0414  (for users)
 from vonage_sock.simulator.scenario.running import (
     Outcome,
     ScenarioRun,
@@ -478,7 +479,8 @@ def run_scenario(
 
     Args:
         scenario: a file, or what ``vonage_sock.simulator.scenario.reading.read`` gives.
-        behaviours: what the server does in this call.
+        behaviours: what the server does in this call; files that they play are best given through ``at_once``, since a
+            decoder takes its own time.
         rate_hz: the scenario's, or 16,000, when None.
 
     Raises:
