@@ -23,14 +23,14 @@ def noise(dbfs: float) -> bytes:
 
 VOICE = noise(-20)
 HUM = noise(-58)
-LETTERS = {"x": VOICE, "h": HUM, "_": SILENCE, ".": None}
+LETTERS = {"x": VOICE, "f": b"\x00\x80" * 160, "h": HUM, "_": SILENCE, ".": None}
 
 
 class Call:
     """
     Tells a meter what was said and heard.
 
-    Each letter is 20 ms: ``x`` speech, ``h`` hum, ``_`` zeros, ``.`` nothing at all; ``x*50`` is a second of it.
+    Each letter is 20 ms: ``x`` speech, ``f`` full scale, ``h`` hum, ``_`` zeros, ``.`` nothing at all; ``x*50`` is a second of it.
     """
 
     def __init__(self) -> None:
@@ -286,6 +286,21 @@ def test_our_own_lateness_stands_beside_each_figure() -> None:
     report = call.ends()
 
     assert (2.0, 3.0) == (report["barge_in"]["own_lateness_ms"], report["turns"]["own_lateness_ms"])
+
+
+def test_silence_is_passed_over_and_time_is_not() -> None:
+    """Minutes in which nobody speaks cost nothing, and what comes after them has its place."""
+    call = Call().goes("_*6000", "").goes("", "x*50").press().goes("", "x*10 .*20").goes("_*6000", "").press()
+    report = call.goes("", ".*50").ends()
+
+    assert [{"at_s": 120.98, "by": "key", "stopped_after_ms": 220.0}] == report["barge_in"]["each"]
+
+
+def test_full_scale_is_a_sound() -> None:
+    """Its level is 0 dBFS, which is not nothing."""
+    report = Call().goes("", "f*50").press().goes("", "f*10 .*20").ends()
+
+    assert [("key", 220.0)] == stops(report)
 
 
 def test_a_click_is_nothing() -> None:
