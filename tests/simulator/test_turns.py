@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.clock import MS
@@ -30,7 +32,7 @@ class Call:
     """
     Tells a meter what was said and heard.
 
-    Each letter is 20 ms: ``x`` speech, ``f`` full scale, ``h`` hum, ``_`` zeros, ``.`` nothing at all; ``x*50`` is a second of it.
+    Each letter is 20 ms: ``x`` speech, ``f`` full scale, ``h`` hum, ``_`` zeros, ``.`` nothing at all; ``x*50`` is a second.
     """
 
     def __init__(self) -> None:
@@ -330,6 +332,36 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = call.goes("", "x*60").press().goes("", ".*40").ends()["barge_in"]["count"]
 
     assert waiting == 2
+
+
+@settings(deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.sampled_from("xfh_."),
+            st.sampled_from("xfh_."),
+            st.integers(1, 80),
+            st.sampled_from(["", "key", "clear"]),
+        ),
+        max_size=25,
+    )
+)
+def test_no_call_gives_nonsense(parts: list[tuple[str, str, int, str]]) -> None:
+    """Counts and lists agree, and no time is negative or longer than it may be."""
+    call = Call()
+    for said, heard, steps, then in parts:
+        call.goes(f"{said}*{steps}", f"{heard}*{steps}")
+        if then:
+            call.press() if then == "key" else call.clear()
+    report = call.ends()
+    barge_in = report["barge_in"]
+    times = [item["stopped_after_ms"] for item in barge_in["each"]]
+    clears = [item["stopped_after_ms"] for item in report["clear_stops"]]
+
+    assert (barge_in["count"], barge_in["unstopped"]) == (len(times), times.count(None))
+    assert all(0 < time <= 5000 for time in times if time is not None)
+    assert all(0 <= time <= 5000 for time in clears if time is not None)
+    assert (report["turns"]["latency_ms"] is None) == (report["turns"]["count"] == 0)
 
 
 def test_the_size_of_a_batch_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
