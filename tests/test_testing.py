@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
@@ -150,6 +153,38 @@ async def test_a_call_s_report_has_figures_events_and_what_was_heard(echo: Serve
     assert "call.connected" in [event.name for event in report.events]
 
 
+async def test_a_conversation_is_timed_in_real_calls_too() -> None:
+    """A bot that answers a word after half a second of silence, and goes on when a key is pressed."""
+    noise = np.random.default_rng(5)
+    word, answer = (noise.integers(-8000, 8000, 320 * frames).astype("<i2").tobytes() for frames in (20, 150))
+
+    async def bot(call: AsyncCall) -> None:
+        quiet = None
+        async for frame in call:
+            quiet = 0 if any(frame) else None if quiet is None else quiet + 1
+            if quiet == 25:
+                await call.send(answer)
+                quiet = None
+
+    async with Server(bot, port=0) as server:
+        report = await VonageCaller()(server.addresses.socket_url, pcm=word, press="w1,1", duration_s=3.4)
+    (barge_in,) = report.barge_ins
+
+    assert report.turns is not None
+    assert (1, report.turns.max_ms) == (report.turns.count, report.turns.p50_ms)
+    assert 500 <= report.turns.p50_ms <= 560 + 2 * max(20, report.turns.own_lateness_ms)
+    assert ("key", None) == (barge_in.by, barge_in.stopped_after_ms)
+
+
+def test_the_import_waits_for_no_network_and_no_screen() -> None:
+    """Whoever runs calls under a manual clock needs neither."""
+    heavy = "{'aiohttp', 'websockets', 'rich', 'soundfile', 'soxr', 'click'}"
+    program = f"import sys, vonage_sock.testing; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert done.stdout == "[]\n"
+
+
 async def test_an_answer_url_s_rate_is_the_one_that_counts(echo: Server) -> None:
     """The webhooks are told too."""
     report = await VonageCaller()(
@@ -185,8 +220,13 @@ async def test_a_call_that_can_not_be_made_keeps_what_was_told(unused_tcp_port: 
         await caller(f"http://127.0.0.1:{unused_tcp_port}/answer")
     (report,) = caller.calls
 
-    assert f"<CallReport 'http://127.0.0.1:{unused_tcp_port}/answer': no socket was opened>" == repr(report)
-    assert "VS408" in report.ladder(80)
+    url = f"http://127.0.0.1:{unused_tcp_port}/answer"
+
+    assert repr(report).startswith(
+        f"<CallReport '{url}': no socket was opened: can't reach {url}: nothing listens there"
+    )
+    assert "nothing listens there" in report.ladder(200)
+    assert [] == report.codes
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ For tests: calls to any server as Vonage would make them, servers in the test's 
 ``VonageCaller`` and ``ServerMaker`` are what the pytest fixtures ``vonage_call`` and ``vonage_server`` are made of; they
 know nothing of pytest. ``run_call`` runs both ends of a leg against each other under a manual clock: an hour of two-way
 audio takes seconds, and the time of every message is exact and the same in each run.
+
+Rule: at the top stands what ``run_call`` needs; whoever calls or serves waits for the network's libraries and the screen's
+then, not with the import.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
 from vonage_sock.audio.source import FramesSource, OpenSource
@@ -23,29 +26,18 @@ from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
-from vonage_sock.display.ladder import ladder_text
-from vonage_sock.errors import UsageError
+from vonage_sock.errors import UsageError, VsockError
 from vonage_sock.protocol.ncco import check_headers
-from vonage_sock.server.facade import Handler
-from vonage_sock.server.library import Server
-from vonage_sock.simulator.caller import CLIP, open_audio
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.leg import LegPlan, Platform
-from vonage_sock.simulator.scenario.judging import Judgement
-from vonage_sock.simulator.scenario.model import Scenario
-from vonage_sock.simulator.scenario.reading import load
-from vonage_sock.simulator.scenario.rehearsal import PREFIX, STAND_IN, Rehearsal
-from vonage_sock.simulator.scenario.rehearsal import at_once as at_once  # noqa: PLC0414  (for users)
-from vonage_sock.simulator.scenario.running import (
-    Outcome,
-    ScenarioRun,
-    check_webhooks,
-    nothing_to_say,
-    rates_for,
-    with_settings,
-)
-from vonage_sock.simulator.scenario.voices import load_voices
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+
+if TYPE_CHECKING:
+    from vonage_sock.server.facade import Handler
+    from vonage_sock.server.library import Server
+    from vonage_sock.simulator.scenario.judging import Judgement
+    from vonage_sock.simulator.scenario.model import Scenario
+    from vonage_sock.simulator.scenario.running import Outcome
+    from vonage_sock.simulator.vonage import CallOrder
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
 DEFAULT_RATE_HZ: Final = 16_000
@@ -363,13 +355,18 @@ class CallReport:
 
     def ladder(self, width: int = 100, *, ascii_only: bool = False) -> str:
         """The call on one time axis, its numbers and findings, as text."""
+        from vonage_sock.display.ladder import ladder_text  # noqa: PLC0415  (see the rule above)
+
         return ladder_text(self.events, self.figures, width, ascii_only=ascii_only)
 
     def __repr__(self) -> str:
         if self.failures:
             return f"<CallReport {self.target!r}: {'; '.join(self.failures)}>"
         if self.close_code is None:
-            return f"<CallReport {self.target!r}: no socket was opened>"
+            why = ": ".join(
+                filter(None, ("no socket was opened", self.figures.get("no_socket") or self.figures.get("error")))
+            )
+            return f"<CallReport {self.target!r}: {why}>"
         return (
             f"<CallReport {self.target!r}: {self.frames_sent} frames sent, {self.frames_received} received, "
             f"closed by {self.closed_by} ({self.close_code}), findings: {', '.join(self.codes) or 'none'}>"
@@ -425,6 +422,8 @@ class VonageCaller:
             UsageError: an argument can't be used.
             AudioFileError: the file can't be played.
         """
+        from vonage_sock.simulator.vonage import CallOrder, VonageCall  # noqa: PLC0415
+
         report = CallReport(target=url)
         self.calls.append(report)
         call_order = CallOrder(
@@ -435,18 +434,22 @@ class VonageCaller:
         )
         sink = HeardPcm()
         try:
-            if scenario is None:
-                phone = VonageCall(call_order, observers=[report.events.append], heard=sink)
-                figures = await phone.run()
-                phone.tell_report(figures)
-                _fill_in(report, figures)
+            if scenario is not None:
+                if press or any(said is not None for said in (say, audio, pcm, duration_s)):
+                    raise UsageError(
+                        "the scenario says what the caller does; leave say, audio, pcm, press and duration_s out"
+                    )
+                given = {*order, *(() if rate_hz is None else ("rate",))}
+                await _call_with_scenario(report, scenario, call_order, given, sink)
                 return report
-            if press or any(given is not None for given in (say, audio, pcm, duration_s)):
-                raise UsageError(
-                    "what the caller does is in the scenario; leave say, audio, pcm, press and duration_s out"
-                )
-            given = {*order, *(() if rate_hz is None else ("rate",))}
-            await _call_with_scenario(report, scenario, call_order, given, sink)
+            phone = VonageCall(call_order, observers=[report.events.append], heard=sink)
+            try:
+                figures = await phone.run()
+            except VsockError as error:
+                _fill_in(report, phone.failure(error))
+                raise
+            phone.tell_report(figures)
+            _fill_in(report, figures)
         finally:
             report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
         return report
@@ -455,15 +458,13 @@ class VonageCaller:
 async def _call_with_scenario(
     report: CallReport, scenario: str | Path | Scenario, order: CallOrder, given: Collection[str], sink: HeardPcm
 ) -> None:
-    loaded = _scenario(scenario)
-    order = with_settings(order, loaded, given=given)
-    check_webhooks(loaded, order.target)
-    rates_hz = rates_for(order.target, order.plan.audio_format.rate_hz)
-    voices = await asyncio.to_thread(load_voices, loaded, rates_hz)
-    outcome = await ScenarioRun(loaded, order, voices, observers=[report.events.append], heard=sink).run()
+    from vonage_sock.simulator.scenario.preparing import prepare_run  # noqa: PLC0415  (see the rule above)
+
+    run = await prepare_run(scenario, order, given=given, observers=[report.events.append], heard=sink)
+    outcome = await run.run()
+    _judge(report, outcome)
     if outcome.error is not None:
         raise outcome.error
-    _judge(report, outcome)
 
 
 def run_scenario(
@@ -487,33 +488,37 @@ def run_scenario(
         UsageError: the scenario can't be used; one that needs webhooks can't.
         AudioFileError: a file that it plays can't be played.
     """
-    loaded = _scenario(scenario)
-    target = f"{PREFIX}{'+'.join(type(behaviour).__name__ for behaviour in behaviours).lower()}"
-    check_webhooks(loaded, target)
+    from vonage_sock.simulator.scenario.preparing import prepare_rehearsal  # noqa: PLC0415
+
     plan = _plan("", None, rate_hz or DEFAULT_RATE_HZ, headers or {}, platform, strict=strict)
-    given = () if rate_hz is None else ("rate",)
-    order = CallOrder(target=STAND_IN, audio=nothing_to_say, plan=plan)
-    plan = with_settings(order, loaded, given=given).plan
-    voices = load_voices(loaded, (plan.audio_format.rate_hz,))
     sink = HeardPcm()
-    both = Rehearsal(loaded, voices, behaviours, plan, target=target, heard=sink)
+    both = prepare_rehearsal(scenario, behaviours, plan, given=() if rate_hz is None else ("rate",), heard=sink)
     transcript = run_call(both.leg, both.session, clock=both.clock, keep_messages=False)
     outcome = both.outcome(transcript.platform_events)
-    report = CallReport(target=target, events=list(outcome.events))
+    report = CallReport(target=both.target, events=list(outcome.events))
     _judge(report, outcome)
     report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
     return report
 
 
-def _scenario(scenario: str | Path | Scenario) -> Scenario:
-    return scenario if isinstance(scenario, Scenario) else load(Path(scenario))
+def at_once(audio: str | Path | OpenSource) -> OpenSource:
+    """
+    Audio for behaviours under a manual clock: decoded whole, and not by a decoder that takes its own time.
+
+    Raises:
+        AudioFileError: the file can't be played.
+    """
+    from vonage_sock.media.decode import AudioFile  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.rehearsal import at_once as decoded  # noqa: PLC0415
+
+    return decoded(AudioFile(Path(audio)) if isinstance(audio, str | Path) else audio)
 
 
 def _judge(report: CallReport, outcome: Outcome) -> None:
     _fill_in(report, outcome.report)
     report.passed = outcome.passed
     report.expectations = list(outcome.judgements)
-    report.steps = outcome.report["steps"]
+    report.steps = outcome.report.get("steps", [])
     report.failures = outcome.failures
 
 
@@ -537,6 +542,8 @@ class ServerMaker:
         Raises:
             UsageError: neither a handler nor behaviours, or a field that can't be used.
         """
+        from vonage_sock.server.library import Server  # noqa: PLC0415
+
         server = Server(handler, behaviours=behaviours, observers=observers, **{"port": 0, **config})
         await server.start()
         # A runner cancels its loop's tasks and waits for them: so the server stops also where nobody asks for it before.
@@ -575,6 +582,8 @@ async def _keep(server: Server) -> None:
 def _open_audio(
     *, say: str | None, audio: str | Path | OpenSource | None, pcm: bytes | None, seconds: float | None
 ) -> OpenSource:
+    from vonage_sock.simulator.caller import CLIP, open_audio  # noqa: PLC0415
+
     if sum(given is not None for given in (say, audio, pcm)) > 1:
         raise UsageError("a caller says one thing: give say, audio or pcm")
     if say is not None:

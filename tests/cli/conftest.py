@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Program:
         async with asyncio.timeout(WAIT_S):
             stdout, stderr = await self.process.communicate()
         assert self.process.returncode is not None
-        return self.process.returncode, "".join(self.lines) + stdout.decode(), stderr.decode()
+        return self.process.returncode, "".join(self.lines) + (stdout or b"").decode(), stderr.decode()
 
     def interrupt(self) -> None:
         """Ctrl-C."""
@@ -71,7 +71,9 @@ async def vsock(tmp_path: Path) -> AsyncIterator[Vsock]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("VSOCK_")}
     environment |= {"VSOCK_NGROK_API": "http://127.0.0.1:9", "PYTHONUNBUFFERED": "1"}
 
-    async def start(*args: object, stdin: bytes | None = None, **env: str) -> Program:
+    async def start(
+        *args: object, stdin: bytes | None = None, stdout: int = asyncio.subprocess.PIPE, **env: str
+    ) -> Program:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -80,7 +82,7 @@ async def vsock(tmp_path: Path) -> AsyncIterator[Vsock]:
             cwd=tmp_path,
             env=environment | env,
             stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
             limit=1 << 20,
         )
@@ -97,6 +99,14 @@ async def vsock(tmp_path: Path) -> AsyncIterator[Vsock]:
         if program.process.returncode is None:
             program.process.kill()
         await program.process.communicate()
+
+
+@pytest.fixture
+def full_disk() -> Iterator[int]:
+    """Where every write fails for want of space."""
+    fd = os.open("/dev/full", os.O_WRONLY)
+    yield fd
+    os.close(fd)
 
 
 @pytest.fixture

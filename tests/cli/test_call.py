@@ -69,7 +69,7 @@ async def test_ctrl_c_before_the_socket_is_open_gives_the_call_up(vsock: Vsock) 
         code, output, errors = await caller.end()
 
     assert (0, "") == (code, errors)
-    assert "no socket was opened" in output
+    assert "no socket was opened: the caller hung up" in output
 
 
 async def test_a_leg_that_is_strict_drops_a_server_with_wrong_frames(vsock: Vsock, speech: Path) -> None:

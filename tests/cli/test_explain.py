@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from tests.cli.conftest import Vsock
 from vonage_sock.call.findings import CATALOGUE, Rule
 from vonage_sock.cli import cli
+from vonage_sock.cli.explain import explanation, listing
 from vonage_sock.errors import ExitCode
 
 
@@ -27,6 +29,45 @@ def test_without_a_code_all_are_listed() -> None:
     lines = CliRunner().invoke(cli, ["explain"], prog_name="vsock").output.splitlines()
 
     assert list(CATALOGUE) == [line.split()[0] for line in lines]
+
+
+@pytest.mark.parametrize("width", [40, 80, 500])
+def test_a_listing_fits_the_terminal(width: int) -> None:
+    """Long messages go on under themselves; where there is room each has one line."""
+    lines = listing(width)
+    heads = [line for line in lines if not line.startswith(" ")]
+
+    assert max(map(len, lines)) <= width
+    assert list(CATALOGUE) == [line.split()[0] for line in heads]
+    assert {" " * 16} >= {line[:16] for line in lines if line not in heads}
+    assert (width == 500) == (len(lines) == len(CATALOGUE))
+
+
+@pytest.mark.parametrize("rule", CATALOGUE.values(), ids=lambda rule: rule.code)
+def test_an_explanation_fits_80_columns(rule: Rule) -> None:
+    """But for the lines of its snippets, which are code."""
+    text = "\n".join(explanation(rule, 80)).split("\nPython:")[0]
+
+    assert max(map(len, text.split("\n"))) <= 80
+
+
+async def test_a_reader_who_has_seen_enough_is_no_fault(vsock: Vsock) -> None:
+    """As ``head -1`` is: no noise, and the exit code of success."""
+    program = await vsock("explain")
+    assert program.process.stdout is not None
+    program.process.stdout._transport.close()  # type: ignore[attr-defined]
+    await program.process.wait()
+    assert program.process.stderr is not None
+
+    assert (0, b"") == (program.process.returncode, await program.process.stderr.read())
+
+
+async def test_a_full_disk_is_one_sentence(full_disk: int, vsock: Vsock) -> None:
+    """And no success."""
+    program = await vsock("explain", stdout=full_disk)
+    code, _, stderr = await program.end()
+
+    assert (1, "Error: standard output can't be written: No space left on device\n") == (code, stderr)
 
 
 def test_an_unknown_code_is_one_sentence() -> None:

@@ -70,6 +70,39 @@ def test_each_problem_is_a_line(text: str, code: ExitCode, lines: list[str], tmp
     assert [(code, lines)] * 2 == [(result.exit_code, result.stdout.splitlines()) for result in results]
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (GOOD, ExitCode.OK),
+        (WARNED, ExitCode.PROTOCOL),
+        (WRONG, ExitCode.PROTOCOL),
+        (json.dumps([{"action": "hangup"}]), ExitCode.PROTOCOL),
+        (json.dumps([{"action": "talk", "text": "a"}]), ExitCode.OK),
+    ],
+    ids=["good", "a warning", "an error", "an unknown action", "a note"],
+)
+def test_strictly_a_warning_fails_too(text: str, code: ExitCode) -> None:
+    """A note doesn't."""
+    assert code == lint("-", "--strict", stdin=text).exit_code
+
+
+def test_an_endpoint_without_its_array_is_looked_at_all_the_same() -> None:
+    """What else is wrong with it isn't found one run later."""
+    ncco = json.loads(WRONG)
+    ncco[0]["endpoint"] = ncco[0]["endpoint"][0]
+
+    assert ["VS420", "VS412"] == [line.split()[0] for line in lint("-", stdin=json.dumps(ncco)).stdout.splitlines()]
+
+
+@pytest.mark.parametrize("source", ["ftp://x", "ws://127.0.0.1/socket"])
+def test_an_address_that_is_none_of_the_web_is_one_sentence(source: str) -> None:
+    """It isn't taken for a file."""
+    result = lint(source)
+
+    assert (ExitCode.USAGE, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+    assert f"Error: '{source}' isn't a web address; give an answer URL" in result.stderr
+
+
 def test_json_is_one_object_a_line() -> None:
     """And nothing else."""
     result = lint("-", "--json", stdin=WRONG)

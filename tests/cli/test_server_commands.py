@@ -288,3 +288,34 @@ async def test_a_recording_for_a_closed_stdout_is_refused(vsock: Vsock, tmp_path
 
     assert 2 == program.returncode
     assert b"standard output, which is closed" in errors
+
+
+@pytest.mark.parametrize("command", ["serve --echo", "record out.wav", "play speech.wav"])
+async def test_lines_that_can_not_be_written_are_no_success(
+    command: str, vsock: Vsock, speech: Path, full_disk: int
+) -> None:
+    """A full disk under --json is one sentence at the end, and exit code 1."""
+    asked = asyncio.Event()
+
+    async def agent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()  # it looks for a tunnel once it listens
+        writer.close()
+
+    async with await asyncio.start_server(agent, "127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        server = await vsock(*command.split(), "--port", 0, "--json", stdout=full_disk, VSOCK_NGROK_API=url)
+        await asked.wait()
+        server.interrupt()
+        code, _, errors = await server.end()
+
+    assert (1, "Error: standard output can't be written: No space left on device\n") == (code, errors)
+
+
+async def test_a_report_that_can_not_be_written_is_no_success(vsock: Vsock, speech: Path, full_disk: int) -> None:
+    """Of ``vsock call`` neither."""
+    server = await vsock("serve", "--echo", "--port", 0, "--json")
+    started = await server.event("server.started")
+    caller = await vsock("call", started["socket_url"], "--duration", "0.1", "--json", stdout=full_disk)
+    code, _, errors = await caller.end()
+
+    assert (1, "Error: standard output can't be written: No space left on device\n") == (code, errors)

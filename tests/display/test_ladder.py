@@ -276,6 +276,14 @@ def test_long_calls_keep_their_columns() -> None:
     assert " 7200.0 │ phone leg │" in lines[2]
 
 
+def test_why_a_call_failed_is_its_last_row() -> None:
+    """Also where nothing else happened."""
+    report = {"error": "can't reach \x1b it"}
+
+    assert "can't reach" in ladder_text(CALL[:2], report, 120).split("\n")[-1]
+    assert "can't reach" in ladder_text([], report, 120)
+
+
 def test_a_call_in_which_nothing_happened() -> None:
     """Says so."""
     assert "nothing happened" in ladder_text([], None, 80)

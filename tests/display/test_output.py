@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
+import pty
 import select
 import subprocess
 import sys
@@ -245,3 +247,26 @@ def test_a_program_whose_reader_has_gone_ends_quietly() -> None:
         _, errors = process.communicate(b"\n", timeout=20)
 
     assert (7, b"") == (process.returncode, errors)
+
+
+def test_a_full_disk_is_a_fault_and_a_reader_who_left_is_none() -> None:
+    """Both are broken; only one of them has to be told."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    left, full = Target(writer), Target(os.open("/dev/full", os.O_WRONLY))
+    for target in (left, full):
+        target.write("x")
+
+    assert (True, True, None) == (left.broken, full.broken, left.fault)
+    assert full.fault is not None
+    assert errno.ENOSPC == full.fault.errno
+
+
+def test_a_terminal_that_was_closed_is_a_reader_who_left() -> None:
+    """Its writes fail with an error of input and output."""
+    master, slave = pty.openpty()
+    target = Target(slave)
+    os.close(master)
+    target.write("x")
+
+    assert (True, None) == (target.broken, target.fault)

@@ -26,10 +26,14 @@ from vonage_sock.call.events import (
     FindingRaised,
     Notice,
 )
-from vonage_sock.clock import MS
+from vonage_sock.clock import MS, ManualClock
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.simulator.leg import LegPlan
+from vonage_sock.simulator.posting import Destination, Poster
+from vonage_sock.simulator.report import summary_lines
+from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.vonage import MAX_NCCOS, CallOrder, VonageCall, check_target, neighbour_event_url
+from vonage_sock.simulator.web import Webhooks
 from vonage_sock.testing import PcmSource
 
 SECRET = "a secret of thirty-two characters"
@@ -399,6 +403,61 @@ async def test_an_event_url_that_is_down_is_a_finding_and_the_call_goes_on(url: 
     assert ["VS408"] == codes(report)
     assert 7 == report["findings"][0]["count"]
     assert 8 == report["frames_sent"]
+
+
+async def test_where_nothing_listens_it_is_told_once(unused_tcp_port: int) -> None:
+    """The error says it of the answer URL; that its neighbour for events can't be reached either goes without saying."""
+    events: list[Event] = []
+    with pytest.raises(ConnectError, match="nothing listens there"):
+        await call(f"http://127.0.0.1:{unused_tcp_port}/answer", events)
+
+    assert [] == [event.code for event in events if isinstance(event, FindingRaised)]
+
+
+async def test_an_event_url_elsewhere_where_nothing_listens_is_told_beside_it(unused_tcp_port: int) -> None:
+    """It's another thing that is wrong."""
+    events: list[Event] = []
+    with pytest.raises(ConnectError):
+        await call(f"http://127.0.0.1:{unused_tcp_port}/answer", events, event_url="http://localhost:1/event")
+
+    assert {"VS408"} == {event.code for event in events if isinstance(event, FindingRaised)}
+
+
+async def test_events_that_could_not_be_told_before_the_answer_are_told_after_it() -> None:
+    """Where the answer came from elsewhere, such as the fallback URL."""
+    teller = Teller([], ManualClock())
+    async with Webhooks(clock=ManualClock()) as hooks:
+        poster = Poster(hooks, teller, default=Destination("http://127.0.0.1:1/event"))
+        poster.doubt("http://127.0.0.1:1/answer")
+        await poster.tell({"status": "started"})
+        before = teller.findings.all()
+        poster.settle(told=False)
+
+    assert ([], ["VS408"]) == (before, [finding.code for finding in teller.findings.all()])
+
+
+@pytest.mark.parametrize(
+    ("ncco", "options", "why"),
+    [
+        ([{"action": "talk", "text": "x" * 60}], {"duration_ms": 100}, "the call's time was over"),
+        ([{"action": "talk", "text": "x"}], {"duration_ms": 9000}, "the NCCO led to no websocket"),
+        ({}, {}, "the NCCO can't be carried out"),
+        (
+            [{"action": "connect", "endpoint": [{"type": "phone", "number": "447700900002"}]}],
+            {"connect_outcomes": ("busy",), "duration_ms": 9000},
+            "phone 447700900002: busy; the NCCO led to no websocket",
+        ),
+        ([{"action": "conversation", "name": "x"}], {"duration_ms": 9000}, "the caller hung up in a conversation"),
+    ],
+    ids=["time", "talk", "no ncco", "busy", "conversation"],
+)
+async def test_why_no_socket_was_opened_is_told(ncco: Any, options: dict[str, Any], why: str) -> None:
+    """In the report and its line."""
+    async with Application(ncco=ncco).running() as app:
+        report = await call(app.answer_url, fast=True, **options)
+
+    assert why == report["no_socket"]
+    assert [f"no socket was opened: {why}"] == summary_lines(report)
 
 
 async def test_an_event_url_that_fails_is_a_finding_and_the_call_goes_on() -> None:

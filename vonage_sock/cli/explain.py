@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import textwrap
 
 import click
 
 from vonage_sock.call.findings import CATALOGUE, Rule
+from vonage_sock.cli.printing import print_lines
 from vonage_sock.errors import UsageError
 
 EXAMPLES = """\b
 Examples:
-  vsock explain            all findings, a line each
+  vsock explain            all findings, a line each where there is room
   vsock explain VS203      one, with its cause and its cure
 """
 WIDTH = 88
@@ -25,25 +28,41 @@ def explain(code: str | None) -> None:
     Words in {braces} are the numbers of the call at hand.
     """
     if code is None:
-        for rule in CATALOGUE.values():
-            click.echo(f"{rule.code}  {rule.level.value:<7}  {rule.message}")
+        print_lines(listing(terminal_columns()))
         return
     found = CATALOGUE.get(code.strip().upper())
     if found is None:
         raise UsageError(f"there is no finding {code!r}; vsock explain lists all, from VS101 to {max(CATALOGUE)}")
-    click.echo("\n".join(explanation(found)))
+    print_lines(explanation(found, min(WIDTH, terminal_columns() or WIDTH)))
 
 
-def explanation(rule: Rule) -> list[str]:
-    """All that the catalogue says of one rule, in lines."""
+def terminal_columns() -> int | None:
+    """How wide the terminal is; None where lines go elsewhere."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def listing(width: int | None) -> list[str]:
+    """A line for each rule, and for some a few more under it on a terminal of ``width`` columns."""
+    lines = []
+    for rule in CATALOGUE.values():
+        head = f"{rule.code}  {rule.level.value:<7}  "
+        lines += _wrapped(rule.message, width or sys.maxsize, head, " " * len(head))
+    return lines
+
+
+def explanation(rule: Rule, width: int = WIDTH) -> list[str]:
+    """All that the catalogue says of one rule, in lines; those of its snippets are as long as they are."""
     promised = "Vonage documents this." if rule.promised else "Vonage documents nothing about this: it is our reading."
     return [
         f"{rule.code}  {rule.level.value}",
-        *textwrap.wrap(rule.message, WIDTH),
+        *_wrapped(rule.message, width),
         "",
-        *_paragraph("Cause", rule.cause),
-        *_paragraph("Cure", rule.cure),
-        *_paragraph("Source", promised),
+        *_paragraph("Cause", rule.cause, width),
+        *_paragraph("Cure", rule.cure, width),
+        *_paragraph("Source", promised, width),
         "",
         *_snippet("Python", rule.python),
         "",
@@ -51,8 +70,12 @@ def explanation(rule: Rule) -> list[str]:
     ]
 
 
-def _paragraph(title: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"{title + ':':<8}", subsequent_indent=" " * 8)
+def _paragraph(title: str, text: str, width: int) -> list[str]:
+    return _wrapped(text, width, f"{title + ':':<8}", " " * 8)
+
+
+def _wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
+    return textwrap.wrap(text, max(width, len(first) + 20), initial_indent=first, subsequent_indent=others)
 
 
 def _snippet(title: str, code: str) -> list[str]:

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from vonage_sock.call.findings import CATALOGUE, Level
-from vonage_sock.cli.options import JSON, read_file
+from vonage_sock.cli.options import JSON, option, read_file
+from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ConnectError, ExitCode, UsageError
 from vonage_sock.protocol import jsontext
@@ -29,23 +30,24 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("source", metavar="FILE|URL|-")
+@option("--strict", is_flag=True, envvar="VSOCK_LINT_STRICT", help="Warnings fail too.")
 @JSON
 @click.pass_context
-def lint(ctx: click.Context, source: str, *, as_json: bool) -> None:
+def lint(ctx: click.Context, source: str, *, strict: bool, as_json: bool) -> None:
     """Check an NCCO: a file, an answer URL (asked by GET, as for a call), or - for standard input.
 
-    Each problem is a line: code, level, where, and what. The exit code is 3 when one of them is an error.
+    Each problem is a line: code, level, where, and what. The exit code is 3 when one of them is an error, with --strict also
+    when one is a warning.
     """
     code = ExitCode.OK
     try:
         problems = _problems(source)
     except ConnectError as error:
         problems, code = [Problem("VS501", "answer URL", {"reason": str(error)})], ExitCode.CONNECT
-    for problem in problems:
-        click.echo(_as_json(problem) if as_json else _as_line(problem))
-    if not problems and not as_json:
-        click.echo("nothing is wrong with this NCCO")
-    if code is ExitCode.OK and any(CATALOGUE[problem.code].level is Level.ERROR for problem in problems):
+    lines = [_as_json(problem) if as_json else _as_line(problem) for problem in problems]
+    print_lines(lines if lines or as_json else ["nothing is wrong with this NCCO"])
+    failing = {Level.ERROR, Level.WARNING} if strict else {Level.ERROR}
+    if code is ExitCode.OK and any(CATALOGUE[problem.code].level in failing for problem in problems):
         code = ExitCode.PROTOCOL
     ctx.exit(code)
 
@@ -59,6 +61,10 @@ def _problems(source: str) -> list[Problem]:
         return lint_text(sys.stdin.buffer.read())
     if source.lower().startswith(("http://", "https://")):
         return asyncio.run(_fetch(source))
+    if "://" in source:
+        raise UsageError(
+            f"{source!r} isn't a web address; give an answer URL (http://127.0.0.1:8000/webhooks/answer), a file, or -"
+        )
     return lint_text(read_file(source, option_name="lint"))
 
 

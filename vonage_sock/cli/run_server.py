@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -11,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
+
+import click
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.pacer import DEFAULT_LEAD_NS, DEFAULT_PACE_NS
@@ -23,6 +24,7 @@ from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
+from vonage_sock.cli.printing import cannot_write, discard_stdout
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.errors import ExitCode, UsageError
@@ -351,13 +353,18 @@ async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], No
 
 
 def finish(display: Display, code: ExitCode) -> ExitCode:
-    """Close the display; when its terminal is stuck there is nothing to wait for, and the program ends here."""
+    """
+    Close the display; when its terminal is stuck there is nothing to wait for, and the program ends here.
+
+    What couldn't be written for want of space was for somebody: that is said, and is no success.
+    """
     if not display.close(SHOW_WAIT_S):
         os._exit(code)
     if display.broken:
-        # What is left in Python's own buffer would raise at exit, where nobody reads any more.
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
+    if display.fault is not None:
+        click.echo(f"Error: {cannot_write(display.fault)}", err=True)
+        return code or ExitCode.ERROR
     return code
 
 

@@ -27,6 +27,11 @@ class Display(Protocol):
         """Nobody reads any more."""
         ...
 
+    @property
+    def fault(self) -> OSError | None:
+        """Why nothing could be written (a full disk); None where a reader has just left."""
+        ...
+
     def __call__(self, event: Event) -> None:
         """Show an event."""
         ...
@@ -95,6 +100,10 @@ class _Threaded:
     @property
     def broken(self) -> bool:
         return self._output.broken
+
+    @property
+    def fault(self) -> OSError | None:
+        return self._output.fault
 
     def __call__(self, event: Event) -> None:
         self._observer(event)

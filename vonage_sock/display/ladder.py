@@ -107,8 +107,9 @@ def ladder(
 
 def ladder_rows(events: Sequence[ev.Event], report: JsonObject) -> list[Row]:
     """What happened, in the order of time, without the middle of anything that repeats itself."""
+    error = [] if report.get("error") is None else [clean(report["error"], 400)]
     if not events:
-        return [Row(0, reading="nothing happened")]
+        return [Row(0, reading=reading) for reading in error or ["nothing happened"]]
     start = min(event.at for event in events)
     last_leg = max((number for number, event in enumerate(events) if isinstance(event, ev.Connected)), default=None)
     rows: list[Row] = []
@@ -117,6 +118,8 @@ def ladder_rows(events: Sequence[ev.Event], report: JsonObject) -> list[Row]:
         if isinstance(event, ev.Connected):
             end = next((later for later in events[number:] if isinstance(later, ev.Ended)), None)
             rows += _audio_rows(event.at - start, end, report if number == last_leg else {})
+    last = max(event.at for event in events) - start
+    rows += [Row(last, reading=reading, style=_style("error")) for reading in error]
     rows.sort(key=lambda row: row.at_ns)
     return list(_together(rows))
 

@@ -11,6 +11,7 @@ nothing stands in ``sys.stdout``'s own buffer, the interpreter's flush at exit h
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -31,11 +32,12 @@ class Target:
     Where text goes: its own duplicate of the stream's file descriptor, or the stream itself where there is none.
 
     Writing blocks for as long as the reader wants; an error (the reader has gone, the disk is full) is noted in
-    ``broken`` and all that follows is discarded.
+    ``broken`` and all that follows is discarded. ``fault`` is an error that isn't just the reader's leaving.
     """
 
     def __init__(self, stream: TextIO | int | None) -> None:
         self.broken = stream is None
+        self.fault: OSError | None = None
         self.encoding = _encoding(stream)
         self._stream = stream
         self._fd: int | None = None
@@ -43,13 +45,20 @@ class Target:
             self._fd = os.dup(stream if isinstance(stream, int) else stream.fileno()) if stream is not None else None
         if self._fd is None and isinstance(stream, int):
             self.broken = True
+        self._was_terminal = self.isatty()
 
     def write(self, text: str) -> int:
         """Write all of it; ``len(text)``, as files do."""
         if text and not self.broken:
             try:
                 self._write(text)
-            except (OSError, ValueError):
+            except BrokenPipeError:
+                self.broken = True
+            except OSError as error:
+                self.broken = True
+                # A terminal that was closed is gone like any other reader.
+                self.fault = None if error.errno == errno.EIO and self._was_terminal else error
+            except ValueError:
                 self.broken = True
         return len(text)
 
@@ -178,6 +187,11 @@ class OutputThread(Generic[T]):
     def broken(self) -> bool:
         """Nobody reads any more; everything is discarded."""
         return self._target.broken
+
+    @property
+    def fault(self) -> OSError | None:
+        """Why nothing can be written, where that isn't just the reader's leaving."""
+        return self._target.fault
 
     @property
     def lost(self) -> int:

@@ -13,9 +13,9 @@ import asyncio
 import math
 import re
 import tempfile
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,7 @@ from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.caller import can_speak, say, tone
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.line import Line, next_frame
+from vonage_sock.simulator.listening import KeyListener
 from vonage_sock.simulator.posting import Destination, Poster
 from vonage_sock.simulator.recording import Recording, Recordings
 from vonage_sock.simulator.telling import CALL_ID, Teller
@@ -94,6 +95,12 @@ class Actions:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._listener: KeyListener | None = None
+
+    @property
+    def keys_to_press(self) -> bool:
+        """Keys are left, and somebody listens for them whatever else goes on."""
+        return self._listener is not None and self._desk.keypad.next_in_ns is not None
 
     async def carry_out(self, number: int, action: JsonObject, following: JsonObject | None) -> bytes:
         """
@@ -106,7 +113,7 @@ class Actions:
             case "talk":
                 await self._talk(action, following)
             case "stream":
-                await self._stream(action, following)
+                await self.stream(action, following)
             case "record":
                 await self._record(action)
             case "input":
@@ -115,10 +122,6 @@ class Actions:
                 await self._desk.line.pass_time(_ns(seconds_of(action, "timeout", 10, 0.1, 7200)))
             case "notify":
                 return await self._notify(action)
-            case "transfer":
-                await self._transfer(action)
-            case "conversation":
-                self._desk.teller.note("the conversation is only a stub: nobody else is in it, and the call goes on")
             case name if name in KNOWN_ACTIONS:
                 self._desk.teller.note(f"action {number} of the NCCO, {name}, is passed over")
             case name:
@@ -126,10 +129,12 @@ class Actions:
         return b""
 
     async def finish(self) -> None:
-        """The call is over: complete what was recorded through it."""
+        """The call is over: complete what was told and recorded through it."""
+        if self._listener is not None:
+            await self._listener.finish()
         for recording, where in self._desk.recording:
             self._desk.line.remove(recording)
-            await self._tell_recording(recording, where)
+            await self.tell_recording(recording, where)
 
     # What the caller hears.
 
@@ -152,7 +157,15 @@ class Actions:
                 desk.teller.note(f"the text stays silent: {error}")
         return _silence(_ns(len(text) / LETTERS_PER_S))
 
-    async def _stream(self, action: JsonObject, following: JsonObject | None) -> None:
+    async def stream(
+        self, action: JsonObject, following: JsonObject | None = None, *, at_most_ns: int | None = None
+    ) -> None:
+        """
+        Fetch a file and let the caller hear it.
+
+        Raises:
+            CallOverError: the caller has hung up.
+        """
         url = url_of(action.get("streamUrl"))
         if url is None:
             self._find("a stream without an address in 'streamUrl', an array of one")
@@ -167,11 +180,19 @@ class Actions:
             except (ConnectError, AudioFileError) as error:
                 self._desk.teller.find("VS426", reason=str(error))
                 return
-            await self._play_often(action, following, file)
+            await self._play_often(action, following, file, at_most_ns=at_most_ns)
 
-    async def _play_often(self, action: JsonObject, following: JsonObject | None, opener: OpenSource) -> None:
+    async def _play_often(
+        self,
+        action: JsonObject,
+        following: JsonObject | None,
+        opener: OpenSource,
+        *,
+        at_most_ns: int | None = None,
+    ) -> None:
         """Play what a talk or stream has, as often and as loud as it says; a key ends it where it may."""
         line, keypad = self._desk.line, self._desk.keypad
+        until_ns = None if at_most_ns is None else line.position_ns + at_most_ns
         times = round(seconds_of(action, "loop", 1, 0, 1_000_000))
         gain = 10 ** (seconds_of(action, "level", 0, -1, 1) * DB_PER_LEVEL / 20)
         barge_in = action.get("bargeIn") is True and following is not None and following.get("action") == "input"
@@ -180,8 +201,11 @@ class Actions:
             played += 1
             before_ns = line.position_ns
             at_most_ns = keypad.next_in_ns if barge_in else None
+            if until_ns is not None:
+                at_most_ns = until_ns - before_ns
             source = await ready(opener(line.audio_format))
-            whole = await line.play(source, gain=gain, at_most_ns=at_most_ns)
+            with self._keys_taken(for_us=barge_in):
+                whole = await line.play(source, gain=gain, at_most_ns=at_most_ns)
             took_ns = line.position_ns - before_ns
             if barge_in:
                 keypad.listened(took_ns)
@@ -215,7 +239,7 @@ class Actions:
             await self._say_until(action)
         finally:
             desk.line.remove(recording)
-            await self._tell_recording(recording, where)
+            await self.tell_recording(recording, where)
 
     async def _say_until(self, action: JsonObject) -> None:
         """Let the caller speak until it is quiet, a key is pressed, or the time is up."""
@@ -228,7 +252,8 @@ class Actions:
         try:
             while desk.line.position_ns - start < timeout_ns:
                 frame = await next_frame(source, desk.line.audio_format.silence)
-                await desk.line.step(said=frame)
+                with self._keys_taken(for_us=bool(end_key)):
+                    await desk.line.step(said=frame)
                 if frame is not None and rms_dbfs(frame) > QUIET_DBFS:
                     silent_since = desk.line.position_ns
                 if end_key and self._pressed_meanwhile(end_key):
@@ -252,7 +277,17 @@ class Actions:
         )
         return key.digit
 
-    async def _tell_recording(self, recording: Recording, where: Destination | None) -> None:
+    @contextmanager
+    def _keys_taken(self, *, for_us: bool = True) -> Iterator[None]:
+        """An action waits for keys itself; nobody else presses them meanwhile."""
+        self._desk.keypad.taken = for_us
+        try:
+            yield
+        finally:
+            self._desk.keypad.taken = False
+
+    async def tell_recording(self, recording: Recording, where: Destination | None) -> None:
+        """Complete a recording and post its webhook."""
         fields = await recording.finish()
         if fields is not None:
             poster = self._desk.poster
@@ -260,17 +295,34 @@ class Actions:
 
     async def _input(self, action: JsonObject) -> bytes:
         desk = self._desk
-        if action.get("mode") == "asynchronous":
-            desk.teller.note("the asynchronous input is only a stub: no key is told")
-            return b""
         kinds = action.get("type", ["dtmf"])
         kinds = [kinds] if isinstance(kinds, str) else kinds
         if not isinstance(kinds, list) or not {"dtmf", "speech"} & set(filter(_is_text, kinds)):
             self._find("an input whose 'type' is neither dtmf nor speech")
             return b""
+        if action.get("mode") == "asynchronous":
+            if "dtmf" in kinds:
+                self._listen(destination_of(action))
+            else:
+                self._find("an asynchronous input whose 'type' isn't dtmf")
+            return b""
         inputs = await self._collect(action, kinds)
         body = desk.phone.input_event(timestamp=desk.poster.timestamp(), **inputs)
         return await desk.poster.ask(body, destination_of(action))
+
+    def _listen(self, where: Destination | None) -> None:
+        """Tell each key by itself from now on; the call goes on at once."""
+        desk = self._desk
+        if self._listener is None:
+            self._listener = KeyListener(desk.keypad, desk.poster, press=self._press, body=self._key_event)
+            desk.teller.add(self._listener.observe)
+            desk.line.each_step = self._listener.step
+        self._listener.where = where
+        desk.teller.note("each key is told by itself from here on")
+
+    def _key_event(self, digit: str) -> JsonObject:
+        inputs = {"dtmf": {"digits": digit, "timed_out": False}}
+        return self._desk.phone.input_event(timestamp=self._desk.poster.timestamp(), **inputs)
 
     async def _collect(self, action: JsonObject, kinds: Iterable[object]) -> dict[str, JsonObject]:
         desk = self._desk
@@ -282,7 +334,8 @@ class Actions:
         comes = desk.keypad.next_in_ns is not None and desk.keypad.next_in_ns <= timeout_ns
         inputs: dict[str, JsonObject] = {}
         if "dtmf" in kinds and (comes or not speaks):
-            inputs["dtmf"] = await self._collect_keys(dtmf, timeout_ns)
+            with self._keys_taken():
+                inputs["dtmf"] = await self._collect_keys(dtmf, timeout_ns)
             if "speech" in kinds:
                 inputs["speech"] = {"results": []}
         elif "speech" in kinds:
@@ -331,14 +384,6 @@ class Actions:
         poster = self._desk.poster
         body = self._desk.phone.conversation_event(timestamp=poster.timestamp(), payload=payload)
         return await poster.ask(body, where)
-
-    async def _transfer(self, action: JsonObject) -> None:
-        self._desk.teller.note("the transfer is only a stub: it is told, and the call goes on")
-        target = action.get("conversationId")
-        name = target[:80] if isinstance(target, str) and target else f"CON-{uuid.uuid4()}"
-        poster = self._desk.poster
-        body = self._desk.phone.transfer_event(name, timestamp=poster.timestamp())
-        await poster.tell(body, destination_of(action))
 
     def _find(self, what: str) -> None:
         self._desk.teller.find("VS402", reason=f"has {what}")

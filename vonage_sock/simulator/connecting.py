@@ -22,13 +22,14 @@ from vonage_sock.protocol.ncco import WebsocketEndpoint, websocket_endpoint
 from vonage_sock.protocol.webhooks import Leg, completed_fields
 from vonage_sock.simulator.actions import Desk, destination_of, seconds_of
 from vonage_sock.simulator.leg import HeardSink, LegPlan
-from vonage_sock.simulator.line import CallOverError, next_frame
+from vonage_sock.simulator.line import HUNG_UP, CallOverError, next_frame
 from vonage_sock.simulator.posting import Destination
 from vonage_sock.simulator.socket import OPEN_WAIT_S
 
 JsonObject = dict[str, Any]
 
 MAX_OPEN_S: Final = 60.0
+SHOWN_LETTERS: Final = 80
 ENDPOINTS: Final = ("phone", "sip", "app", "vbc")
 
 OUTCOMES: Final[dict[str, JsonObject]] = {
@@ -94,6 +95,7 @@ class Connector:
         self._plan = plan
         self._outcomes = list(outcomes) or ["answered"]
         self.reports: list[JsonObject] = []
+        self.called: list[str] = []
         self.refused: ConnectError | None = None
 
     async def connect(self, action: JsonObject) -> bytes:
@@ -170,7 +172,7 @@ class Connector:
         )
         await self._post(leg, "completed", where, **fields)
         if result.caller_left:
-            raise CallOverError
+            raise CallOverError(HUNG_UP)
         return answer
 
     async def _not_opened(
@@ -205,6 +207,7 @@ class Connector:
         synchronous = action.get("eventType") == "synchronous"
         outcome = self._outcomes[0] if len(self._outcomes) == 1 else self._outcomes.pop(0)
         desk.teller.note(f"{kind} {leg.to} is called: {outcome}")
+        self.called.append(f"{kind} {leg.to[:SHOWN_LETTERS]}: {outcome}")
         await self._post(leg, "started", where)
         await self._post(leg, "ringing", where)
         if outcome != "answered":

@@ -18,6 +18,8 @@ class Keypad:
     """The script of a call, used up as the call goes on."""
 
     def __init__(self, presses: Iterable[KeyPress]) -> None:
+        self.taken = False
+        """Somebody waits for the keys, and presses them when they are due."""
         self._gaps: deque[tuple[int, KeyPress]] = deque()
         before_ns = 0
         for press in presses:

@@ -21,6 +21,9 @@ from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.media.decode import FrameSource, to_pcm16
 from vonage_sock.simulator.leg import MAX_LENGTH_NS, HeardSink
 
+HUNG_UP: Final = "the caller hung up"
+TIME_OVER: Final = "the call's time was over"
+
 AHEAD_NS: Final = 100 * MS
 FAST_FRAMES: Final = 50
 
@@ -29,7 +32,7 @@ Pause = Callable[[float], Awaitable[object]]
 
 
 class CallOverError(Exception):
-    """The caller has put the receiver down."""
+    """The caller has put the receiver down; says why."""
 
 
 @runtime_checkable
@@ -54,6 +57,8 @@ class Line:
         limit_ns: when the caller hangs up; Vonage's two hours when None.
         sink: takes every step, until ``close``.
         hung_up: whether the caller wants no more.
+
+    ``each_step`` is called after every step.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Line:
         self._sinks: list[HeardSink] = [] if sink is None else [sink]
         self._started_at = clock.now()
         self._steps = 0
+        self.each_step: Callable[[], object] = bool
 
     @property
     def heard_by_somebody(self) -> bool:
@@ -101,6 +107,7 @@ class Line:
         self._steps += 1
         for sink in self._sinks:
             sink.write(said, heard)
+        self.each_step()
 
     def catch_up(self) -> None:
         """Write silence for the time that passed in silence, such as that of a webhook."""
@@ -117,8 +124,10 @@ class Line:
         Raises:
             CallOverError: the caller has hung up.
         """
-        if self._hung_up() or self.position_ns >= self._limit_ns:
-            raise CallOverError
+        if self._hung_up():
+            raise CallOverError(HUNG_UP)
+        if self.position_ns >= self._limit_ns:
+            raise CallOverError(TIME_OVER)
 
     async def step(self, *, heard: bytes | None = None, said: bytes | None = None) -> None:
         """

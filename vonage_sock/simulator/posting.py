@@ -10,13 +10,14 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from vonage_sock.call.events import EventPosted
 from vonage_sock.clock import iso_utc
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.webhooks import FALLBACK_STATUSES, event_kind, fallback_request
 from vonage_sock.simulator.telling import CALL_ID, Teller
-from vonage_sock.simulator.web import TRIES, LateAnswerError, Webhooks
+from vonage_sock.simulator.web import TRIES, LateAnswerError, Webhooks, is_unreachable
 
 MAX_LATE: Final = 2
 """After so many answers that came too late a URL isn't asked any more: a call must not take minutes to end."""
@@ -69,10 +70,28 @@ class Poster:
         self._shuffle = shuffle
         self._held: list[tuple[Destination, JsonObject]] = []
         self._late: Counter[str] = Counter()
+        self._doubted_host: str | None = None
+        self._doubts: list[tuple[str, str]] = []
 
     def timestamp(self) -> str:
         """Now, as events say it."""
         return iso_utc(self._teller.clock.wall_ns())
+
+    def doubt(self, url: str) -> None:
+        """Until ``settle``, keep to yourself that nobody can be connected to at this URL's host."""
+        self._doubted_host = urlsplit(url).netloc
+
+    def settle(self, *, told: bool) -> None:
+        """
+        Say now what was kept back.
+
+        Args:
+            told: it is said elsewhere; once is enough.
+        """
+        self._doubted_host = None
+        doubts, self._doubts = self._doubts, []
+        for event, reason in [] if told else doubts:
+            self._teller.find("VS408", event=event, reason=reason)
 
     async def tell(self, body: JsonObject, to: Destination | None = None) -> None:
         """Post an event whose answer doesn't matter."""
@@ -120,7 +139,10 @@ class Poster:
             answer = await self._web.post_event(where.url, body, method=where.method, tries=tries)
         except ConnectError as error:
             self._late[where.url] += isinstance(error, LateAnswerError)
-            self._teller.find("VS408", event=kind, reason=str(error))
+            if is_unreachable(error) and urlsplit(where.url).netloc == self._doubted_host:
+                self._doubts.append((kind, str(error)))
+            else:
+                self._teller.find("VS408", event=kind, reason=str(error))
             return None
         self._teller.tell(
             EventPosted(

@@ -3,6 +3,7 @@ What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
 ``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
+Where no socket was opened ``no_socket`` says why in place of the leg's figures.
 Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, in the whole
 call or in what was measured, and everything else has to be read beside it. ``simulator.turns`` says what ``turns``,
 ``barge_in`` and ``clear_stops`` are.
@@ -19,7 +20,7 @@ JsonObject = dict[str, Any]
 def summary_lines(report: JsonObject) -> list[str]:
     """The report in a few lines for a person; they hold text from the other side, as it came."""
     if "frames_sent" not in report:
-        return ["no socket was opened"]
+        return [": ".join(filter(None, ("no socket was opened", report.get("no_socket"))))]
     lines = [_frames(report), _audio(report), *_conversation(report), _trouble(report)]
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")

@@ -20,7 +20,11 @@ class Teller:
         self.findings = Findings(CALL_ID)
         self.clock = clock
         self.ended: Ended | None = None
-        self._observers = observers
+        self._observers = list(observers)
+
+    def add(self, observer: Observer) -> None:
+        """Tell this one too from now on."""
+        self._observers.append(observer)
 
     def tell(self, event: Event) -> None:
         """Give an event to the observers."""

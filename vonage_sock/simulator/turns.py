@@ -15,6 +15,7 @@ what a server has stopped sending may be heard for a minute. A definition that c
 - A **turn** goes from the last loud frame of what the caller said to the first of what the server says next. The caller's
   sentence is over after 600 ms of quiet, so that an answer into a shorter pause is no turn. Nor is one counted of a server
   that was being heard when the caller stopped, as an echo is, unless it has given way to that very sentence and spoke again.
+  An **echo** that comes late falls into the caller's pauses; what speaks over the caller and says its words takes no turns.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ GIVE_WAY_WITHIN_NS: Final = 5 * SECOND
 HEARD_ON_NS: Final = SECOND
 """What was heard on for less before the call ended says nothing about whether it would have stopped."""
 
+OVER_THE_CALLER: Final = 0.1
 BATCH_STEPS: Final = 50
 MAX_LISTED: Final = 50
 MAX_WAITING: Final = 1000
@@ -70,6 +72,8 @@ class TurnMeter:
         self._broke_in = False
         self._late_since_said_ns = 0
         self._answer: _Span | None = None
+        self._heard_steps = 0
+        self._heard_over_steps = 0
 
     def step(self, said: bytes | None, heard: bytes | None, late_ns: int) -> None:
         """
@@ -114,11 +118,14 @@ class TurnMeter:
         """
         self._work_off()
         stops, each, unstopped = (_Measured(), [], 0) if echo else (self._stops, self._stopped, self._unstopped)
+        # A parrot says the caller's words too, but waits for its turn.
+        talks_over = echo and self._heard_over_steps > OVER_THE_CALLER * self._heard_steps
+        turns = _Measured() if talks_over else self._turns
         return {
             "turns": {
-                "count": self._turns.spread.count,
-                "latency_ms": self._turns.report(),
-                "own_lateness_ms": self._turns.late_ms,
+                "count": turns.spread.count,
+                "latency_ms": turns.report(),
+                "own_lateness_ms": turns.late_ms,
             },
             "barge_in": {
                 "count": stops.spread.count + unstopped,
@@ -138,6 +145,9 @@ class TurnMeter:
 
     def _work_off(self) -> None:
         said, heard = self._levels(self._said), self._levels(self._heard)
+        sounds = 2 * len(said) - said.count(None) - heard.count(None)
+        if not sounds and not self._marks and self._nobody_speaks:
+            self._pass_over()
         marks = deque(self._marks)
         for at, late_ns in enumerate(self._late_ns):
             while marks and marks[0][0] <= at:
@@ -145,6 +155,18 @@ class TurnMeter:
             self._take(said[at], heard[at], late_ns, nothing_left=self._heard[at] is None)
         self._marks = [(0, item) for _, item in marks]
         self._said, self._heard, self._late_ns = [], [], []
+
+    @property
+    def _nobody_speaks(self) -> bool:
+        return not self._caller.speaking and not self._server.speaking
+
+    def _pass_over(self) -> None:
+        """Steps without a sound from either side."""
+        self._steps_done += len(self._late_ns)
+        self._late_since_said_ns = max(self._late_since_said_ns, *self._late_ns, 0)
+        self._caller.rest()
+        self._server.rest()
+        self._late_ns = []
 
     def _levels(self, frames: list[bytes | None]) -> list[float | None]:
         silence = self._silence
@@ -160,6 +182,9 @@ class TurnMeter:
         for item in self._open:
             item.late_ns = max(item.late_ns, late_ns)
         self._late_since_said_ns = max(self._late_since_said_ns, late_ns)
+        if self._server.silent_from > step:
+            self._heard_steps += 1
+            self._heard_over_steps += self._caller.silent_from > step
         if server is Cut.BEGIN:
             self._spoke()
         elif server is Cut.END:
@@ -308,6 +333,10 @@ class _Voice:
         self.speaking = False
         self._loud_run = 0
         return Cut.END
+
+    def rest(self) -> None:
+        """Some steps without a sound, after which nobody was speaking."""
+        self._loud_run = 0
 
     def _between(self, step: int, *, loud: bool) -> Cut:
         self._loud_run = self._loud_run + 1 if loud else 0

@@ -36,17 +36,20 @@ from vonage_sock.simulator.actions import Actions, Desk, Speak, espeak
 from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, LegResult, RunLeg
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.leg import HeardSink, LegPlan, VonageLeg
-from vonage_sock.simulator.line import CallOverError, CallSink, Line, Pause
+from vonage_sock.simulator.line import HUNG_UP, CallOverError, CallSink, Line, Pause
+from vonage_sock.simulator.meetings import MEETINGS, Meetings
 from vonage_sock.simulator.posting import Destination, Fallback, Poster
 from vonage_sock.simulator.recording import Recordings
 from vonage_sock.simulator.socket import OPEN_WAIT_S, open_socket
 from vonage_sock.simulator.telling import CALL_ID, Teller
-from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Answer, Webhooks
+from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Answer, Webhooks, is_unreachable
 from vonage_sock.transport import Driver
 
 SLOW_ANSWER_MS: Final = 1000
 MAX_ACTIONS: Final = 100
 MAX_NCCOS: Final = 20
+MAX_TOLD: Final = 5
+NO_WEBSOCKET: Final = "the NCCO led to no websocket"
 GOODBYE_S: Final = 2.0
 """How long the last events of a call may take that was hung up before its end."""
 
@@ -198,7 +201,7 @@ class VonageCall:
             if not self._hung_up:
                 self._connecting.cancel()
                 raise
-            report = {}
+            report = {"no_socket": HUNG_UP}
         return {"target": order.target, **report, "findings": self._own_findings() + report.get("findings", [])}
 
     async def _make(self) -> JsonObject:
@@ -312,22 +315,26 @@ class AnsweredCall:
 
     async def run(self) -> JsonObject:
         """
-        The whole call; the websocket leg's report, empty when no socket was opened.
+        The whole call; the websocket leg's report, or why no socket was opened.
 
         Raises:
             ConnectError: the answer URL or the NCCO's only socket can't be reached.
         """
+        self._poster.doubt(self._order.target)
         try:
             await self._post("started")
             await self._post("ringing")
             ncco = await self._fetch_ncco()
-        except ConnectError:
+        except ConnectError as error:
             await self._post("failed", **OUTCOMES["failed"])
             await self._poster.flush()
+            self._poster.settle(told=is_unreachable(error))
             raise
         except asyncio.CancelledError:
+            self._poster.settle(told=False)
             await self._say_goodbye("cancelled")
-            return {}
+            return {"no_socket": HUNG_UP}
+        self._poster.settle(told=False)
         await self._post("answered")
         with self._open_line(ncco) as line:
             return await self._go_through(ncco, line)
@@ -349,13 +356,14 @@ class AnsweredCall:
         actions = Actions(desk)
         connector = Connector(desk, self._run_leg, plan=order.plan, outcomes=order.connect_outcomes)
         start_time = self._poster.timestamp()
-        by, cancelled = "platform", False
+        by, cancelled, why = "platform", False, NO_WEBSOCKET
         try:
-            await self._perform(ncco, line, actions, connector)
-        except CallOverError:
-            by = "user"
+            await self._perform(ncco, line, actions, connector, Meetings(desk, actions))
+        except CallOverError as over:
+            by, why = "user", str(over)
         except asyncio.CancelledError:
-            by, cancelled = "user", True
+            by, cancelled, why = "user", True, HUNG_UP
+        self._phone = desk.phone
         line.catch_up()
         fields = completed_fields(
             start_time=start_time,
@@ -370,22 +378,24 @@ class AnsweredCall:
             await self._post("completed", **fields)
             await self._poster.flush()
         whole = bool(ncco) and by == "platform"
-        return self._summary(connector, whole=whole)
+        return self._summary(connector, whole=whole, why=why if ncco else "the NCCO can't be carried out")
 
-    def _summary(self, connector: Connector, *, whole: bool) -> JsonObject:
+    def _summary(self, connector: Connector, *, whole: bool, why: str) -> JsonObject:
         if not connector.reports:
             if connector.refused is not None:
                 raise connector.refused
             if whole:
                 self._teller.find("VS409")
-            return {}
+            return {"no_socket": "; ".join([*connector.called[:MAX_TOLD], why])}
         if connector.refused is not None:
             self._teller.find("VS425", reason=str(connector.refused))
         last = connector.reports[-1]
         findings = [finding for report in connector.reports for finding in report["findings"]]
         return {**last, "legs": len(connector.reports), "findings": findings}
 
-    async def _perform(self, ncco: Ncco, line: Line, actions: Actions, connector: Connector) -> None:
+    async def _perform(
+        self, ncco: Ncco, line: Line, actions: Actions, connector: Connector, meetings: Meetings
+    ) -> None:
         """One action after the other, and in their place those of an NCCO that an event is answered with."""
         left = deque(enumerate(ncco, 1))
         while left:
@@ -394,6 +404,9 @@ class AnsweredCall:
             number, action = left.popleft()
             if action["action"] == "connect":
                 answer = await connector.connect(action)
+            elif action["action"] in MEETINGS:
+                await meetings.enter(action, left=len(left))
+                continue
             else:
                 answer = await actions.carry_out(number, action, left[0][1] if left else None)
             if not answer.strip():

@@ -182,6 +182,11 @@ class Webhooks:
             raise ConnectError(f"{url!r} isn't a web address that can be asked") from error
 
 
+def is_unreachable(error: ConnectError) -> bool:
+    """Nobody could be connected to there, by whatever path of the address."""
+    return isinstance(error.__cause__, aiohttp.ClientConnectorError)
+
+
 def _unreachable(error: aiohttp.ClientConnectorError) -> type[ConnectError]:
     # A certificate doesn't get better by asking again, and Vonage doesn't.
     tls = isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError)
