@@ -21,9 +21,7 @@ from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol import webhooks
 from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.simulator.scenario.reading import read
-from vonage_sock.simulator.scenario.rehearsal import at_once
-from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, VonageCaller, run_scenario
+from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, VonageCaller
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -73,15 +71,15 @@ async def test_the_test_of_the_readme_passes(vonage_call: VonageCaller, vonage_s
         await example("tests").test_the_parrot_hangs_up(vonage_call, vonage_server)
 
 
-def test_the_scenario_of_the_readme_passes() -> None:
-    """Against a server that plays and gives way to a key, under the manual clock."""
+def test_the_scenario_of_the_readme_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a server that plays and gives way to a key, under the manual clock, in the example's own test."""
     text = re.search(r"<!-- example scenario -->\n```yaml\n(.*?)```", README, re.DOTALL)
     assert text is not None
-    server = vonage_sock.Play([at_once(AudioFile.shipped_clip())], loop=0, barge_in=True)
-    report = run_scenario(read(text[1].encode(), Path("barge-in.yaml")), server)
+    monkeypatch.chdir(tmp_path)
+    Path("barge-in.yaml").write_text(text[1])
+    soundfile.write("welcome.wav", np.sin(np.arange(5 * 16000) / 8) / 4, 16000)
 
-    assert report.passed, report.failures
-    assert ["key"] == [barge_in.by for barge_in in report.barge_ins]
+    example("rehearsal").test_a_key_cuts_the_greeting_off()
 
 
 @pytest.mark.parametrize("kind", [CallReport, EchoDelay, Found])

@@ -19,6 +19,7 @@ TESTED_TOGETHER = {
     "audio/source": "tests/test_testing.py",
     "simulator/script": "tests/simulator/scenario/test_conductor.py",
     "simulator/scenario/model": "tests/simulator/scenario/test_reading.py",
+    "simulator/scenario/preparing": "tests/test_testing.py",
 }
 """Modules whose tests stand elsewhere, because they only make sense together."""
 

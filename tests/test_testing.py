@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,16 @@ from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.server.facade import AsyncCall
 from vonage_sock.server.library import Server
 from vonage_sock.simulator.leg import LegPlan, VonageLeg
-from vonage_sock.testing import CallReport, Found, PcmSource, ServerMaker, Transcript, VonageCaller, run_call
+from vonage_sock.testing import (
+    CallReport,
+    Found,
+    PcmSource,
+    ServerMaker,
+    Transcript,
+    VonageCaller,
+    run_call,
+    run_scenario,
+)
 
 RATE_8K = AudioFormat(8000)
 FRAME = bytes(range(160)) * 2
@@ -268,3 +278,49 @@ def test_reports_compare_by_identity_and_show_themselves_in_a_line() -> None:
 
     assert "<CallReport 'ws://x': 0 frames sent, 0 received, closed by server (1000), findings: none>" == repr(report)
     assert report != CallReport(target="ws://x")
+
+
+async def test_a_call_does_what_a_scenario_says(vonage_server: ServerMaker, tmp_path: Path) -> None:
+    """The report says whether it passed, and what of it didn't."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "caller: {rate: 8000}\nsteps: [{play: {audio: noise, for: 200ms}}, {wait_for: audio}, hang_up]\n"
+        "expect: [close_code: 1000, close_code: 4000]"
+    )
+    server = await vonage_server(behaviours=lambda: [Echo()])
+    report = await VonageCaller()(server.addresses.socket_url, scenario=path)
+
+    assert (False, 8000) == (report.passed, report.rate_hz)
+    assert [True, False] == [item.passed for item in report.expectations]
+    assert ["close_code: 4000: wanted close code 4000; found 1000"] == report.failures
+    assert ["done"] * 3 == [step["state"] for step in report.steps]
+    assert any(report.heard_pcm)
+    assert repr(report).endswith(f"{report.failures[0]}>")
+    assert "step 3: hang_up" in report.ladder()
+
+
+async def test_a_scenario_and_other_words_of_the_caller_contradict_each_other(tmp_path: Path) -> None:
+    """And a server that isn't there is an error, as without one."""
+    path = tmp_path / "s.yaml"
+    path.write_text("steps: [hang_up]")
+
+    with pytest.raises(UsageError, match="leave say, audio, pcm, press and duration_s out"):
+        await VonageCaller()("ws://127.0.0.1:1/", scenario=path, press="1")
+    with pytest.raises(ConnectError):
+        await VonageCaller()("ws://127.0.0.1:1/", scenario=path)
+
+
+def test_a_scenario_is_run_against_behaviours_in_no_time(tmp_path: Path) -> None:
+    """A report as from a call, the same in each run; webhooks are no part of it."""
+    path = tmp_path / "s.yaml"
+    path.write_text("steps: [{play: clip}, {press: '1'}]\nexpect: [echo_delay_p99: 302ms, heard_at_least: 5s]")
+    reports = [run_scenario(path, Echo(delay_ms=300), rate_hz=8000, headers={"a": 1}) for _ in range(2)]
+
+    assert [True, True] == [report.passed for report in reports]
+    assert reports[0].figures == reports[1].figures
+    assert reports[0].heard_pcm == reports[1].heard_pcm
+    assert (8000, "1") == (reports[0].rate_hz, reports[0].dtmf_sent)
+
+    path.write_text("expect: [event_posted: answered]")
+    with pytest.raises(UsageError, match="needs webhooks"):
+        run_scenario(str(path), Echo())

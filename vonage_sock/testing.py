@@ -436,15 +436,15 @@ class VonageCaller:
         )
         sink = HeardPcm()
         try:
-            if scenario is None:
-                await _call(report, call_order, sink)
-            else:
-                if press or any(given is not None for given in (say, audio, pcm, duration_s)):
+            if scenario is not None:
+                if press or any(said is not None for said in (say, audio, pcm, duration_s)):
                     raise UsageError(
-                        "what the caller does is in the scenario; leave say, audio, pcm, press and duration_s out"
+                        "the scenario says what the caller does; leave say, audio, pcm, press and duration_s out"
                     )
                 given = {*order, *(() if rate_hz is None else ("rate",))}
                 await _call_with_scenario(report, scenario, call_order, given, sink)
+                return report
+            await _call(report, call_order, sink)
         finally:
             report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
         return report
@@ -466,18 +466,13 @@ async def _call(report: CallReport, order: CallOrder, sink: HeardPcm) -> None:
 async def _call_with_scenario(
     report: CallReport, scenario: str | Path | Scenario, order: CallOrder, given: Collection[str], sink: HeardPcm
 ) -> None:
-    from vonage_sock.simulator.scenario.running import ScenarioRun, check_webhooks, rates_for, with_settings  # noqa: PLC0415
-    from vonage_sock.simulator.scenario.voices import load_voices  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.preparing import prepare_run  # noqa: PLC0415  (see the rule above)
 
-    loaded = _scenario(scenario)
-    order = with_settings(order, loaded, given=given)
-    check_webhooks(loaded, order.target)
-    rates_hz = rates_for(order.target, order.plan.audio_format.rate_hz)
-    voices = await asyncio.to_thread(load_voices, loaded, rates_hz)
-    outcome = await ScenarioRun(loaded, order, voices, observers=[report.events.append], heard=sink).run()
+    run = await prepare_run(scenario, order, given=given, observers=[report.events.append], heard=sink)
+    outcome = await run.run()
+    _judge(report, outcome)
     if outcome.error is not None:
         raise outcome.error
-    _judge(report, outcome)
 
 
 def run_scenario(
@@ -493,47 +488,45 @@ def run_scenario(
 
     Args:
         scenario: a file, or what ``vonage_sock.simulator.scenario.reading.read`` gives.
-        behaviours: what the server does in this call.
+        behaviours: what the server does in this call; files that they play are best given through ``at_once``, since a
+            decoder takes its own time.
         rate_hz: the scenario's, or 16,000, when None.
 
     Raises:
         UsageError: the scenario can't be used; one that needs webhooks can't.
         AudioFileError: a file that it plays can't be played.
     """
-    from vonage_sock.simulator.scenario.rehearsal import PREFIX, STAND_IN, Rehearsal  # noqa: PLC0415
-    from vonage_sock.simulator.scenario.running import check_webhooks, nothing_to_say, with_settings  # noqa: PLC0415
-    from vonage_sock.simulator.scenario.voices import load_voices  # noqa: PLC0415
-    from vonage_sock.simulator.vonage import CallOrder  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.preparing import prepare_rehearsal  # noqa: PLC0415
 
-    loaded = _scenario(scenario)
-    target = f"{PREFIX}{'+'.join(type(behaviour).__name__ for behaviour in behaviours).lower()}"
-    check_webhooks(loaded, target)
     plan = _plan("", None, rate_hz or DEFAULT_RATE_HZ, headers or {}, platform, strict=strict)
-    given = () if rate_hz is None else ("rate",)
-    order = CallOrder(target=STAND_IN, audio=nothing_to_say, plan=plan)
-    plan = with_settings(order, loaded, given=given).plan
-    voices = load_voices(loaded, (plan.audio_format.rate_hz,))
     sink = HeardPcm()
-    both = Rehearsal(loaded, voices, behaviours, plan, target=target, heard=sink)
+    both = prepare_rehearsal(scenario, behaviours, plan, given=() if rate_hz is None else ("rate",), heard=sink)
     transcript = run_call(both.leg, both.session, clock=both.clock, keep_messages=False)
     outcome = both.outcome(transcript.platform_events)
-    report = CallReport(target=target, events=list(outcome.events))
+    report = CallReport(target=both.target, events=list(outcome.events))
     _judge(report, outcome)
     report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
     return report
 
 
-def _scenario(scenario: str | Path | Scenario) -> Scenario:
-    from vonage_sock.simulator.scenario.reading import load  # noqa: PLC0415
+def at_once(audio: str | Path | OpenSource) -> OpenSource:
+    """
+    Audio for behaviours under a manual clock: decoded whole, and not by a decoder that takes its own time.
 
-    return load(Path(scenario)) if isinstance(scenario, str | Path) else scenario
+    Raises:
+        AudioFileError: the file can't be played.
+    """
+    from vonage_sock.media.decode import AudioFile  # noqa: PLC0415
+    from vonage_sock.simulator.scenario.rehearsal import at_once as decoded  # noqa: PLC0415
+
+    return decoded(AudioFile(Path(audio)) if isinstance(audio, str | Path) else audio)
 
 
 def _judge(report: CallReport, outcome: Outcome) -> None:
     _fill_in(report, outcome.report)
     report.passed = outcome.passed
     report.expectations = list(outcome.judgements)
-    report.steps = outcome.report["steps"]
+    report.steps = outcome.report.get("steps", [])
     report.failures = outcome.failures
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vonage_sock.audio.level import FLOOR_DBFS, SILENCE, dbfs, level_of, rms_dbfs
+from vonage_sock.audio.level import FLOOR_DBFS, SILENCE, dbfs, level_of, rms_dbfs, rms_of_each
 
 
 def pcm(*samples: int) -> bytes:
@@ -44,6 +44,19 @@ def test_both_ways_of_measuring_agree() -> None:
     frame = sine(1234)
 
     assert pytest.approx(level_of([frame]).rms_dbfs, abs=0.001) == rms_dbfs(frame)
+
+
+def test_many_frames_at_once_have_the_level_that_each_has_by_itself() -> None:
+    """In their order; the loudest and the most silent too."""
+    frames = [sine(1234), bytes(640), sine(20000), pcm(*[-32768] * 320), pcm(*[1] * 320)]
+
+    assert pytest.approx([rms_dbfs(frame) for frame in frames], abs=0.001) == rms_of_each(frames)
+
+
+@pytest.mark.parametrize("frames", [[], [b""], [b"", b""]], ids=["none", "empty", "two empty"])
+def test_frames_of_nothing_are_at_the_floor(frames: list[bytes]) -> None:
+    """As many levels as there are frames."""
+    assert [FLOOR_DBFS] * len(frames) == rms_of_each(frames)
 
 
 def test_loud_frames_do_not_overflow() -> None:

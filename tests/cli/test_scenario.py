@@ -12,7 +12,7 @@ import websockets
 from click.testing import CliRunner, Result
 from junitparser import JUnitXml
 
-from tests.cli.conftest import Vsock
+from tests.cli.conftest import Vsock, pcm_of
 from vonage_sock.cli import cli
 from vonage_sock.simulator.scenario.schema import schema_text
 
@@ -124,6 +124,27 @@ async def test_a_server_that_isn_t_there_is_told_by_its_own_code(vsock: Vsock, t
     assert "Error: can't reach ws://127.0.0.1:1/" in errors
     assert 1 == JUnitXml.fromfile(str(tmp_path / "r.xml")).errors
     assert "Traceback" not in output
+
+
+async def test_each_run_is_saved_and_one_that_can_t_be_is_told_by_its_own_code(vsock: Vsock, tmp_path: Path) -> None:
+    """4, before what was expected; nothing that was saved is replaced."""
+    write(tmp_path / "a.yaml", "steps: [{play: {audio: noise, for: 200ms}}, hang_up]\nexpect: [close_code: 4000]")
+    (tmp_path / "full.wav").symlink_to("/dev/full")
+
+    async def echo(socket: websockets.ServerConnection) -> None:
+        async for message in socket:
+            if isinstance(message, bytes):
+                await socket.send(message)
+
+    async with websockets.serve(echo, "127.0.0.1", 0) as server:
+        call = ("call", f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", "--scenario", "a.yaml", "-q")
+        saved = await (await vsock(*call, "--repeat", 2, "--save", "heard.wav")).end()
+        lost = await (await vsock(*call, "--save", "full.wav", "--overwrite")).end()
+
+    assert (8, 4) == (saved[0], lost[0])
+    assert "what was heard or recorded couldn't be saved" in lost[1]
+    assert 0 < len(pcm_of(tmp_path / "heard.wav"))
+    assert 0 < len(pcm_of(tmp_path / "heard-2.wav"))
 
 
 async def test_ctrl_c_ends_all_calls_and_makes_no_more(vsock: Vsock, tmp_path: Path) -> None:

@@ -358,3 +358,12 @@ ACTION = st.sampled_from(["connect", "talk", "input", "transfer", "pay", "x"])
 def test_any_ncco_raises_nothing(ncco: list[Any]) -> None:
     """Whatever JSON stands where."""
     assert set(codes(*ncco)) <= CATALOGUE.keys()
+
+
+def test_a_transfer_may_name_its_conversation_in_either_way() -> None:
+    """The reference's table has the one name and its example the other."""
+    names = ("conversationId", "conversation_id")
+
+    assert [["VS409"]] * 2 == [
+        [problem.code for problem in lint_ncco([{"action": "transfer", name: "CON-1"}])] for name in names
+    ]

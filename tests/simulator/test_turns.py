@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.clock import MS
@@ -23,14 +25,14 @@ def noise(dbfs: float) -> bytes:
 
 VOICE = noise(-20)
 HUM = noise(-58)
-LETTERS = {"x": VOICE, "h": HUM, "_": SILENCE, ".": None}
+LETTERS = {"x": VOICE, "f": b"\x00\x80" * 160, "h": HUM, "_": SILENCE, ".": None}
 
 
 class Call:
     """
     Tells a meter what was said and heard.
 
-    Each letter is 20 ms: ``x`` speech, ``h`` hum, ``_`` zeros, ``.`` nothing at all; ``x*50`` is a second of it.
+    Each letter is 20 ms: ``x`` speech, ``f`` full scale, ``h`` hum, ``_`` zeros, ``.`` nothing at all; ``x*50`` is a second.
     """
 
     def __init__(self) -> None:
@@ -288,6 +290,21 @@ def test_our_own_lateness_stands_beside_each_figure() -> None:
     assert (2.0, 3.0) == (report["barge_in"]["own_lateness_ms"], report["turns"]["own_lateness_ms"])
 
 
+def test_silence_is_passed_over_and_time_is_not() -> None:
+    """Minutes in which nobody speaks cost nothing, and what comes after them has its place."""
+    call = Call().goes("_*6000", "").goes("", "x*50").press().goes("", "x*10 .*20").goes("_*6000", "").press()
+    report = call.goes("", ".*50").ends()
+
+    assert [{"at_s": 120.98, "by": "key", "stopped_after_ms": 220.0}] == report["barge_in"]["each"]
+
+
+def test_full_scale_is_a_sound() -> None:
+    """Its level is 0 dBFS, which is not nothing."""
+    report = Call().goes("", "f*50").press().goes("", "f*10 .*20").ends()
+
+    assert [("key", 220.0)] == stops(report)
+
+
 def test_a_click_is_nothing() -> None:
     """Forty milliseconds are no speech, on either side."""
     report = Call().goes("x*50 _*50", ".*70 x*2 .*40 x*20").ends()
@@ -315,6 +332,36 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = call.goes("", "x*60").press().goes("", ".*40").ends()["barge_in"]["count"]
 
     assert waiting == 2
+
+
+@settings(deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.sampled_from("xfh_."),
+            st.sampled_from("xfh_."),
+            st.integers(1, 80),
+            st.sampled_from(["", "key", "clear"]),
+        ),
+        max_size=25,
+    )
+)
+def test_no_call_gives_nonsense(parts: list[tuple[str, str, int, str]]) -> None:
+    """Counts and lists agree, and no time is negative or longer than it may be."""
+    call = Call()
+    for said, heard, steps, then in parts:
+        call.goes(f"{said}*{steps}", f"{heard}*{steps}")
+        if then:
+            call.press() if then == "key" else call.clear()
+    report = call.ends()
+    barge_in = report["barge_in"]
+    times = [item["stopped_after_ms"] for item in barge_in["each"]]
+    clears = [item["stopped_after_ms"] for item in report["clear_stops"]]
+
+    assert (barge_in["count"], barge_in["unstopped"]) == (len(times), times.count(None))
+    assert all(0 < time <= 5000 for time in times if time is not None)
+    assert all(0 <= time <= 5000 for time in clears if time is not None)
+    assert (report["turns"]["latency_ms"] is None) == (report["turns"]["count"] == 0)
 
 
 def test_the_size_of_a_batch_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

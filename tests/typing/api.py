@@ -20,7 +20,16 @@ from vonage_sock import (
     Then,
     VonageCall,
 )
-from vonage_sock.testing import BargeIn, CallReport, EchoDelay, ServerMaker, TurnLatency, VonageCaller
+from vonage_sock.testing import (
+    BargeIn,
+    CallReport,
+    EchoDelay,
+    ServerMaker,
+    TurnLatency,
+    VonageCaller,
+    at_once,
+    run_scenario,
+)
 
 
 class Parrot(Behaviour):
@@ -72,3 +81,10 @@ async def test_bot(vonage_call: VonageCaller, vonage_server: ServerMaker) -> Non
     assert_type(report.turns, TurnLatency | None)
     assert_type(report.barge_ins, list[BargeIn])
     assert_type(report.codes, list[str])
+    assert_type(report.passed, bool | None)
+    assert_type(report.failures, list[str])
+
+
+def test_behaviour() -> None:
+    report = run_scenario("s.yaml", Play([at_once(AudioFile.shipped_clip())]), Echo(), rate_hz=8000)
+    assert_type(report, CallReport)

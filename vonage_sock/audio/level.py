@@ -12,6 +12,7 @@ import numpy as np
 FLOOR_DBFS: Final = -96.0
 FULL_SCALE: Final = 32768.0
 SAMPLE_BYTES: Final = 2
+SILENT_POWER: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ def rms_of_each(frames: Sequence[bytes]) -> list[float]:
     if not frames or len(frames[0]) < SAMPLE_BYTES:
         return [FLOOR_DBFS] * len(frames)
     samples = np.frombuffer(b"".join(frames), "<i2").reshape(len(frames), -1).astype(np.float32)
-    powers = np.einsum("ij,ij->i", samples, samples) / samples.shape[1]
-    return [dbfs(math.sqrt(power)) for power in powers.tolist()]
+    powers = np.einsum("ij,ij->i", samples, samples) / (samples.shape[1] * FULL_SCALE**2)
+    levels: list[float] = np.maximum(FLOOR_DBFS, 10 * np.log10(np.maximum(powers, SILENT_POWER))).tolist()
+    return levels
 
 
 def dbfs(amplitude: float) -> float:

@@ -19,7 +19,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from vonage_sock.call.events import CallReported, Event, Observer, ScenariosSummed
+from vonage_sock.call.events import CallReported, Event, Observer, RecordingFailed, ScenariosSummed
 from vonage_sock.cli.junit import Case, JunitFile
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -181,7 +181,8 @@ class ScenarioCaller:
             if ticker is not None:
                 ticker.cancel()
             await heard.stop(SAVE_WAIT_S)
-        return replace(outcome, exit_code=ExitCode.RECORDING) if heard.failures and not outcome.error else outcome
+        lost = heard.failures or any(isinstance(event, RecordingFailed) for event in outcome.events)
+        return replace(outcome, exit_code=ExitCode.RECORDING) if lost and outcome.error is None else outcome
 
     async def _rehearse(self, number: int, job: Job, run: int) -> Outcome:
         assert self._behaviours is not None  # noqa: S101  (what the caller has looked at)

@@ -60,7 +60,7 @@ def lint_ncco(value: object) -> list[Problem]:
         if name not in KNOWN_ACTIONS:
             problems.append(Problem("VS406", "NCCO", {"number": number, "action": name[:40]}))
         elif name in _ACTIONS:
-            problems += _fields(action, _ACTIONS[name], where)
+            problems += _fields(_as_known(action), _ACTIONS[name], where)
             problems += _exclusive(action, where)
         if name == "connect":
             problems += _endpoint(action, where)
@@ -237,6 +237,9 @@ _EXCLUSIVE: Final = {
     "transfer": (("canSpeak", "mute"),),
 }
 
+_ALIASES: Final = {"transfer": {"conversation_id": "conversationId"}}
+"""The reference's table has the one name and its example the other."""
+
 _WANTED: Final = {
     "text": "a text",
     "flag": "true or false",
@@ -251,6 +254,11 @@ _WANTED: Final = {
 _E164 = re.compile(r"\d{4,15}", re.ASCII)
 _NUMERIC = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{\w+\}", re.ASCII)
+
+
+def _as_known(action: JsonObject) -> JsonObject:
+    aliases = _ALIASES.get(action["action"], {})
+    return {aliases.get(name, name): value for name, value in action.items()}
 
 
 def _fields(value: JsonObject, known: Mapping[str, _Field], where: str, *, own: tuple[str, ...] = ()) -> list[Problem]:

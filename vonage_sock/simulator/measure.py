@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.clock import MS, US
 
 MAX_REMEMBERED_FRAMES: Final = 3000
@@ -85,6 +86,7 @@ class EchoMeter:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
+        self._silence = bytes(AudioFormat(rate_hz).frame_bytes)
         self._waiting: OrderedDict[bytes, int | None] = OrderedDict()
         self._delays = Spread()
         self._sounds_received = 0
@@ -109,7 +111,7 @@ class EchoMeter:
     def sent(self, frame: bytes, now: int) -> None:
         """A frame left."""
         self._said.add(frame, now)
-        if frame.count(0) == len(frame):
+        if frame == self._silence:
             return
         self._waiting[frame] = None if frame in self._waiting else now
         if len(self._waiting) > MAX_REMEMBERED_FRAMES:
@@ -118,7 +120,7 @@ class EchoMeter:
     def received(self, frame: bytes, now: int) -> None:
         """A frame came in."""
         self._heard.add(frame, now)
-        if frame.count(0) < len(frame):
+        if frame != self._silence:
             self._sounds_received += 1
         if self._waiting.get(frame) is not None and (sent_at := self._waiting.pop(frame)) is not None:
             self._delays.add(now - sent_at)

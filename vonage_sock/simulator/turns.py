@@ -145,6 +145,9 @@ class TurnMeter:
 
     def _work_off(self) -> None:
         said, heard = self._levels(self._said), self._levels(self._heard)
+        sounds = 2 * len(said) - said.count(None) - heard.count(None)
+        if not sounds and not self._marks and self._nobody_speaks:
+            self._pass_over()
         marks = deque(self._marks)
         for at, late_ns in enumerate(self._late_ns):
             while marks and marks[0][0] <= at:
@@ -152,6 +155,18 @@ class TurnMeter:
             self._take(said[at], heard[at], late_ns, nothing_left=self._heard[at] is None)
         self._marks = [(0, item) for _, item in marks]
         self._said, self._heard, self._late_ns = [], [], []
+
+    @property
+    def _nobody_speaks(self) -> bool:
+        return not self._caller.speaking and not self._server.speaking
+
+    def _pass_over(self) -> None:
+        """Steps without a sound from either side."""
+        self._steps_done += len(self._late_ns)
+        self._late_since_said_ns = max(self._late_since_said_ns, *self._late_ns, 0)
+        self._caller.rest()
+        self._server.rest()
+        self._late_ns = []
 
     def _levels(self, frames: list[bytes | None]) -> list[float | None]:
         silence = self._silence
@@ -318,6 +333,10 @@ class _Voice:
         self.speaking = False
         self._loud_run = 0
         return Cut.END
+
+    def rest(self) -> None:
+        """Some steps without a sound, after which nobody was speaking."""
+        self._loud_run = 0
 
     def _between(self, step: int, *, loud: bool) -> Cut:
         self._loud_run = self._loud_run + 1 if loud else 0

@@ -13,9 +13,10 @@ echo is over when the caller is.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.audio.level import rms_dbfs
@@ -40,7 +41,9 @@ SPURT_PAUSE_NS: Final = 200 * MS
 STAY_NS: Final = 1 * SECOND
 """How long the server has to be quiet after the last step until the caller hangs up."""
 
-MAX_KEPT: Final = 1000
+MAX_KEPT: Final = 20_000
+
+ItemT = TypeVar("ItemT")
 
 NOT_REACHED: Final = "not reached"
 BEGUN: Final = "begun"
@@ -287,9 +290,13 @@ class Conductor:
                 start = self._at
                 return _Waiting(lambda: self._is_quiet_for(span_ns, start), self._what_is_heard)
             case model.MessageCame(pattern):
-                return _Waiting(lambda: self._message_came(pattern), self._what_came)
+                fits = partial(fits_message, pattern)
+                return _Waiting(self._first_unused("message", self.messages, fits), self._what_came)
+            case model.WebhookPosted("answer"):
+                return _Waiting(lambda: bool(self.answers), self._what_was_posted)
             case model.WebhookPosted(status):
-                return _Waiting(lambda: self._webhook_came(status), self._what_was_posted)
+                came = self._first_unused("webhook", self.posted, lambda event: event.status == status)
+                return _Waiting(came, self._what_was_posted)
         return _Waiting(lambda: self._closes > 0, lambda: "the socket is still open")
 
     def _is_heard_for(self, span_ns: int) -> bool:
@@ -298,21 +305,20 @@ class Conductor:
     def _is_quiet_for(self, span_ns: int, start: int) -> bool:
         return not self._heard_now and self._at - max(start, self._quiet_at or start) >= span_ns
 
-    def _message_came(self, pattern: model.Pattern) -> bool:
-        return self._use("message", (fits_message(pattern, message) for message in self.messages))
+    def _first_unused(self, kind: str, items: Sequence[ItemT], fits: Callable[[ItemT], bool]) -> Callable[[], bool]:
+        """Whether one has come that fits and that no step has waited for yet; each is looked at once."""
+        unseen = 0
 
-    def _webhook_came(self, status: str) -> bool:
-        if status == "answer" and self.answers:
-            return True
-        return self._use("webhook", (event.status == status for event in self.posted))
+        def has_come() -> bool:
+            nonlocal unseen
+            while unseen < len(items):
+                number, unseen = unseen, unseen + 1
+                if (kind, number) not in self._used and fits(items[number]):
+                    self._used.add((kind, number))
+                    return True
+            return False
 
-    def _use(self, kind: str, fits: Iterator[bool]) -> bool:
-        """The first that fits and no step has waited for yet."""
-        for number, fit in enumerate(fits):
-            if fit and (kind, number) not in self._used:
-                self._used.add((kind, number))
-                return True
-        return False
+        return has_come
 
     def _what_is_heard(self) -> str:
         if self._heard_now:

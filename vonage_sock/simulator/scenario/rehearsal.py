@@ -94,7 +94,7 @@ class Rehearsal:
         heard: HeardSink | None = None,
     ) -> None:
         self.clock = ManualClock()
-        self._target = target
+        self.target = target
         self._run = run
         self._conductor = Conductor(scenario, voices, call=CALL_ID)
         source = nothing_to_say(plan.audio_format)
@@ -111,7 +111,7 @@ class Rehearsal:
     def outcome(self, events: Sequence[Event]) -> Outcome:
         """What came of it, once the call is over; ``events`` are the leg's."""
         told = [*events, *self._conductor.finish(self.clock.now())]
-        report = {"target": self._target, **self.leg.report()}
+        report = {"target": self.target, **self.leg.report()}
         ended = next((event for event in told if isinstance(event, Ended)), None)
         if ended is not None:
             report |= {

@@ -72,9 +72,10 @@ class Outcome:
             return [str(self.error)]
         failed = [] if self.step_failure is None else [self.step_failure]
         failed += [judgement.failure for judgement in self.judgements if not judgement.passed]
-        return failed + [
-            f"{found['code']}: {found['message']}" for found in unexpected_errors(self.scenario, self.report)
-        ]
+        failed += [f"{found['code']}: {found['message']}" for found in unexpected_errors(self.scenario, self.report)]
+        return failed + (
+            ["what was heard or recorded couldn't be saved"] if self.exit_code is ExitCode.RECORDING else []
+        )
 
 
 def plan_for(scenario: Scenario, plan: LegPlan, conductor: Conductor) -> LegPlan:
