@@ -55,11 +55,13 @@ class Meetings:
             self._desk.teller.find("VS402", reason=f"has {missing}")
             return
         await self._join(action, name if transfer else self._named.setdefault(name, f"CON-{uuid.uuid4()}"))
-        self._say_what_it_is(name, left)
+        self._desk.teller.note(f"the conversation {name[:SHOWN_LETTERS]!r} is a stub: nobody else is in it")
         if not transfer and _flag(action, "startOnEnter", default=True) is False:
             await self._hold(action)
         else:
             await self._meet(action)
+        if left:
+            self._desk.teller.note("the caller has hung up: what follows in the NCCO isn't carried out")
         raise CallOverError(f"{HUNG_UP} in a conversation")
 
     async def _join(self, action: JsonObject, conversation_uuid: str) -> None:
@@ -69,12 +71,6 @@ class Meetings:
         if action["action"] == "conversation":
             body["type"] = "transfer"
         await desk.poster.tell(body, destination_of(action))
-
-    def _say_what_it_is(self, name: str, left: int) -> None:
-        note = f"the conversation {name[:SHOWN_LETTERS]!r} is a stub: nobody else is in it"
-        if left:
-            note += "; the caller hangs up in it, and what follows in the NCCO isn't carried out"
-        self._desk.teller.note(note)
 
     async def _hold(self, action: JsonObject) -> None:
         """Nobody starts the meeting; the caller waits and hears what is played to those who do."""
