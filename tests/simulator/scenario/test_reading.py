@@ -145,6 +145,7 @@ def test_what_needs_webhooks_is_known() -> None:
         ("steps:\n  - 3", "2, column 5", "give a step, such as"),
         ("steps:\n  - {}", "2, column 5", "this step is empty"),
         ("steps:\n  - say: hi\n    press: 1", "2, column 5", "say and press stand in one step"),
+        ('steps:\n  - {say: hi, "\\n": 1}', "2, column 5", r"say and '\n' stand in one step"),
         ("steps:\n  - say:", "2, column 9", "nothing here"),
         ("steps:\n  - say: ' '", "2, column 10", "nothing to say"),
         ("steps:\n  - say: {txt: hi}", "2, column 11", "did you mean text?"),

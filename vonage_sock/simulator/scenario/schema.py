@@ -75,7 +75,8 @@ def _refuse(document: Document, error: jsonschema.ValidationError) -> None:
         case "anyOf":
             document.refuse(path, "there is nothing to do here: give steps, expect, or both")
         case "maxProperties":
-            both = " and ".join(list(value)[:3])
+            names = [name if name in schema.get("properties", ()) else repr(name[:MAX_SHOWN]) for name in value]
+            both = " and ".join(names[:3])
             document.refuse(path, f"{both} stand in one {what}; begin each with '- ' on a line of its own")
         case "minProperties" if isinstance(value, dict):
             document.refuse(path, f"this {what} is empty")
