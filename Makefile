@@ -7,7 +7,10 @@ STAMP := $(VENV)/.installed
 CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/behaviours tests/simulator/test_leg.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix lint types layers docs docs-check wheel-check bench clean
+NODE_PEERS := tests/peers/node
+NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
+PIPECAT := .venv-pipecat
+.PHONY: help demo test check fix lint types layers docs docs-check wheel-check bench peers peers-node peers-pipecat clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,7 +24,14 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## Make a whole call on this machine, without an account
 	$(BIN)/vsock demo
 
-test: $(STAMP)  ## Run the tests; those of the core must take every branch of it
+$(NODE_STAMP): $(NODE_PEERS)/package-lock.json
+	@if ! command -v npm >/dev/null; then echo "npm isn't here: the test servers on Node are left out"; \
+	elif npm ci --silent --prefix $(NODE_PEERS); then touch $@; \
+	else rm -f $@; echo "npm ci failed: the test servers on Node are left out" >&2; fi
+
+peers-node: $(NODE_STAMP)  ## Install what the test servers on Node need, where npm is there
+
+test: $(STAMP) peers-node  ## Run the tests; those of the core must take every branch of it
 	$(BIN)/python -m pytest -n 2 -q --cov --cov-report= $(CORE_TESTS)
 	$(BIN)/python scripts/core_coverage.py
 	$(BIN)/python -m pytest -n 3 $(addprefix --ignore ,$(CORE_TESTS))
@@ -54,9 +64,17 @@ wheel-check: $(STAMP)  ## Does the wheel, in an empty environment, give a vsock 
 bench: $(STAMP)  ## What a frame and a call cost
 	$(BIN)/python scripts/bench.py
 
+peers: $(STAMP) peers-node  ## How well findings fit other people's servers
+	$(BIN)/python scripts/peers.py
+
+peers-pipecat: $(STAMP)  ## Call Pipecat's serializer for Vonage, in an environment of its own
+	$(PYTHON) -m venv $(PIPECAT)
+	$(PIPECAT)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/pipecat/requirements.txt
+	$(BIN)/python scripts/peers.py --pipecat $(PIPECAT)/bin/python
+
 fix: $(STAMP)  ## Put right what can be put right by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PIPECAT) $(NODE_PEERS)/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,7 @@
 """
 What a frame, a call and a start cost; prints, never judges.
 
-    python scripts/bench.py                     all of it, about four minutes
+    python scripts/bench.py                     all of it, about five minutes
     python scripts/bench.py echo --calls 50     one part
 
 Each figure stands beside something measured in the same run: the echo beside a ten-line server on websockets and one on
@@ -24,7 +24,7 @@ import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 import uvloop
@@ -33,8 +33,9 @@ import websockets
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.session import CallSession
-from vonage_sock.clock import ManualClock
+from vonage_sock.clock import SECOND, ManualClock
 from vonage_sock.simulator.leg import LegPlan, VonageLeg
+from vonage_sock.simulator.vonage import CallOrder, VonageCall
 from vonage_sock.testing import PcmSource, run_call
 
 FRAME: Final = bytes(range(128)) * 5
@@ -72,6 +73,30 @@ async def main():
     print(runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
 asyncio.run(main())
+"""
+
+RECEIVER: Final = """
+import asyncio, json, time, uvloop, websockets
+async def listen(socket):
+    times = [time.monotonic() * 1000 async for message in socket if isinstance(message, bytes)]
+    print(json.dumps(times), flush=True)
+async def main():
+    async with websockets.serve(listen, "127.0.0.1", 0, compression=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Event().wait()
+uvloop.run(main())
+"""
+
+BARE_TIMER: Final = """
+import asyncio, json, sys, time, uvloop
+async def main():
+    started, late = time.monotonic(), []
+    for number in range(1, round(float(sys.argv[1]) * 50)):
+        due = started + number * 0.02
+        await asyncio.sleep(due - time.monotonic())
+        late.append((time.monotonic() - due) * 1000)
+    print(json.dumps(late))
+uvloop.run(main())
 """
 
 VSOCK: Final = [sys.executable, "-m", "vonage_sock", "serve", "--port", "0", "--url", "http://127.0.0.1", "--json"]
@@ -179,6 +204,81 @@ async def bench_play(calls: int, seconds: float) -> None:
     )
 
 
+async def bench_call(calls: int, seconds: float) -> None:
+    """How late the frames of our calls leave, by their own timers and at a receiver that knows nothing of them."""
+    piped = asyncio.subprocess.PIPE
+    receiver = await asyncio.create_subprocess_exec(sys.executable, "-c", RECEIVER, stdout=piped, limit=1 << 20)
+    assert receiver.stdout is not None
+    port = int(await receiver.stdout.readline())
+    before = cpu_s(psutil.Process())
+    sent_late = await asyncio.gather(
+        *(send_bare(f"ws://127.0.0.1:{port}", seconds, number / calls) for number in range(calls))
+    )
+    cpu_bare = (cpu_s(psutil.Process()) - before) * 1000 / (calls * seconds / 60)
+    for _ in range(calls):
+        await receiver.stdout.readline()
+    bare = await asyncio.create_subprocess_exec(sys.executable, "-c", BARE_TIMER, str(seconds), stdout=piped)
+    before = cpu_s(psutil.Process())
+    try:
+        reports = await asyncio.gather(
+            *(one_call(f"ws://127.0.0.1:{port}", seconds, number / calls) for number in range(calls))
+        )
+        cpu = (cpu_s(psutil.Process()) - before) * 1000 / (calls * seconds / 60)
+        arrivals = [json.loads(await receiver.stdout.readline()) for _ in range(calls)]
+        late = json.loads((await bare.communicate())[0])
+    finally:
+        receiver.kill()
+        await receiver.wait()
+    at_receiver: list[float] = []
+    for times in arrivals:
+        start = min(at - number * 20.0 for number, at in enumerate(times))
+        at_receiver += [at - start - number * 20.0 for number, at in enumerate(times)]
+    own = [report["own_lateness_ms"] for report in reports]
+    own_p99 = [item["p99"] for item in own]
+    base = quantile(late, 99)
+    bare_late = [value for values in sent_late for value in values]
+    print(f"\n{calls} calls of vsock call, {seconds:g} s; CPU {cpu:.0f} ms per call-minute")
+    print(
+        f"  sending such frames with websockets alone, before: p50 {quantile(bare_late, 50):.2f} ms, "
+        f"p99 {quantile(bare_late, 99):.2f} ms, max {max(bare_late):.2f} ms; CPU {cpu_bare:.0f} ms per call-minute"
+    )
+    print(
+        f"  own timers: p99 {statistics.median(own_p99):.2f} ms (median of the calls), {max(own_p99):.2f} ms (the worst), "
+        f"max {max(item['max'] for item in own):.2f} ms"
+    )
+    print(
+        f"  at the receiver: p50 {quantile(at_receiver, 50):.2f} ms, p99 {quantile(at_receiver, 99):.2f} ms, "
+        f"max {max(at_receiver):.2f} ms"
+    )
+    print(
+        f"  a bare timer beside it: p50 {quantile(late, 50):.2f} ms, p99 {base:.2f} ms, max {max(late):.2f} ms; our timers' "
+        f"p99 is {statistics.median(own_p99) / base:.2f} times that, the receiver's {quantile(at_receiver, 99) / base:.2f}"
+    )
+
+
+async def send_bare(url: str, seconds: float, phase: float) -> list[float]:
+    """A loop of four lines in the place of a call: how late it was with each frame, in ms."""
+    await asyncio.sleep(2.0 * phase)
+    late: list[float] = []
+    async with websockets.connect(url, compression=None, proxy=None) as socket:
+        started = time.monotonic()
+        for number in range(round(seconds * 50)):
+            due = started + number * 0.02
+            await asyncio.sleep(due - time.monotonic())
+            late.append((time.monotonic() - due) * 1000)
+            await socket.send(FRAME)
+    return late
+
+
+async def one_call(url: str, seconds: float, phase: float) -> dict[str, Any]:
+    """A call that begins at its own time in the first two seconds, so that frames are due at all times."""
+    await asyncio.sleep(2.0 * phase)
+    plan = LegPlan(audio_format=AudioFormat(16000), duration_ns=round(seconds * SECOND))
+    pcm = FRAME * round(seconds * 50)
+    order = CallOrder(target=url, audio=lambda audio_format: PcmSource(pcm, audio_format), plan=plan)
+    return await VonageCall(order).run()
+
+
 async def listen(port: int, seconds: float) -> list[float]:
     """When frames arrive in one call, in ms."""
     times: list[float] = []
@@ -256,12 +356,12 @@ def cost_us(one: Callable[[int], None], count: int) -> float:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("part", nargs="?", choices=["all", "echo", "play", "start", "frame"], default="all")
-    parser.add_argument("--calls", type=int, help="calls at once (echo: 50 and 200; play: 50)")
+    parser.add_argument("part", nargs="?", choices=["all", "echo", "play", "call", "start", "frame"], default="all")
+    parser.add_argument("--calls", type=int, help="calls at once (echo: 50 and 200; play: 50; call: 1, 50, 200)")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    wanted = ["frame", "start", "echo", "play"] if options.part == "all" else [options.part]
+    wanted = ["frame", "start", "echo", "play", "call"] if options.part == "all" else [options.part]
     if "frame" in wanted:
         bench_frame()
     if "start" in wanted:
@@ -271,6 +371,9 @@ def main() -> None:
             uvloop.run(bench_echo(calls, options.seconds, options.rounds))
     if "play" in wanted:
         uvloop.run(bench_play(options.calls or 50, options.seconds))
+    if "call" in wanted:
+        for calls in [options.calls] if options.calls else [1, 50, 200]:
+            uvloop.run(bench_call(calls, options.seconds))
 
 
 if __name__ == "__main__":

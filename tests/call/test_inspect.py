@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import audio_streams as streams
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.call.inspect import ALL_BATCHES, AudioInspector, base64_audio
-from vonage_sock.clock import MS, SECOND
+from vonage_sock.clock import MS, SECOND, US
 
 RATES = (8000, 16000, 24000)
 GOOD = [(rate_hz, name) for rate_hz in RATES for name in streams.good(rate_hz)]
@@ -80,9 +81,36 @@ def test_what_was_cleared_is_not_ahead_any_more() -> None:
     assert [] == found
 
 
-@pytest.mark.parametrize("messages", [streams.bad(8000)["sleep(0.02)"][0], streams.bad(8000)["100 ms at once"][0]])
-def test_our_own_stalls_are_not_the_sender_s(messages: list[Message]) -> None:
+@pytest.mark.parametrize(
+    ("every_ms", "size", "found"),
+    [(20, 640, []), (21, 640, ["VS204"]), (23, 640, ["VS204"]), (20, 320, ["VS108"])],
+    ids=["real time", "slow", "slower", "half the rate"],
+)
+@pytest.mark.parametrize("seed", range(20))
+def test_a_pace_is_seen_through_the_stalls_of_a_busy_machine(
+    every_ms: int, size: int, found: list[str], seed: int
+) -> None:
+    """Stalls of up to 90 ms, a few each second, hide no drift and make none."""
+    random, latest, messages = np.random.default_rng(seed), 0, []
+    for number, piece in enumerate(streams.frames(streams.tone(size * 25, 440, seconds=6), size)):
+        late_ms = random.uniform(5, 90) if random.random() < 0.06 else random.uniform(0, 0.8)
+        latest = max(latest, round((number * every_ms + late_ms) * MS))
+        messages.append((latest, piece))
+
+    assert found == inspected(16000, messages)
+
+
+def test_a_pace_that_changes_is_no_other_rate() -> None:
+    """It is half of real time on the average, and nothing is made for 8 kHz at two fifths and three fifths of it."""
+    gaps_us = [25_000] * 32 + [20_000] * 40 + [16_667] * 100
+    messages = [(at * US, bytes(range(160)) * 2) for at in itertools.accumulate(gaps_us)]
+
+    assert ["VS204"] == inspected(16000, messages)
+
+
+def test_bursts_that_our_own_stalls_may_have_made_are_not_the_sender_s() -> None:
     """What was measured around them is forgotten."""
+    messages = streams.bad(8000)["100 ms at once"][0]
     inspector = AudioInspector(RATE_8K, now=0, capacity_frames=3072)
     found = []
     for number, (at, message) in enumerate(messages):

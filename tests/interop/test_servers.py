@@ -217,6 +217,7 @@ async def test_a_dropped_connection_is_a_finding() -> None:
     """1006, lost by the network, VS308."""
 
     async def drop(connection: websockets.asyncio.server.ServerConnection) -> None:
+        await connection.send(bytes(640))
         await connection.recv()
         connection.transport.abort()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived, Notice
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Outgoing
-from vonage_sock.clock import MS, SECOND
+from vonage_sock.clock import MS, SECOND, US
 from vonage_sock.simulator import leg as module
 from vonage_sock.simulator.dtmf import KeyPress, parse_dtmf
 from vonage_sock.simulator.leg import LINGER_NS, MAX_CATCH_UP, MAX_LENGTH_NS, LegPlan, Platform, VonageLeg
@@ -288,6 +289,56 @@ def test_a_gap_during_our_own_stall_is_not_blamed_on_the_server() -> None:
     assert [] == codes(platform)
 
 
+def test_a_gap_longer_than_our_own_stall_is_the_server_s() -> None:
+    """A short stall of ours doesn't excuse a long one of the server's."""
+    platform = leg()
+    advance(platform, 0)
+    platform.receive_bytes(FRAME, 5 * MS)
+    advance(platform, 40 * MS)
+    platform.handle_deadline(95 * MS)
+    advance(platform, 200 * MS)
+    platform.receive_bytes(FRAME, 201 * MS)
+
+    assert ["VS201"] == codes(platform)
+
+
+@pytest.mark.parametrize(
+    ("every_us", "found"), [(20_000, []), (21_700, ["VS201", "VS203", "VS204"])], ids=["in time", "slow"]
+)
+def test_what_a_busy_machine_excuses_counts_where_the_pace_is_slow(every_us: int, found: list[str]) -> None:
+    """A stall of ours each second excuses short gaps, unless the sender is slow all the time."""
+    platform = leg()
+    sent_at = [number * every_us * US + (30 * MS if number % 50 == 0 and number else 0) for number in range(230)]
+    for number, at in enumerate(itertools.accumulate(sent_at, max)):
+        if number % 50 == 2:
+            platform.handle_deadline(at)
+        elif number % 50 != 1:
+            advance(platform, at)
+        platform.receive_bytes(bytes([1 + number % 255]) * 320, at)
+    platform.receive_close(1000, "", sent_at[-1])
+
+    assert found == sorted(codes(platform))
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "missed", "found"),
+    [(100, 0, ["VS201"]), (240, 0, ["VS201"]), (900, 0, ["VS201"]), (1100, 0, []), (240, 1, []), (100, 1, ["VS201"])],
+)
+def test_an_echo_that_stops_and_goes_on_had_a_gap(pause_ms: int, missed: int, found: list[str]) -> None:
+    """However long: it goes on where it stopped. Other audio behind a pause of 200 ms is something new that is said."""
+    said = [bytes([number]) * 320 for number in range(1, 100)]
+    platform = leg(b"".join(said))
+    advance(platform, 0)
+    for number in range(20):
+        advance(platform, number * FRAME_NS)
+        platform.receive_bytes(said[number], number * FRAME_NS + MS)
+    for number in range(20, 21 + (pause_ms + 40) // 20):
+        advance(platform, number * FRAME_NS)
+    platform.receive_bytes(said[20 + missed], number * FRAME_NS + MS)
+
+    assert found == codes(platform)
+
+
 def test_clear_drops_what_waits_and_is_answered() -> None:
     """Nothing of it is heard; part of a frame is dropped too."""
     steps = Steps()
@@ -429,6 +480,42 @@ def test_the_end_tells_who_closed_the_call(*, ours: bool, code: int, closed_by: 
         close_reason="why",
         closed_by=closed_by,
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "at_ms", "found"),
+    [
+        (1000, 3, ["VS318"]),
+        (1005, 999, ["VS318", "VS309"]),
+        (1006, 3, ["VS318", "VS308"]),
+        (1011, 3, ["VS318"]),
+        (1000, 1000, []),
+        (1008, 3, []),
+        (1013, 3, []),
+        (4401, 3, []),
+    ],
+)
+def test_a_server_that_closes_at_once_is_told_of(code: int, at_ms: int, found: list[str]) -> None:
+    """Unless its code says that it doesn't want the call."""
+    platform = leg(FRAME)
+    advance(platform, 0)
+    platform.receive_close(code, "", at_ms * MS)
+
+    assert found == codes(platform)
+
+
+@pytest.mark.parametrize("word", [FRAME, '{"action":"clear"}'])
+def test_a_server_that_has_said_something_may_close(word: str | bytes) -> None:
+    """A short announcement is a whole call."""
+    platform = leg(FRAME)
+    advance(platform, 0)
+    if isinstance(word, bytes):
+        platform.receive_bytes(word, 5 * MS)
+    else:
+        platform.receive_text(word, 5 * MS)
+    platform.receive_close(1000, "", 10 * MS)
+
+    assert [] == codes(platform)
 
 
 def test_findings_seen_again_are_told_with_their_count_at_the_end() -> None:

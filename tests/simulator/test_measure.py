@@ -79,6 +79,17 @@ def test_silence_that_comes_back_makes_no_echo_less_verbatim() -> None:
     assert meter.is_verbatim
 
 
+def test_an_echo_knows_what_follows_what() -> None:
+    """A frame that was said right after the one before it; not across a pause, a frame left out, or one unknown."""
+    meter = EchoMeter(8000)
+    frames = [bytes([number]) * 320 for number in range(1, 8)]
+    for number, frame in enumerate(frames):
+        meter.sent(frame, number * FRAME_NS)
+    heard = [frames[0], frames[1], frames[3], frames[4], b"other", frames[5], frames[6]]
+
+    assert [False, True, False, True, False, False, True] == [meter.received(frame, 0) for frame in heard]
+
+
 def test_silence_and_repeated_frames_are_not_counted() -> None:
     """They can't be told apart."""
     meter = EchoMeter(8000)

@@ -109,7 +109,7 @@ def test_a_leg_gives_every_figure_that_the_summary_needs() -> None:
         "the server sent no audio",
         "underruns 0 (0 ms of gaps), overflow 0 frames, own timer late by 0.0 ms p99",
         "the connection was lost, code 1006",
-        "findings: VS308 (\u00d71)",
+        "findings: VS318 (\u00d71), VS308 (\u00d71)",
     ] == summary_lines(leg.report() | end)
 
 

@@ -22,6 +22,9 @@ BUFFER_FRAMES_2021: Final = 1024
 RESUME_WITHIN_FRAMES: Final = 10
 """A pause shorter than this is a gap in speech (an underrun); a longer one is the end of what was being said."""
 
+GAP_WITHIN_FRAMES: Final = 50
+"""The same, where the audio behind the pause is known to continue what stood before it."""
+
 MAX_MARKERS: Final = 1024
 MAX_LISTED: Final = 1000
 
@@ -102,8 +105,13 @@ class PlayoutBuffer(Generic[FrameT]):
         """Nothing waits and the last frame has been played to its end, as of the last ``push`` or ``advance``."""
         return not self._running
 
-    def push(self, frame: FrameT, now: int) -> bool:
-        """Queue a frame; False when the buffer is full and the frame is lost. Call ``advance`` first."""
+    def push(self, frame: FrameT, now: int, *, continues: bool = False) -> bool:
+        """
+        Queue a frame; False when the buffer is full and the frame is lost. Call ``advance`` first.
+
+        Args:
+            continues: no end of speech lies between the frame before and this one.
+        """
         if self._frames >= self.capacity_frames:
             self.frames_overflowed += 1
             if not self._losing and len(self.overflows_at) < MAX_LISTED:
@@ -112,7 +120,7 @@ class PlayoutBuffer(Generic[FrameT]):
             return False
         self._losing = False
         if not self._running:
-            self._start(now)
+            self._start(now, GAP_WITHIN_FRAMES if continues else RESUME_WITHIN_FRAMES)
         self._queue.append(frame)
         self._frames += 1
         return True
@@ -164,14 +172,14 @@ class PlayoutBuffer(Generic[FrameT]):
         self._dry_at = None
         return dropped
 
-    def _start(self, now: int) -> None:
+    def _start(self, now: int, resume_within_frames: int) -> None:
         start_at = now + self._prebuffer_ns
         if self._grid_at is not None:
             start_at = self._grid_at - (self._grid_at - start_at) // FRAME_NS * FRAME_NS
         dry_at, self._dry_at = self._dry_at, None
         if dry_at is not None:
             gap_ns = start_at - dry_at
-            if 0 < gap_ns < RESUME_WITHIN_FRAMES * FRAME_NS:
+            if 0 < gap_ns < resume_within_frames * FRAME_NS:
                 self.underruns += 1
                 self.underrun_ns += gap_ns
                 if len(self.gaps) < MAX_LISTED:

@@ -42,14 +42,17 @@ SILENCE_NEEDED_S: Final = 2
 NOTHING_AFTER_S: Final = 5
 
 PAUSE_NS: Final = 100 * MS
-WINDOW_NS: Final = SECOND
+LONG_PAUSE_NS: Final = 200 * MS
+WINDOW_NS: Final = 800 * MS
 WINDOWS_NEEDED: Final = 3
 SLOW: Final = 0.97
 SLOW_WINDOW: Final = 0.985
-STEADY: Final = 2.2
-"""In steady sending no gap is longer than this many mean ones; words and the pauses between them are no pace."""
+SLOW_GAP: Final = 1.015
+STEADY: Final = 0.6
+"""In slow sending most gaps are longer than the audio before them; words and the pauses between them are no pace."""
 
 RATE_TOLERANCE: Final = 0.03
+WINDOW_TOLERANCE: Final = 0.1
 BURST_JOIN_NS: Final = 5 * MS
 BURST_FRAMES: Final = 4
 BURST_PAUSE_NS: Final = 60 * MS
@@ -260,8 +263,21 @@ class _Content:
             self._tell(code, times=round(self._smoother))
 
 
+@dataclass(slots=True)
+class _Gaps:
+    """How many gaps between messages there were, and how many longer than the audio before them."""
+
+    all: int = 0
+    slow: int = 0
+
+
 class _Pacing:
-    """Judges times. A window is a second of sending without a pause."""
+    """
+    Judges times.
+
+    A window is most of a second of sending without a pause; of each only the most punctual message counts, so that what is
+    late once, on any machine of the two, and is made up for, says nothing.
+    """
 
     def __init__(self, audio_format: AudioFormat, capacity_frames: int | None) -> None:
         self._format = audio_format
@@ -273,9 +289,13 @@ class _Pacing:
         self._ahead_ns = 0
         self._told: set[str] = set()
         self._window_at = 0
-        self._window_bytes = 0
-        self._window_messages = 0
-        self._longest_ns = 0
+        self._window_gaps = _Gaps()
+        self._gaps: list[_Gaps] = []
+        self._sent_ns = 0
+        self._length_ns = 0
+        self._begun_at = 0
+        self._best: tuple[int, int] | None = None
+        self._best_before: tuple[int, int] | None = None
         self._ratios: list[float] = []
         self._sizes: set[int] = set()
         self._burst_bytes = 0
@@ -286,9 +306,7 @@ class _Pacing:
         self._all_bytes = 0
 
     def restart(self) -> None:
-        """Forget what was measured and not told."""
-        self._last_at = None
-        self._ratios = []
+        """Forget the bursts: they may be our own."""
         self._bursts = self._bursts_bytes = self._burst_bytes = self._all_bytes = 0
         self._bursts_since = None
 
@@ -313,15 +331,16 @@ class _Pacing:
             self._end_burst(gap_ns, now, size)
         self._burst_bytes += size
         self._all_bytes += size
-        if self.after_pause:
-            self._begin_window(now)
-            self._ratios = []
-            self._sizes = {size}
+        if last_at is None or gap_ns > LONG_PAUSE_NS:
+            self._begin(now, size)
             return found
-        self._window_bytes += size
-        self._window_messages += 1
-        if gap_ns > self._longest_ns:
-            self._longest_ns = gap_ns
+        self._window_gaps.all += 1
+        self._window_gaps.slow += gap_ns > SLOW_GAP * self._length_ns
+        self._length_ns = size * SECOND // self._bytes_per_second
+        late_ns = now - self._begun_at - self._sent_ns
+        self._sent_ns += self._length_ns
+        if self._best is None or late_ns < self._best[0]:
+            self._best = late_ns, now
         self._sizes.add(size)
         if now - self._window_at >= WINDOW_NS:
             self._end_window(now)
@@ -355,34 +374,45 @@ class _Pacing:
         self._burst_bytes = 0
         self._burst_at = now
 
+    def _begin(self, now: int, size: int) -> None:
+        self._begun_at = now
+        self._sent_ns = self._length_ns = size * SECOND // self._bytes_per_second
+        self._best_before = None
+        self._ratios, self._gaps = [], []
+        self._sizes = {size}
+        self._begin_window(now)
+
     def _end_window(self, now: int) -> None:
-        played = self._window_bytes * SECOND / self._bytes_per_second
-        span_ns = now - self._window_at
-        if self._longest_ns * self._window_messages > STEADY * span_ns:
-            self._ratios = []
-        else:
-            self._ratios.append(played / span_ns)
-            del self._ratios[:-WINDOWS_NEEDED]
+        best, before, self._best_before = self._best, self._best_before, self._best
+        if best is not None and before is not None:
+            span_ns = max(best[1] - before[1], WINDOW_NS // 2)
+            self._ratios.append(1 - (best[0] - before[0]) / span_ns)
+            self._gaps.append(self._window_gaps)
+            del self._ratios[:-WINDOWS_NEEDED], self._gaps[:-WINDOWS_NEEDED]
         self._begin_window(now)
 
     def _begin_window(self, now: int) -> None:
         self._window_at = now
-        self._window_bytes = self._window_messages = self._longest_ns = 0
+        self._window_gaps = _Gaps()
+        self._best = None
 
     def _judge(self) -> list[Found]:
         mean = sum(self._ratios) / len(self._ratios)
+        steadily = sum(gaps.slow for gaps in self._gaps) >= STEADY * sum(gaps.all for gaps in self._gaps)
         rate_hz = self._format.rate_hz
         for suspected_hz in RATES_HZ:
             ratio = suspected_hz / rate_hz
-            if suspected_hz == rate_hz or any(abs(item / ratio - 1) > RATE_TOLERANCE for item in self._ratios):
+            if suspected_hz == rate_hz or abs(mean / ratio - 1) > RATE_TOLERANCE:
+                continue
+            if any(abs(item / ratio - 1) > WINDOW_TOLERANCE for item in self._ratios):
                 continue
             # Sending ahead is allowed, so that more than real time needs the other rate's frame size as a witness.
-            if ratio < 1 or self._sizes == {AudioFormat(suspected_hz).frame_bytes}:
+            if (ratio < 1 and steadily) or self._sizes == {AudioFormat(suspected_hz).frame_bytes}:
                 self._told.add("VS108")
                 return [
                     Found("VS108", {"suspected_hz": suspected_hz, "rate_hz": rate_hz, "percent": round(100 * mean)})
                 ]
-        if mean < SLOW and max(self._ratios) < SLOW_WINDOW:
+        if steadily and mean < SLOW and max(self._ratios) < SLOW_WINDOW:
             self._told.add("VS204")
             return [Found("VS204", {"percent": round(100 * mean, 1)})]
         return []

@@ -27,7 +27,7 @@ BREAKING: Final = frozenset({"drop-after", "reset-after", "half-open-after"})
 """The names of the drills that end a call."""
 
 _ENDINGS: Final = ("drop_after_s", "reset_after_s", "half_open_after_s")
-_ENDS: Final = {"VS207", "VS308", "VS309", "VS310"}
+_ENDS: Final = {"VS207", "VS308", "VS309", "VS310", "VS318"}
 _PACING: Final = {"VS108", "VS201", "VS202", "VS203", "VS204", "VS205", "VS206", "VS207"}
 _FORMAT: Final = {"VS101", "VS102", "VS103", "VS107", "VS108", "VS111", "VS207", "VS309"}
 _SAMPLES: Final = {"VS104", "VS105", "VS109"}

@@ -20,6 +20,7 @@ from vonage_sock.audio.frames import FRAME_NS, AudioFormat, Packetizer
 from vonage_sock.audio.playout import (
     BUFFER_FRAMES_2021,
     BUFFER_FRAMES_CURRENT,
+    Gap,
     Played,
     PlayoutBuffer,
 )
@@ -33,6 +34,7 @@ from vonage_sock.call.stats import CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.gaps import GapJudge
 from vonage_sock.simulator.measure import EchoMeter, Spread
 from vonage_sock.simulator.script import Move, Script
 from vonage_sock.simulator.turns import TurnMeter
@@ -46,12 +48,16 @@ MAX_LENGTH_NS: Final = 7200 * SECOND
 
 PREBUFFER_FRAMES: Final = 2
 OWN_STALL_NS: Final = 20 * MS
+PACE: Final = frozenset({"VS108", "VS204"})
 MAX_CATCH_UP: Final = 500
-GAPS_TO_SUM_UP: Final = 3
 MAX_LISTED: Final = 20
 
 NO_SPEECH: Final = ("VS104", "VS105", "VS107", "VS108", "VS111")
 """After these nothing is left to be said about how speech sounds."""
+
+CLOSED_AT_ONCE_NS: Final = SECOND
+REFUSALS: Final = frozenset({1003, 1008, 1013, *range(3000, 5000)})
+"""Codes by which a server says that it doesn't want this call."""
 
 
 class Platform(Enum):
@@ -129,15 +135,14 @@ class VonageLeg:
         self._incoming = Packetizer(plan.audio_format.frame_bytes)
         self._findings = Findings(call_id)
         self._inspector = AudioInspector(plan.audio_format, now=now, capacity_frames=plan.platform.buffer_frames)
-        self._gaps_heard_ns: list[int] = []
+        self._gaps = GapJudge(PREBUFFER_FRAMES)
+        self._mute = True
         self._outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
         self._events: deque[Event] = deque()
         self._said_at: int | None = None
         self._active_at = now
         self._closing = False
         self._closed = False
-        self._gaps_told = 0
-        self._own_stall_until = now
         self._late = Spread()
         self._echo = EchoMeter(plan.audio_format.rate_hz)
         self._turns = TurnMeter(self._silence)
@@ -172,6 +177,7 @@ class VonageLeg:
         if self._closing or self._closed:
             return
         self._active_at = now
+        self._mute = False
         if found := self._inspector.audio(data, now):
             self._find_all(found)
         if len(data) == len(self._silence) and not self._incoming.pending_bytes:
@@ -187,6 +193,7 @@ class VonageLeg:
         self._now = now
         if self._closing or self._closed:
             return
+        self._mute = False
         message = messages.parse_server_text(text)
         if isinstance(message, messages.NotJson | messages.UnknownMessage) and (size := base64_audio(text)) is not None:
             self._find("VS106", characters=size)
@@ -312,8 +319,8 @@ class VonageLeg:
     def _take_step(self, step_at: int) -> None:
         late_ns = self._now - step_at
         self._late.add(late_ns)
+        self._gaps.stepped(late_ns)
         if late_ns > OWN_STALL_NS:
-            self._own_stall_until = self._now + PREBUFFER_FRAMES * FRAME_NS
             self._inspector.stalled()
         heard = self._play(step_at)
         if self._is_over(step_at):
@@ -397,21 +404,15 @@ class VonageLeg:
         self._stats.incoming.frame(frame, now)
         if self._first_audio_at is None:
             self._first_audio_at = now
-        self._echo.received(frame, now)
-        if not self._playout.push(frame, now):
+        continues = self._echo.received(frame, now)
+        if not self._playout.push(frame, now, continues=continues):
             self._find("VS202", capacity=self._playout.capacity_frames)
-        self._tell_gaps()
+        self._tell_gaps(self._gaps.judge(self._playout.gaps))
 
-    def _tell_gaps(self) -> None:
-        gaps = self._playout.gaps
-        while self._gaps_told < len(gaps):
-            gap = gaps[self._gaps_told]
-            self._gaps_told += 1
-            # A gap while our own timer stood still says nothing about the server.
-            if gap.at >= self._own_stall_until:
-                self._gaps_heard_ns.append(gap.length_ns)
-                at_s = round((gap.at - self._started_at) / SECOND, 2)
-                self._find("VS201", gap_ms=round(gap.length_ns / MS), at_s=at_s)
+    def _tell_gaps(self, gaps: list[Gap]) -> None:
+        for gap in gaps:
+            at_s = round((gap.at - self._started_at) / SECOND, 2)
+            self._find("VS201", gap_ms=round(gap.length_ns / MS), at_s=at_s)
 
     def _obey(self, message: messages.Command) -> None:
         match message:
@@ -445,11 +446,11 @@ class VonageLeg:
         self._find_all(self._inspector.finish(self._now))
         if not self._echo.is_verbatim:
             self._judge_speech()
-        gaps_ns = self._gaps_heard_ns
-        if len(gaps_ns) >= GAPS_TO_SUM_UP:
-            self._find(
-                "VS203", gaps=len(gaps_ns), total_ms=round(sum(gaps_ns) / MS), longest_ms=round(max(gaps_ns) / MS)
-            )
+        if (numbers := self._gaps.numbers()) is not None:
+            self._find("VS203", **numbers)
+        after_ns = self._now - self._started_at
+        if self._mute and not self._closing and after_ns < CLOSED_AT_ONCE_NS and code not in REFUSALS:
+            self._find("VS318", after_ms=round(after_ns / MS))
         if code == machine.CLOSE_ABNORMAL and not self._closing:
             self._find("VS308")
         elif code == machine.CLOSE_NO_CODE and not self._closing:
@@ -467,6 +468,8 @@ class VonageLeg:
             own = item.code in CONTENT and self._echo.is_verbatim
             if not own and (item.code != "VS110" or self._echo.anything_said):
                 self._find(item.code, **item.numbers)
+            if item.code in PACE:
+                self._tell_gaps(self._gaps.pace_is_slow())
 
     def _closer(self, code: int) -> str:
         if self._closing:

@@ -14,6 +14,9 @@ from vonage_sock.clock import MS, US
 MAX_REMEMBERED_FRAMES: Final = 3000
 MAX_TRACK_BYTES: Final = 20 * 48_000
 CORRELATION_NEEDED: Final = 0.5
+NEIGHBOURS_NS: Final = 30 * MS
+"""Frames that left no further apart than this were said one after the other."""
+
 VERBATIM_SHARE: Final = 0.25
 
 
@@ -89,6 +92,7 @@ class EchoMeter:
         self._silence = bytes(AudioFormat(rate_hz).frame_bytes)
         self._waiting: OrderedDict[bytes, int | None] = OrderedDict()
         self._delays = Spread()
+        self._sent_at: int | None = None
         self._sounds_received = 0
         self._said = Track()
         self._heard = Track()
@@ -117,13 +121,17 @@ class EchoMeter:
         if len(self._waiting) > MAX_REMEMBERED_FRAMES:
             self._waiting.popitem(last=False)
 
-    def received(self, frame: bytes, now: int) -> None:
-        """A frame came in."""
+    def received(self, frame: bytes, now: int) -> bool:
+        """A frame came in; True when it was said right after the one that came before it."""
         self._heard.add(frame, now)
         if frame != self._silence:
             self._sounds_received += 1
-        if self._waiting.get(frame) is not None and (sent_at := self._waiting.pop(frame)) is not None:
-            self._delays.add(now - sent_at)
+        before, self._sent_at = self._sent_at, None
+        if self._waiting.get(frame) is None or (sent_at := self._waiting.pop(frame)) is None:
+            return False
+        self._delays.add(now - sent_at)
+        self._sent_at = sent_at
+        return before is not None and 0 <= sent_at - before <= NEIGHBOURS_NS
 
     def report(self) -> dict[str, Any] | None:
         """The delay in milliseconds and how it was found; None where nothing that was heard is an echo."""

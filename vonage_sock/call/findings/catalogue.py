@@ -585,6 +585,23 @@ _PROTOCOL: Final = (
         """,
         promised=False,
     ),
+    Rule(
+        "VS318",
+        _WARNING,
+        "the server closed the socket {after_ms} ms into the call, without a word",
+        "The handler returned or failed as soon as the socket was open: with most frameworks the socket ends with it.",
+        "Stay in the handler until the call is over; to refuse a call, close with a code that says so (1008, 1013, 4000 to "
+        "4999).",
+        """
+    async for message in ws:              # until the caller hangs up
+        await handle(message)
+        """,
+        """
+    ws.on("message", (data, isBinary) => handle(data, isBinary));
+    ws.on("error", (error) => console.error(error));
+        """,
+        promised=False,
+    ),
 )
 
 _WEBHOOKS: Final = (
