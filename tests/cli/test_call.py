@@ -274,7 +274,7 @@ async def test_a_drill_in_json_and_its_exit_code(vsock: Vsock) -> None:
 
 
 async def test_ctrl_c_ends_a_drill(vsock: Vsock) -> None:
-    """A cut cable that would be watched for 45 s is given up at once."""
+    """A cut cable that would be watched for 90 s is given up at once."""
 
     async def listen(socket: websockets.ServerConnection) -> None:
         with contextlib.suppress(websockets.ConnectionClosed):

@@ -189,7 +189,7 @@ def test_a_connection_that_was_hurt_is_watched_for_a_bounded_time(drill: str, do
     """Nothing leaves after the strike, and in the end the connection is dropped."""
     wire = FakeWire()
     machine = drilled(wire, seconds=1000, **{drill: 0.5})
-    sent = advance(machine, 100 * SECOND)
+    sent = advance(machine, 200 * SECOND)
 
     assert ([done], True) == (wire.done, machine.killed)
     assert 25 == len(frames(sent))
@@ -246,7 +246,7 @@ def test_a_drop_that_the_server_takes_no_notice_of() -> None:
     [
         (40_000, 1011, "it noticed: it closed with 1011 (keepalive ping timeout) after 40.0 s"),
         (700, 1006, "it noticed: the connection was lost after 700 ms"),
-        (60_000, 1006, "it didn't notice within 45.0 s: it sent 1 frame and 1 ping"),
+        (99_000, 1006, "it didn't notice within 90.0 s: it sent 1 frame and 1 ping"),
     ],
 )
 def test_how_a_cut_cable_was_taken(ms: int, code: int, expected: str) -> None:
@@ -261,7 +261,7 @@ def test_how_a_cut_cable_was_taken(ms: int, code: int, expected: str) -> None:
     machine.receive_close(code, "keepalive ping timeout" if code == 1011 else "", at)
 
     assert expected == took(machine)
-    assert (ms == 60_000) == any(getattr(event, "code", "") == "VS317" for event in events_of(machine))
+    assert (ms == 99_000) == any(getattr(event, "code", "") == "VS317" for event in events_of(machine))
 
 
 @pytest.mark.parametrize(

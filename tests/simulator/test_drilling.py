@@ -263,7 +263,7 @@ async def test_where_no_socket_is_opened_a_drill_says_that_it_did_nothing() -> N
 
 
 async def test_hanging_up_ends_a_drill_at_once() -> None:
-    """A cable cut for 45 s doesn't keep who wants to go."""
+    """A cable cut for 90 s doesn't keep who wants to go."""
     async with echo_server(ping_interval=None) as url:
         plan = LegPlan(audio_format=RATE_8K)
         order = CallOrder(

@@ -13,6 +13,7 @@ import jwt
 import pytest
 from aiohttp import web
 from answering import Application, raw_server, saying, silent
+from websockets.utils import accept_key
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import FramesSource
@@ -678,3 +679,24 @@ async def test_a_record_dir_must_be_there() -> None:
     """Before anything is called."""
     with pytest.raises(UsageError, match="isn't a directory"):
         order("http://a/", record_dir=Path("/none/such"))
+
+
+@pytest.mark.parametrize("header", ["Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: audio"])
+async def test_a_server_that_takes_what_nobody_offered_is_told_why(header: str) -> None:
+    """The call can't be made, and the report that is told of it has the finding with its cure."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = accept_key(re.search(r"Sec-WebSocket-Key: (\S+)", head)[1])
+        writer.write(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {key}\r\n{header}\r\n\r\n".encode()
+        )
+        await reader.read()
+
+    async with raw_server(accept) as port, asyncio.timeout(20):
+        phone = VonageCall(order(f"ws://127.0.0.1:{port}/"))
+        with pytest.raises(ConnectError) as caught:
+            await phone.run()
+
+    assert ["VS314"] == codes(phone.failure(caught.value))

@@ -20,7 +20,7 @@ _caller = partial(option, section="The caller")
 _scenario = partial(option, section="Scenarios")
 _webhook = partial(option, section="The platform's webhooks and NCCO")
 _platform = partial(option, section="The platform's end of the socket")
-_drill = partial(option, section="Fault drills, on the first socket of a call")
+_drill = partial(option, section="Fault drills")
 _output = partial(option, section="What is kept and shown")
 
 CALLER = option_group(
@@ -128,7 +128,7 @@ DRILLS = option_group(
         "half_open_after_s",
         type=_SECONDS,
         metavar="S",
-        help="As if a cable was cut: send and answer nothing, close nothing, until --duration or for 45 s.",
+        help="As if a cable was cut: send and answer nothing, close nothing, until --duration or for 90 s.",
     ),
     _drill(
         "--stop-reading-after",

@@ -23,8 +23,8 @@ from vonage_sock.simulator.leg import VonageLeg
 from vonage_sock.simulator.outway import Outway
 
 DROP_WATCH_NS: Final = 3 * SECOND
-HALF_OPEN_WATCH_NS: Final = 45 * SECOND
-"""The usual keep-alive pings each 20 s and waits 20 s for the answer; who has one notices within this."""
+HALF_OPEN_WATCH_NS: Final = 90 * SECOND
+"""Who pings each 20 s and gives the answer 20 s, as is usual, or a minute, as is patient, notices within this."""
 
 STILL_SENDING_NS: Final = 100 * MS
 NOT_READ_BYTES: Final = 16_000

@@ -73,7 +73,7 @@ class Drills:
         drop_after_s: TCP is closed (FIN) without a close frame.
         reset_after_s: TCP is reset (RST).
         half_open_after_s: as if a cable was cut: nothing is sent or answered any more, and nothing closed. Until
-            the call's duration, at most 45 s, for the server to notice.
+            the call's duration, at most 90 s, for the server to notice.
         stop_reading_after_s: audio is still sent and nothing read, until the caller hangs up.
         jitter_ms: each message leaves up to so much late, in order; the mean rate stays.
         stalls: when nothing leaves for a while.

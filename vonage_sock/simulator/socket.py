@@ -40,7 +40,6 @@ Loopback's segments of 64 KB let the kernel keep 4 MB for a peer that doesn't re
 those of a real network it is some 400 KB.
 """
 
-
 COMPRESSED: Final = "a message is marked as compressed"
 MAX_SHOWN: Final = 100
 
@@ -90,15 +89,11 @@ async def open_socket(
             create_connection=cast("type[ClientConnection]", make),
             **narrowed,
         )
-    except InvalidStatus as error:
-        raise ConnectError(_why_refused(url, error.response.status_code)) from error
-    except InvalidURI as error:
-        raise ConnectError(f"{url} isn't a websocket address; it looks like wss://example.com/socket") from error
     except NegotiationError as error:
         taken = _taken_without_offer(made[-1])
         found = Found("VS314", {"reason": taken})
         raise UnofferedError(f"{url} answers the upgrade with what was not offered: {taken}", found) from error
-    except (InvalidHandshake, OSError, ValueError) as error:
+    except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
         raise ConnectError(_why_not(url, error, timeout_s)) from error
     return ClientSocket(made[-1])
 
