@@ -395,12 +395,22 @@ async def test_a_transfer_is_told() -> None:
     assert "stub" in ran.notes[0]
 
 
-@pytest.mark.parametrize(
-    "action", [{"action": "conversation", "name": "x"}, {"action": "input", "mode": "asynchronous"}]
-)
-async def test_stubs_say_that_they_are(action: dict[str, Any]) -> None:
+async def test_a_conversation_says_that_it_is_a_stub() -> None:
     """Nobody looks for what isn't there."""
-    assert "stub" in (await run(action)).notes[0]
+    assert "stub" in (await run({"action": "conversation", "name": "x"})).notes[0]
+
+
+async def test_an_asynchronous_input_tells_each_key_by_itself() -> None:
+    """And the call goes on meanwhile; the keys come in their order."""
+    ran = await run(
+        {"action": "input", "mode": "asynchronous", "type": ["dtmf"]},
+        {"action": "input", "type": ["dtmf"], "dtmf": {"maxDigits": 3}},
+        keys="12#",
+    )
+    told = [body["dtmf"]["digits"] for body in ran.of("dtmf")]
+
+    assert ["1", "2", "#"] == [digits for digits in told if len(digits) == 1]
+    assert "12#" in told
 
 
 async def test_too_many_actions_are_no_ncco() -> None:

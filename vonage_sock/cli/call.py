@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_options import CALLER, OUTPUT, PLATFORM, WEBHOOKS
+from vonage_sock.cli.call_api import CallApi, check_api_options
+from vonage_sock.cli.call_options import API, CALLER, OUTPUT, PLATFORM, WEBHOOKS
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -30,10 +31,15 @@ from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.leg import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.telling import CALL_ID
+from vonage_sock.simulator.vonage import CallOrder, MakeCall, VonageCall
 
 MAX_EVENTS = 2000
 MAX_LINE = 400
+MAX_SHOWN = 50
+NOBODY = "http://127.0.0.1:9/nobody"
+"""Stands where orders come without a target of their own."""
+
 SAVE_WAIT_S = 30.0
 
 EXAMPLES = """\b
@@ -47,19 +53,33 @@ Examples:
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
-@click.argument("target")
+@click.argument("target", required=False)
 @CALLER
 @WEBHOOKS
 @PLATFORM
+@API
 @OUTPUT
 @click.pass_context
 def call(ctx: click.Context, /, **options: Any) -> None:
     """Be Vonage: call TARGET, a socket (ws://, wss://) or an answer URL (http://, https://).
 
     For an answer URL the NCCO is fetched and carried out in its order, and events are posted. A socket's leg ends when its
-    audio is sent and what it was sent has been played, or at --duration; then the caller hangs up.
+    audio is sent and what it was sent has been played, or at --duration; then the caller hangs up. With --api-port the
+    application can order and control calls; without TARGET vsock waits for such orders.
     """
+    if options["target"] is None and options["api_port"] is None:
+        raise click.UsageError("Missing argument 'TARGET'; with --api-port calls are ordered instead.", ctx)
     ctx.exit(run(Caller(options).run()))
+
+
+@dataclass(slots=True)
+class Made:
+    """One call of this run."""
+
+    call_id: str
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))
+    report: dict[str, Any] = field(default_factory=dict)
+    error: VsockError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,7 @@ class Caller:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
+        check_api_options(options)
         self._options = options
         self._clock = SystemClock()
         self._saving = Saving(self._path("save"), self._path("save_stereo"))
@@ -89,7 +110,7 @@ class Caller:
         duration_s = options["duration_s"]
         self._format = AudioFormat(int(options["rate"]))
         self._order = CallOrder(
-            target=options["target"],
+            target=NOBODY if options["target"] is None else options["target"],
             audio=open_audio(options["audio"], seconds=duration_s),
             plan=LegPlan(
                 audio_format=self._format,
@@ -113,53 +134,128 @@ class Caller:
             shuffle_seed=options["seed"] if options["shuffle_events"] else None,
         )
         self._lost_recordings = 0
+        self._stopped = asyncio.Event()
+        self._phones: list[VonageCall] = []
+        self._made: deque[Made] = deque(maxlen=MAX_SHOWN)
+        self._display = self._make_display()
+        self._api: CallApi | None = None
+        if options["api_port"] is not None:
+            self._api = CallApi(options, self._order, self._make_call, observer=self._tell, clock=self._clock)
 
     async def run(self) -> ExitCode:
         """
-        Make the call; the exit code.
+        Make the call, and those that are ordered meanwhile; the exit code.
 
         Raises:
             ConnectError: the target can't be reached or refuses.
+            ListenError: the API can't listen.
         """
-        display = self._make_display()
-        heard = HeardRecording(self._saving.mono, self._saving.stereo, observer=display, clock=self._clock)
+        display = self._display
+        on_stop(self._stop, lambda: restore_terminal(display))
+        ticker = asyncio.create_task(tick(display, self._clock, self._tell_stats))
+        try:
+            if self._api is not None:
+                await self._api.server.start()
+            await self._make_calls()
+        except VsockError as error:
+            finish(display, error.exit_code)
+            raise
+        finally:
+            ticker.cancel()
+            if self._api is not None:
+                await self._api.server.stop()
+        code = finish(display, self._exit_code())
+        if not self._options["as_json"] and not display.broken:
+            self._show()
+        return code
+
+    async def _make_calls(self) -> None:
+        api, target = self._api, self._options["target"]
+        if target is not None:
+            order = self._order if api is None else replace(self._order, region_url=api.server.url)
+            made = await self._make_call(CALL_ID, order)
+            if made.error is not None:
+                raise made.error
+        if api is None:
+            return
+        if target is None or self._options["calls"] is not None:
+            waiting = asyncio.create_task(api.exchange.all_made())
+            stopped = asyncio.create_task(self._stopped.wait())
+            await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            stopped.cancel()
+        await api.exchange.idle()
+
+    async def _make_call(self, call_id: str, order: CallOrder, answered: MakeCall | None = None) -> Made:
+        """One call with its recordings and its report; what goes wrong is kept with it."""
+        heard = HeardRecording(
+            self._saving.mono, self._saving.stereo, observer=self._display, clock=self._clock, call_id=call_id
+        )
+        made = Made(call_id)
+        self._made.append(made)
         heard.start()
-        events: deque[Event] = deque(maxlen=MAX_EVENTS)
         phone = VonageCall(
-            self._order,
-            observers=(heard.observe, self._count_lost, display, events.append),
+            order,
+            observers=(heard.observe, self._count_lost, self._display, made.events.append),
             heard=heard if heard.wanted else None,
             clock=self._clock,
             answer_timeout_s=self._options["answer_timeout_s"],
             connect_timeout_s=self._options["connect_timeout_s"],
+            call_id=call_id,
+            book=None if self._api is None else self._api.book,
+            answered=answered,
         )
-        on_stop(phone.hang_up, lambda: restore_terminal(display))
-        ticker = asyncio.create_task(tick(display, self._clock, phone.tell_stats))
+        self._phones.append(phone)
         try:
-            report = await phone.run()
-            await heard.stop(SAVE_WAIT_S)
+            made.report = await phone.run()
         except VsockError as error:
-            await heard.stop(SAVE_WAIT_S)
-            phone.tell_report(phone.failure(error))
-            finish(display, ExitCode.CONNECT)
-            raise
+            made.error = error
+            made.report = phone.failure(error)
         finally:
-            ticker.cancel()
-        phone.tell_report(report)
-        code = finish(display, self._exit_code(report, heard))
-        if not self._options["as_json"] and not display.broken:
-            self._show(report, list(events))
-        return code
+            self._phones.remove(phone)
+            await heard.stop(SAVE_WAIT_S)
+            self._lost_recordings += heard.failures
+        phone.tell_report(made.report)
+        return made
 
-    def _show(self, report: dict[str, Any], events: list[Event]) -> None:
-        """The ladder of the call with its numbers; for the quiet ones only how it went, in a line."""
-        if self._options["quiet"] or "frames_sent" not in report:
-            click.echo(clean("; ".join(summary_lines(report)), MAX_LINE))
+    def _stop(self) -> None:
+        self._stopped.set()
+        if self._api is not None:
+            self._api.exchange.close()
+        for phone in list(self._phones):
+            phone.hang_up()
+
+    def _tell_stats(self) -> None:
+        for phone in self._phones:
+            phone.tell_stats()
+
+    def _tell(self, event: Event) -> None:
+        """What the API tells; a request belongs to the call that it is about."""
+        self._display(event)
+        for made in self._made:
+            if made.call_id == event.call:
+                made.events.append(event)
+
+    def _show(self) -> None:
+        """How each call went."""
+        console = Console(soft_wrap=True, highlight=False)
+        for made in self._made:
+            if len(self._made) > 1 or self._options["target"] is None:
+                click.echo(
+                    "" if self._options["quiet"] else f"\n{made.call_id}: {clean(made.report['target'], MAX_LINE)}"
+                )
+            if made.error is not None:
+                click.echo(clean(str(made.error), MAX_LINE))
+            self._show_call(console, made)
+
+    def _show_call(self, console: Console, made: Made) -> None:
+        """The ladder of a call with its numbers; for the quiet ones only how it went, in a line."""
+        if made.error is None and (self._options["quiet"] or "frames_sent" not in made.report):
+            click.echo(clean("; ".join(summary_lines(made.report)), MAX_LINE))
         if self._options["quiet"]:
             return
-        console = Console(soft_wrap=True, highlight=False)
         console.print()
-        console.print(ladder(events, report, console.width, ascii_only=console.options.ascii_only))
+        console.print(ladder(list(made.events), made.report, console.width, ascii_only=console.options.ascii_only))
 
     def _make_display(self) -> Display:
         return make_display(
@@ -178,9 +274,12 @@ class Caller:
         template = self._options[name]
         return None if template is None else RecordingPath(template, overwrite=self._options["overwrite"])
 
-    def _exit_code(self, report: dict[str, Any], heard: HeardRecording) -> ExitCode:
-        if heard.failures or self._lost_recordings:
+    def _exit_code(self) -> ExitCode:
+        """The worst that happened in any call."""
+        if self._lost_recordings:
             return ExitCode.RECORDING
-        if any(finding["level"] == "error" for finding in report["findings"]):
+        if any(finding["level"] == "error" for made in self._made for finding in made.report["findings"]):
             return ExitCode.PROTOCOL
+        if any(made.error is not None for made in self._made):
+            return ExitCode.CONNECT
         return ExitCode.OK

@@ -13,6 +13,7 @@ from vonage_sock.simulator.leg import Platform
 _caller = partial(option, section="The caller")
 _webhook = partial(option, section="The platform's webhooks and NCCO")
 _platform = partial(option, section="The platform's end of the socket")
+_api = partial(option, section="A Voice REST API beside the call")
 _output = partial(option, section="What is kept and shown")
 
 CALLER = option_group(
@@ -87,6 +88,26 @@ PLATFORM = option_group(
         help="current: a buffer of 3,072 frames, clear and notify; 2021: 1,024 frames, all text ignored.",
     ),
     _platform("--strict", is_flag=True, help="Drop the connection on a frame of the wrong size, as Vonage does."),
+)
+
+API = option_group(
+    _api(
+        "--api-port",
+        type=click.IntRange(0, 65535),
+        metavar="PORT",
+        help="Answer /v1/calls on this port, 0 for a free one; without TARGET, wait for calls that are ordered there.",
+    ),
+    _api("--api-host", default="127.0.0.1", metavar="HOST", help="Address to listen on."),
+    _api("--api-public-key", metavar="FILE", help="Check the signatures of tokens with the application's key (PEM)."),
+    _api("--api-application-id", metavar="ID", help="Take only tokens of this application."),
+    _api(
+        "--api-tls",
+        metavar="FILE",
+        help="Speak https with the certificate and key in FILE (PEM), which is made where there is none.",
+    ),
+    _api(
+        "--calls", type=click.IntRange(1), metavar="N", help="Stop after N calls.  [default: TARGET's, else at Ctrl-C]"
+    ),
 )
 
 OUTPUT = option_group(

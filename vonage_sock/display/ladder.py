@@ -149,10 +149,12 @@ def number_lines(report: JsonObject) -> list[str]:
 def _rows(event: ev.Event, start: int) -> list[Row]:
     at = event.at - start
     match event:
-        case ev.StatsUpdated() | ev.CallReported() | ev.ServerStarted() | ev.ServerStopped():
+        case ev.StatsUpdated() | ev.CallReported() | ev.ServerStarted() | ev.ServerStopped() | ev.ApiStarted():
             return []
         case ev.AnswerRequested() | ev.EventPosted():
             return [_webhook_row(at, event)]
+        case ev.ApiRequested():
+            return [_api_row(at, event)]
         case ev.Connected() | ev.DtmfPressed() | ev.MessageReceived() | ev.Ended():
             return [_socket_row(at, event)]
         case ev.Notice():
@@ -172,6 +174,14 @@ def _webhook_row(at: int, event: ev.AnswerRequested | ev.EventPosted) -> Row:
     leg = "socket leg" if isinstance(to, str) and to.startswith(("ws:", "wss:")) else "phone leg"
     said = [clean(event.body[key], 40) for key in ("reason", "detail") if event.body.get(key)]
     return Row(at, leg, f"{_OUT}{clean(event.status, 30)}", reading=wording.joined(said))
+
+
+def _api_row(at: int, event: ev.ApiRequested) -> Row:
+    """What the application asks for, by the part of the path behind the leg's uuid."""
+    asked = "/".join(event.path.split("/")[4:]) or "call"
+    reading = f"{event.status} {clean(event.detail, 120)}".rstrip()
+    style = "yellow" if event.status >= 400 else ""
+    return Row(at, webhooks=f"{_IN}{clean(event.method, 10)} {clean(asked, 30)}", reading=reading, style=style)
 
 
 def _socket_row(at: int, event: ev.Connected | ev.DtmfPressed | ev.MessageReceived | ev.Ended) -> Row:

@@ -15,14 +15,14 @@ import re
 import tempfile
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from vonage_sock.audio.frames import FRAME_NS, AudioFormat
+from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.audio.level import rms_dbfs
-from vonage_sock.audio.source import FramesSource, OpenSource, Source
+from vonage_sock.audio.source import FramesSource, OpenSource
 from vonage_sock.call.events import DtmfPressed
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import AudioFileError, ConnectError, VsockError
@@ -30,19 +30,18 @@ from vonage_sock.media.decode import AudioFile, ready
 from vonage_sock.protocol.ncco import KNOWN_ACTIONS
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.caller import can_speak, say, tone
+from vonage_sock.simulator.control import LETTERS_PER_S, CallControl, Speak, gain_of, silence_of
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.line import Line, next_frame
 from vonage_sock.simulator.posting import Destination, Poster
 from vonage_sock.simulator.recording import Recording, Recordings
-from vonage_sock.simulator.telling import CALL_ID, Teller
+from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.web import Webhooks
 
 MAX_TEXT: Final = 1_500
 """Source: NCCO reference, "talk": without the tags of SSML."""
 
-LETTERS_PER_S: Final = 15
 SHOWN_LETTERS: Final = 200
-DB_PER_LEVEL: Final = 12.0
 BEEP_HZ: Final = 1_000.0
 BEEP_FRAMES: Final = 15
 QUIET_DBFS: Final = -45.0
@@ -53,8 +52,6 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{2,4})?", re.ASCII)
 
 JsonObject = dict[str, Any]
-Speak = Callable[[str, str | None], OpenSource]
-"""Makes audio of a text, given the name of a voice; raises ``VsockError`` where it can't. Runs in a thread."""
 
 
 @dataclass(kw_only=True)
@@ -67,6 +64,7 @@ class Desk:
     teller: Teller
     web: Webhooks
     phone: Leg
+    control: CallControl
     audio: OpenSource
     recordings: Recordings
     speech: deque[str]
@@ -150,7 +148,7 @@ class Actions:
                 return await asyncio.to_thread(desk.speak, text, voice)
             except VsockError as error:
                 desk.teller.note(f"the text stays silent: {error}")
-        return _silence(_ns(len(text) / LETTERS_PER_S))
+        return silence_of(text)
 
     async def _stream(self, action: JsonObject, following: JsonObject | None) -> None:
         url = url_of(action.get("streamUrl"))
@@ -173,7 +171,7 @@ class Actions:
         """Play what a talk or stream has, as often and as loud as it says; a key ends it where it may."""
         line, keypad = self._desk.line, self._desk.keypad
         times = round(seconds_of(action, "loop", 1, 0, 1_000_000))
-        gain = 10 ** (seconds_of(action, "level", 0, -1, 1) * DB_PER_LEVEL / 20)
+        gain = gain_of(seconds_of(action, "level", 0, -1, 1))
         barge_in = action.get("bargeIn") is True and following is not None and following.get("action") == "input"
         played = 0
         while not times or played < times:
@@ -248,7 +246,12 @@ class Actions:
     def _press(self) -> str:
         key = self._desk.keypad.press()
         self._desk.teller.tell(
-            DtmfPressed(at=self._desk.teller.clock.now(), call=CALL_ID, digit=key.digit, duration_ms=key.duration_ms)
+            DtmfPressed(
+                at=self._desk.teller.clock.now(),
+                call=self._desk.teller.call_id,
+                digit=key.digit,
+                duration_ms=key.duration_ms,
+            )
         )
         return key.digit
 
@@ -261,7 +264,8 @@ class Actions:
     async def _input(self, action: JsonObject) -> bytes:
         desk = self._desk
         if action.get("mode") == "asynchronous":
-            desk.teller.note("the asynchronous input is only a stub: no key is told")
+            desk.teller.note("each key that the caller presses is told from here on")
+            desk.control.listener = destination_of(action) or desk.poster.default
             return b""
         kinds = action.get("type", ["dtmf"])
         kinds = [kinds] if isinstance(kinds, str) else kinds
@@ -368,15 +372,6 @@ def destination_of(action: JsonObject) -> Destination | None:
     """Where an action's events go; None for where all go."""
     url = url_of(action.get("eventUrl"))
     return None if url is None else Destination(url, "GET" if action.get("eventMethod") == "GET" else "POST")
-
-
-def _silence(span_ns: int) -> OpenSource:
-    frames = max(1, round(span_ns / FRAME_NS))
-
-    def opened(audio_format: AudioFormat) -> Source:
-        return FramesSource("silence", (audio_format.silence for _ in range(frames)), frames)
-
-    return opened
 
 
 def _ns(seconds: float) -> int:
