@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,18 +21,22 @@ from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
 from vonage_sock.audio.source import FramesSource, OpenSource
 from vonage_sock.call import machine
 from vonage_sock.call.behaviour import Behaviour
-from vonage_sock.call.events import Event, Observer
+from vonage_sock.call.events import ApiRequested, Event, Observer
 from vonage_sock.call.machine import Close, Machine, Outgoing
-from vonage_sock.clock import MS, SECOND, ManualClock
+from vonage_sock.clock import MS, SECOND, ManualClock, SystemClock
 from vonage_sock.display.ladder import ladder_text
-from vonage_sock.errors import UsageError
+from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.server.facade import Handler
 from vonage_sock.server.library import Server
+from vonage_sock.simulator.api.beside import RestApi
+from vonage_sock.simulator.api.certificate import tls_context
+from vonage_sock.simulator.api.tokens import TokenCheck
 from vonage_sock.simulator.caller import CLIP, open_audio
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.leg import LegPlan, Platform
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.telling import CALL_ID
+from vonage_sock.simulator.vonage import CallOrder, MakeCall, VonageCall
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
 DEFAULT_LIMIT_NS: Final = 24 * 3600 * SECOND
@@ -322,6 +327,7 @@ class VonageCaller:
 
     def __init__(self) -> None:
         self.calls: list[CallReport] = []
+        self._api: VoiceApi | None = None
 
     async def __call__(
         self,
@@ -367,8 +373,86 @@ class VonageCaller:
             plan=_plan(press, duration_s, rate_hz, headers or {}, platform, strict=strict),
             **order,
         )
+        return await self._make(report, call_order)
+
+    @contextlib.asynccontextmanager
+    async def api(
+        self,
+        *,
+        public_key: bytes | None = None,
+        application_id: str | None = None,
+        tls: Path | None = None,
+        port: int = 0,
+        **order: Any,
+    ) -> AsyncIterator[VoiceApi]:
+        """
+        Answer ``/v1/calls`` on this machine while the block lasts, for this caller's calls and for those that are ordered.
+
+        Args:
+            public_key: checks the signatures of tokens: the application's key, as PEM.
+            application_id: takes only this application's tokens.
+            tls: speaks https with the certificate and key in this file, which is made where there is none.
+            order: fields of ``CallOrder`` for the calls that are ordered: ``connect_outcomes``, ``fast`` and so on.
+
+        Raises:
+            UsageError: the key or the certificate can't be used.
+        """
+        clock = SystemClock()
+        template = CallOrder(
+            target="http://127.0.0.1:9/",
+            audio=order.pop("audio", None) or open_audio(CLIP),
+            plan=_plan("", None, 16000, {}, Platform.CURRENT.value, strict=False),
+            **order,
+        )
+        api = VoiceApi()
+        api.server = RestApi(
+            template,
+            functools.partial(self._make_ordered, api),
+            tokens=TokenCheck(public_key=public_key, application_id=application_id),
+            observer=api.observe,
+            clock=clock,
+            port=port,
+            tls=None if tls is None else tls_context(tls, host="127.0.0.1", wall_ns=clock.wall_ns()),
+        )
+        await api.server.start()
+        self._api = api
+        try:
+            yield api
+        finally:
+            self._api = None
+            api.hang_up()
+            await api.server.stop()
+
+    async def _make_ordered(self, api: VoiceApi, call_id: str, order: CallOrder, answered: MakeCall) -> None:
+        report = CallReport(target=order.target, events=[asked for asked in api.requests if asked.call == call_id])
+        self.calls.append(report)
+        api.calls.append(report)
+        try:
+            await self._run(report, order, api, call_id, answered)
+        except ConnectError as error:
+            report.figures = {"error": str(error)}
+
+    async def _make(self, report: CallReport, order: CallOrder) -> CallReport:
+        api = self._api
+        if api is None:
+            return await self._run(report, order)
+        return await self._run(report, replace(order, region_url=api.url), api, api.server.exchange.next_id())
+
+    async def _run(
+        self,
+        report: CallReport,
+        order: CallOrder,
+        api: VoiceApi | None = None,
+        call_id: str = CALL_ID,
+        answered: MakeCall | None = None,
+    ) -> CallReport:
         sink = HeardPcm()
-        phone = VonageCall(call_order, observers=[report.events.append], heard=sink)
+        book = None if api is None else api.server.book
+        phone = VonageCall(
+            order, observers=[report.events.append], heard=sink, call_id=call_id, book=book, answered=answered
+        )
+        if api is not None:
+            api.phones[call_id] = phone, report
         try:
             figures = await phone.run()
             phone.tell_report(figures)
@@ -376,6 +460,47 @@ class VonageCaller:
         finally:
             report.said_pcm, report.heard_pcm = bytes(sink.said), bytes(sink.heard)
         return report
+
+
+class VoiceApi:
+    """
+    A Voice REST API that runs; ``VonageCaller.api`` makes one.
+
+    ``calls`` are the reports of the calls that were ordered, ``requests`` what it was asked for.
+    """
+
+    server: RestApi
+
+    def __init__(self) -> None:
+        self.calls: list[CallReport] = []
+        self.requests: list[ApiRequested] = []
+        self.phones: dict[str, tuple[VonageCall, CallReport]] = {}
+
+    @property
+    def url(self) -> str:
+        """Its address: ``http://127.0.0.1:40123``."""
+        return self.server.url
+
+    @property
+    def host(self) -> str:
+        """The same without its scheme, as the Python SDK wants it (``HttpClientOptions(api_host=…)``)."""
+        return self.url.partition("://")[2]
+
+    async def idle(self) -> None:
+        """Wait until every call that was ordered is over."""
+        await self.server.exchange.idle()
+
+    def observe(self, event: Event) -> None:
+        """Keep what is asked for, with the call that it is about."""
+        if isinstance(event, ApiRequested):
+            self.requests.append(event)
+        if event.call in self.phones:
+            self.phones[event.call][1].events.append(event)
+
+    def hang_up(self) -> None:
+        """End all calls."""
+        for phone, _ in self.phones.values():
+            phone.hang_up()
 
 
 class ServerMaker:

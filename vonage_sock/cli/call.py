@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_api import CallApi, check_api_options
+from vonage_sock.call.events import Event, Notice, RecordingFailed
+from vonage_sock.cli.call_api import make_api
 from vonage_sock.cli.call_options import API, CALLER, OUTPUT, PLATFORM, WEBHOOKS
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
@@ -26,6 +26,7 @@ from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.caller import open_audio
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
@@ -81,6 +82,12 @@ class Made:
     report: dict[str, Any] = field(default_factory=dict)
     error: VsockError | None = None
 
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What was wrong in it."""
+        found: list[dict[str, Any]] = self.report.get("findings", [])
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Saving:
@@ -99,7 +106,6 @@ class Caller:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        check_api_options(options)
         self._options = options
         self._clock = SystemClock()
         self._saving = Saving(self._path("save"), self._path("save_stereo"))
@@ -136,11 +142,9 @@ class Caller:
         self._lost_recordings = 0
         self._stopped = asyncio.Event()
         self._phones: list[VonageCall] = []
-        self._made: deque[Made] = deque(maxlen=MAX_SHOWN)
+        self._made: dict[str, Made] = {}
+        self._api = make_api(options, self._order, self._make_call, observer=self._tell, clock=self._clock)
         self._display = self._make_display()
-        self._api: CallApi | None = None
-        if options["api_port"] is not None:
-            self._api = CallApi(options, self._order, self._make_call, observer=self._tell, clock=self._clock)
 
     async def run(self) -> ExitCode:
         """
@@ -154,31 +158,38 @@ class Caller:
         on_stop(self._stop, lambda: restore_terminal(display))
         ticker = asyncio.create_task(tick(display, self._clock, self._tell_stats))
         try:
-            if self._api is not None:
-                await self._api.server.start()
             await self._make_calls()
         except VsockError as error:
             finish(display, error.exit_code)
             raise
         finally:
             ticker.cancel()
-            if self._api is not None:
-                await self._api.server.stop()
         code = finish(display, self._exit_code())
         if not self._options["as_json"] and not display.broken:
             self._show()
         return code
 
     async def _make_calls(self) -> None:
-        api, target = self._api, self._options["target"]
-        if target is not None:
-            order = self._order if api is None else replace(self._order, region_url=api.server.url)
-            made = await self._make_call(CALL_ID, order)
-            if made.error is not None:
-                raise made.error
+        api = self._api
         if api is None:
+            await self._call_target(CALL_ID, self._order)
             return
-        if target is None or self._options["calls"] is not None:
+        await api.start()
+        try:
+            if self._options["target"] is not None:
+                await self._call_target(api.exchange.next_id(), replace(self._order, region_url=api.url))
+            await self._wait_for_orders(api)
+        finally:
+            self._hang_up_all()
+            await api.stop()
+
+    async def _call_target(self, call_id: str, order: CallOrder) -> None:
+        made = await self._make_call(call_id, order)
+        if made.error is not None:
+            raise made.error
+
+    async def _wait_for_orders(self, api: RestApi) -> None:
+        if self._options["target"] is None or self._options["calls"] is not None:
             waiting = asyncio.create_task(api.exchange.all_made())
             stopped = asyncio.create_task(self._stopped.wait())
             await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -191,8 +202,7 @@ class Caller:
         heard = HeardRecording(
             self._saving.mono, self._saving.stereo, observer=self._display, clock=self._clock, call_id=call_id
         )
-        made = Made(call_id)
-        self._made.append(made)
+        made = self._made_of(call_id)
         heard.start()
         phone = VonageCall(
             order,
@@ -211,6 +221,8 @@ class Caller:
         except VsockError as error:
             made.error = error
             made.report = phone.failure(error)
+            if answered is not None:
+                self._display(Notice(at=self._clock.now(), call=call_id, level="warning", message=str(error)))
         finally:
             self._phones.remove(phone)
             await heard.stop(SAVE_WAIT_S)
@@ -218,10 +230,21 @@ class Caller:
         phone.tell_report(made.report)
         return made
 
+    def _made_of(self, call_id: str) -> Made:
+        """What is kept of a call; of many, only of the last ones."""
+        if call_id not in self._made:
+            if len(self._made) >= MAX_SHOWN:
+                del self._made[next(iter(self._made))]
+            self._made[call_id] = Made(call_id)
+        return self._made[call_id]
+
     def _stop(self) -> None:
         self._stopped.set()
         if self._api is not None:
             self._api.exchange.close()
+        self._hang_up_all()
+
+    def _hang_up_all(self) -> None:
         for phone in list(self._phones):
             phone.hang_up()
 
@@ -232,17 +255,18 @@ class Caller:
     def _tell(self, event: Event) -> None:
         """What the API tells; a request belongs to the call that it is about."""
         self._display(event)
-        for made in self._made:
-            if made.call_id == event.call:
-                made.events.append(event)
+        if event.call is not None:
+            self._made_of(event.call).events.append(event)
 
     def _show(self) -> None:
         """How each call went."""
         console = Console(soft_wrap=True, highlight=False)
-        for made in self._made:
+        for made in self._made.values():
             if len(self._made) > 1 or self._options["target"] is None:
                 click.echo(
-                    "" if self._options["quiet"] else f"\n{made.call_id}: {clean(made.report['target'], MAX_LINE)}"
+                    ""
+                    if self._options["quiet"]
+                    else f"\n{made.call_id}: {clean(made.report.get('target', ''), MAX_LINE)}"
                 )
             if made.error is not None:
                 click.echo(clean(str(made.error), MAX_LINE))
@@ -278,8 +302,8 @@ class Caller:
         """The worst that happened in any call."""
         if self._lost_recordings:
             return ExitCode.RECORDING
-        if any(finding["level"] == "error" for made in self._made for finding in made.report["findings"]):
+        if any(finding["level"] == "error" for made in self._made.values() for finding in made.findings):
             return ExitCode.PROTOCOL
-        if any(made.error is not None for made in self._made):
+        if any(made.error is not None for made in self._made.values()):
             return ExitCode.CONNECT
         return ExitCode.OK

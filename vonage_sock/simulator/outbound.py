@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, Final
 
@@ -145,11 +146,7 @@ class OutboundCall(AnsweredCall):
             audio=lambda _format: pipe,
         )
         self._ringing = asyncio.create_task(self._stay(request))
-        waiting = asyncio.create_task(opened.wait())
-        try:
-            await asyncio.wait([self._ringing, waiting], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
+        await _first_of(opened.wait(), self._ringing)
         if self._ringing.done():
             self._ringing.result()
         return True
@@ -184,11 +181,22 @@ class OutboundCall(AnsweredCall):
         if task is None or self._pipe is None:
             return None
         self._pipe.close()
+        if not self._hung_up():
+            # The line is a little ahead of the socket, which shall hear the end of what was played.
+            await _first_of(self._pipe.drained.wait(), task)
         self._socket.close()
         try:
             return await task
         except ConnectError:
             return None
+
+
+async def _first_of(wanted: Coroutine[Any, Any, object], task: asyncio.Task[LegResult]) -> None:
+    waiting = asyncio.create_task(wanted)
+    try:
+        await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
 
 
 class Pipe:
@@ -204,6 +212,7 @@ class Pipe:
         self.error: str | None = None
         self.audio_format = audio_format
         self.back = Back()
+        self.drained = asyncio.Event()
         self._frames: deque[bytes] = deque(maxlen=KEPT_FRAMES)
         self._closed = False
 
@@ -214,6 +223,8 @@ class Pipe:
 
     def take(self) -> bytes | None:
         """The next frame for the server."""
+        if self._closed and len(self._frames) <= 1:
+            self.drained.set()
         return self._frames.popleft() if self._frames else None
 
     def ended(self) -> bool:

@@ -11,6 +11,8 @@ import asyncio
 import ssl
 import uuid
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
@@ -28,12 +30,23 @@ from vonage_sock.transport import tell
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_WAIT_S: Final = 10.0
 STOP_WAIT_S: Final = 0.5
-SHOWN_PATH: Final = 200
+SHOWN_LETTERS: Final = 200
 NOT_FOUND: Final = "Call was not found or call is inactive"
 
 _LEG: Final = bodies.BASE_PATH + "/{uuid:[0-9A-Za-z-]{1,64}}"
 
 JsonObject = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Asked:
+    """What will be told of a request: the call and what was done, or why not."""
+
+    call: str | None = None
+    detail: str = ""
+
+
+_asked: ContextVar[Asked] = ContextVar("what is told of this request")
 
 
 class RefusedError(Exception):
@@ -45,7 +58,7 @@ class RefusedError(Exception):
         self.problems = problems
 
 
-class VoiceApi:
+class ApiServer:
     """
     One server.
 
@@ -114,8 +127,16 @@ class VoiceApi:
 
     async def stop(self) -> None:
         """Listen no more."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        runner = self._runner
+        if runner is None:
+            return
+        open_still = [] if runner.server is None else [handler.transport for handler in runner.server.connections]
+        await runner.cleanup()
+        for transport in open_still:
+            # TLS would wait for the client's goodbye, and clients that keep a connection for later don't say it.
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
 
     def _note(self, message: str) -> None:
         tell(self._observer, Notice(at=self._clock.now(), level="info", message=message))
@@ -145,43 +166,36 @@ class VoiceApi:
         async def answer(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
+            asked = Asked()
+            _asked.set(asked)
             try:
                 self._tokens.check(request.headers.get("Authorization"), now_s=self._clock.wall_ns() / SECOND)
                 response = await handler(request)
             except TokenRefusedError as error:
-                response = self._refuse(request, 401, str(error))
+                response = _refuse(asked, 401, str(error))
             except RefusedError as error:
-                response = self._refuse(request, error.status, str(error), error.problems)
+                response = _refuse(asked, error.status, str(error), error.problems)
             except BadRequestError as error:
-                response = self._refuse(request, 400, str(error), error.problems)
+                response = _refuse(asked, 400, str(error), error.problems)
             except TimeoutError:
-                response = self._refuse(request, 408, "The body didn't come in time")
+                response = _refuse(asked, 408, "The body didn't come in time")
             except web.HTTPRequestEntityTooLarge:
-                response = self._refuse(request, 413, f"The body is larger than {MAX_BODY_BYTES // 1024} KiB")
+                response = _refuse(asked, 413, f"The body is larger than {MAX_BODY_BYTES // 1024} KiB")
             except web.HTTPException as error:
-                response = self._refuse(request, error.status, error.reason)
-            self._tell(request, response.status)
+                response = _refuse(asked, error.status, error.reason)
+            self._tell(request, asked, response.status)
             return response
 
         return answer
 
-    def _refuse(
-        self, request: web.Request, status: int, detail: str, problems: tuple[tuple[str, str], ...] = ()
-    ) -> web.Response:
-        named = "; ".join(f"{name}: {reason}" for name, reason in problems)
-        request["detail"] = f"{detail} ({named})" if named else detail
-        body = bodies.problem(status, detail, instance=uuid.uuid4().hex, invalid_parameters=problems)
-        return web.json_response(body, status=status)
-
-    def _tell(self, request: web.Request, status: int) -> None:
-        leg: LegRecord | None = request.get("leg")
+    def _tell(self, request: web.Request, asked: Asked, status: int) -> None:
         event = ApiRequested(
             at=self._clock.now(),
-            call=request.get("call") or (None if leg is None else leg.call),
-            method=request.method,
-            path=request.path[:SHOWN_PATH],
+            call=asked.call,
+            method=request.method[:SHOWN_LETTERS],
+            path=request.path[:SHOWN_LETTERS],
             status=status,
-            detail=str(request.get("detail", ""))[:SHOWN_PATH],
+            detail=asked.detail[:SHOWN_LETTERS],
         )
         tell(self._observer, event)
 
@@ -193,7 +207,7 @@ class VoiceApi:
         leg = self._book.get(request.match_info["uuid"])
         if leg is None:
             raise RefusedError(404, NOT_FOUND)
-        request["leg"] = leg
+        _asked.get().call = leg.call
         return leg
 
     def _live(self, request: web.Request) -> LegControl:
@@ -207,10 +221,10 @@ class VoiceApi:
     async def _create(self, request: web.Request) -> web.Response:
         wanted = reading.read_create(await self._body(request))
         try:
-            leg, request["call"] = self._exchange.order(wanted, self.url)
+            leg, _asked.get().call = self._exchange.order(wanted, self.url)
         except TooManyCallsError as error:
             raise RefusedError(429, str(error)) from error
-        request["detail"] = f"calls {leg.to}"
+        _asked.get().detail = f"calls {leg.to}"
         body = {
             "uuid": leg.uuid,
             "status": "started",
@@ -230,7 +244,7 @@ class VoiceApi:
     async def _modify(self, request: web.Request) -> web.Response:
         leg = self._live(request)
         wanted = reading.read_modification(await self._body(request))
-        request["detail"] = wanted.action
+        _asked.get().detail = wanted.action
         match wanted.action:
             case "hangup":
                 leg.hang_up()
@@ -279,5 +293,12 @@ class VoiceApi:
         return web.json_response({})
 
     def _done(self, request: web.Request, message: str) -> web.Response:
-        request["detail"] = message
+        _asked.get().detail = message
         return web.json_response({"message": message, "uuid": request.match_info["uuid"]})
+
+
+def _refuse(asked: Asked, status: int, detail: str, problems: tuple[tuple[str, str], ...] = ()) -> web.Response:
+    named = "; ".join(f"{name}: {reason}" for name, reason in problems)
+    asked.detail = f"{detail} ({named})" if named else detail
+    body = bodies.problem(status, detail, instance=uuid.uuid4().hex, invalid_parameters=problems)
+    return web.json_response(body, status=status)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -21,6 +22,8 @@ from vonage_sock.simulator.telling import CALL_ID
 from vonage_sock.simulator.vonage import CallOrder, MakeCall
 
 MAX_CALLS: Final = 50
+
+_log = logging.getLogger(__name__)
 
 RunCall = Callable[[str, CallOrder, MakeCall], Awaitable[object]]
 """Makes a call with this id and stays until it is over; what goes wrong in it is its own business."""
@@ -38,7 +41,6 @@ class Exchange:
         template: what all calls have in common; target, numbers and events come with each order.
         run_call: makes one.
         now_text: the time of day, ISO 8601.
-        calls_made: how many calls of this run have an id already.
         most: how many are made in all; None for no end.
     """
 
@@ -49,18 +51,22 @@ class Exchange:
         *,
         book: CallBook,
         now_text: Callable[[], str],
-        calls_made: int = 0,
         most: int | None = None,
     ) -> None:
         self._template = template
         self._run_call = run_call
         self._book = book
         self._now_text = now_text
-        self._made = calls_made
+        self._made = 0
         self._most = most
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._closed = False
+
+    def next_id(self) -> str:
+        """The id of a call that is about to be made."""
+        self._made += 1
+        return CALL_ID if self._made == 1 else f"{CALL_ID}{self._made}"
 
     def order(self, request: CallRequest, region_url: str) -> tuple[Leg, str]:
         """
@@ -75,8 +81,7 @@ class Exchange:
             raise TooManyCallsError(f"{MAX_CALLS} calls are under way, and no more are made at once")
         if self._most is not None and self._made >= self._most:
             raise TooManyCallsError(f"{self._most} calls were to be made, and no more")
-        self._made += 1
-        call_id = CALL_ID if self._made == 1 else f"{CALL_ID}{self._made}"
+        call_id = self.next_id()
         leg = leg_of(request)
         order = self._order_of(request, leg, region_url)
         self._book.enter(leg, call=call_id, at=self._now_text(), control=None, endpoint=request.to)
@@ -95,7 +100,7 @@ class Exchange:
             await asyncio.wait(self._tasks)
 
     async def all_made(self) -> None:
-        """Wait until as many calls are over as were to be made; for ever where there is no such number."""
+        """Wait until as many calls were made as was asked for, and none is left; for ever where there is no number."""
         while self._most is None or self._made < self._most or self._tasks:
             self._changed.clear()
             await self._changed.wait()
@@ -105,6 +110,8 @@ class Exchange:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a call that was ordered failed", exc_info=error)
         self._changed.set()
 
     def _order_of(self, request: CallRequest, leg: Leg, region_url: str) -> CallOrder:
