@@ -80,9 +80,6 @@ class CallBook:
     def __init__(self) -> None:
         self._legs: dict[str, LegRecord] = {}
 
-    def __len__(self) -> int:
-        return len(self._legs)
-
     def enter(
         self, leg: Leg, *, call: str, at: str, control: LegControl | None, endpoint: JsonObject | None = None
     ) -> LegRecord:
