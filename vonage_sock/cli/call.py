@@ -50,6 +50,7 @@ Examples:
   vsock call ws://localhost:5000/ws --audio say:hello --dtmf "1,w2,34#" --duration 20
   vsock call wss://example.ngrok.app/socket --rate 8000 --json
   vsock call http://127.0.0.1:8000/webhooks/answer --fast --connect-outcome busy --shuffle-events
+  vsock call http://127.0.0.1:5000/answer --api-port 8100 --api-public-key public.key
 """
 
 
@@ -95,6 +96,10 @@ class Saving:
 
     mono: RecordingPath | None
     stereo: RecordingPath | None
+
+    def kept(self) -> Saving:
+        """The same for a later call, which must not replace the files of the first."""
+        return Saving(*(path and replace(path, overwrite=False) for path in (self.mono, self.stereo)))
 
 
 class Caller:
@@ -199,9 +204,8 @@ class Caller:
 
     async def _make_call(self, call_id: str, order: CallOrder, answered: MakeCall | None = None) -> Made:
         """One call with its recordings and its report; what goes wrong is kept with it."""
-        heard = HeardRecording(
-            self._saving.mono, self._saving.stereo, observer=self._display, clock=self._clock, call_id=call_id
-        )
+        saving = self._saving if call_id == CALL_ID else self._saving.kept()
+        heard = HeardRecording(saving.mono, saving.stereo, observer=self._display, clock=self._clock, call_id=call_id)
         made = self._made_of(call_id)
         heard.start()
         phone = VonageCall(
