@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from vonage_sock.call import events as ev
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.clock import MS
-from vonage_sock.display.ladder import MAX_ROWS, ladder, ladder_text
+from vonage_sock.display.ladder import MAX_ROWS, ladder, ladder_rows, ladder_text
 from vonage_sock.display.render import wrap
 
 START = 5_000_000 * MS

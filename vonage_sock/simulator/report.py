@@ -2,9 +2,9 @@
 What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
-``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
-Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, and everything
-else has to be read beside it.
+``closed_by`` (platform is us, server is the other side, network is nobody), ``ended_by_request`` where the REST API ended it,
+and ``findings`` of the webhooks and the leg. Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is
+how late our own timer was, and everything else has to be read beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def summary_lines(report: JsonObject) -> list[str]:
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")
     reason = f" ({report['close_reason']})" if report["close_reason"] else ""
-    return [*lines, f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}", _findings(report)]
+    who = "the REST API ended it" if report.get("ended_by_request") else _WHO[report["closed_by"]]
+    return [*lines, f"{who}, code {report['close_code']}{reason}", _findings(report)]
 
 
 _WHO = {

@@ -335,6 +335,8 @@ class VonageCall:
                 "close_reason": ended.close_reason,
                 "closed_by": ended.closed_by,
             }
+        if request.socket.closed_from_outside or self._control.hung_up_from_outside:
+            report["ended_by_request"] = True
         return LegResult(report, limited=True in limited, ended_alone=request.socket.closed_from_outside)
 
 

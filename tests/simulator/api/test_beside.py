@@ -17,6 +17,7 @@ from vonage_voice.models import AudioStreamOptions, CreateCallRequest, ListCalls
 
 from tests.simulator.api.conftest import AFTERWARDS, APPLICATION, CONNECT, Bot, Keys, new_keys
 from vonage_sock.call.events import ApiRequested, DtmfPressed
+from vonage_sock.simulator.report import summary_lines
 from vonage_sock.testing import CallReport, VoiceApi, VonageCaller
 
 Sdk = Callable[..., Vonage]
@@ -85,7 +86,8 @@ async def test_an_application_that_hangs_up_on_a_key(tmp_path: Path, sdk: Sdk, k
     tried, report = await trial([CONNECT, AFTERWARDS], tmp_path, sdk, keys, hang_up)
     completed = [body for body in tried.bot.events if body.get("status") == "completed"]
 
-    assert (1000, "platform") == (report.close_code, report.closed_by)
+    assert (1000, "platform", True) == (report.close_code, report.closed_by, report.figures["ended_by_request"])
+    assert "the REST API ended it, code 1000" in summary_lines(report.figures)
     assert 10.0 > report.duration_s
     assert [
         ("phone", "started"),
