@@ -185,7 +185,7 @@ class Caller:
                 await self._call_target(api.exchange.next_id(), replace(self._order, region_url=api.url))
             await self._wait_for_orders(api)
         finally:
-            self._hang_up_all()
+            self._stop()
             await api.stop()
 
     async def _call_target(self, call_id: str, order: CallOrder) -> None:
@@ -220,6 +220,8 @@ class Caller:
             answered=answered,
         )
         self._phones.append(phone)
+        if self._stopped.is_set():
+            phone.hang_up()  # it was ordered just before the end
         try:
             made.report = await phone.run()
         except VsockError as error:
@@ -246,9 +248,6 @@ class Caller:
         self._stopped.set()
         if self._api is not None:
             self._api.exchange.close()
-        self._hang_up_all()
-
-    def _hang_up_all(self) -> None:
         for phone in list(self._phones):
             phone.hang_up()
 

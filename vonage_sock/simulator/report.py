@@ -2,7 +2,7 @@
 What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
-``closed_by`` (platform is us, server is the other side, network is nobody), ``ended_by_request`` where the REST API ended it,
+``closed_by`` (platform is us, server is the other side, network is nobody), ``ended_by_request`` where the REST API did it,
 and ``findings`` of the webhooks and the leg. Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is
 how late our own timer was, and everything else has to be read beside it.
 """

@@ -353,6 +353,54 @@ async def test_a_websocket_is_called_by_itself(tmp_path: Path, sdk: Sdk, keys: K
     assert (1000, "platform") == (api.calls[0].close_code, api.calls[0].closed_by)
 
 
+async def test_a_socket_that_is_called_directly_is_found_too(tmp_path: Path, sdk: Sdk, keys: Keys) -> None:
+    """By the list of calls, as no webhook tells its uuid."""
+    bot, caller = Bot(), VonageCaller()
+    async with (
+        asyncio.timeout(WAIT_S),
+        bot.running(),
+        caller.api(public_key=keys.public, tls=tmp_path / "cert.pem") as api,
+    ):
+        tried = Trial(bot, api, sdk(api.host), caller)
+
+        async def end(message: dict[str, Any]) -> None:
+            live, _ = await tried.voice("list_calls", ListCallsFilter(conversation_uuid=None))
+            await tried.voice("hangup", live[0].uuid)
+
+        bot.on_text = end
+        report = await caller(bot.ws, audio="tone:440", duration_s=10)
+        over, _ = await tried.voice("list_calls")
+        bot.on_text = None
+        await caller(bot.ws, pcm=b"\x01\x10" * 320)
+
+    assert ("platform", 1000, True) == (report.closed_by, report.close_code, 10 > report.duration_s)
+    assert [("completed", bot.ws)] == [(leg.status, leg.to.uri) for leg in over]
+    assert ["call", "call2"] == [call.events[0].call for call in caller.calls]
+
+
+async def test_somebody_who_is_connected_is_hung_up_alone(tmp_path: Path, sdk: Sdk, keys: Keys) -> None:
+    """And the next action goes on."""
+    bot, caller = Bot(), VonageCaller()
+    async with (
+        asyncio.timeout(WAIT_S),
+        bot.running(),
+        caller.api(public_key=keys.public, tls=tmp_path / "cert.pem") as api,
+    ):
+        tried = Trial(bot, api, sdk(api.host), caller)
+
+        async def end(body: dict[str, Any]) -> None:
+            if (body.get("direction"), body.get("status")) == ("outbound", "answered"):
+                await tried.voice("hangup", body["uuid"])
+
+        bot.on_event = end
+        connect = {"action": "connect", "from": "1", "endpoint": [{"type": "phone", "number": "442079460009"}]}
+        bot.ncco = [{**connect, "eventUrl": ["{base}/event"]}, AFTERWARDS]
+        await caller(f"{bot.base}/answer", audio="tone:440", duration_s=10)
+
+    assert [{"said": "afterwards"}] == bot.payloads()
+    assert [204] == [asked.status for asked in api.requests]
+
+
 async def test_what_is_wrong_is_the_sdk_s_own_error(tmp_path: Path, sdk: Sdk, keys: Keys) -> None:
     """A call that is over, or never was, isn't found; a strange key isn't let in."""
     bot, caller = Bot(), VonageCaller()
