@@ -13,6 +13,9 @@ import click
 import numpy as np
 import pytest
 import soundfile
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import vonage_sock
 from vonage_sock.call import events
@@ -80,6 +83,26 @@ def test_the_scenario_of_the_readme_passes(tmp_path: Path, monkeypatch: pytest.M
     soundfile.write("welcome.wav", np.sin(np.arange(5 * 16000) / 8) / 4, 16000)
 
     example("rehearsal").test_a_key_cuts_the_greeting_off()
+
+
+async def test_the_application_of_the_readme_hangs_up_through_the_sdk(
+    vonage_call: VonageCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its # ends the socket's leg, and the call says goodbye."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "api.pem"))
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    async with asyncio.timeout(30), vonage_call.api(public_key=key, tls=tmp_path / "api.pem") as api:
+        runner = web.AppRunner(example("hangup").make_app(api.host, "aaaa", key.decode()))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        report = await vonage_call(f"http://127.0.0.1:{runner.addresses[0][1]}/answer", press="#", fast=True)
+        await runner.cleanup()
+
+    assert ([("PUT", 204)], "platform") == ([(asked.method, asked.status) for asked in api.requests], report.closed_by)
+    assert 100 > report.frames_sent
+    assert "Goodbye" in report.ladder()
 
 
 @pytest.mark.parametrize("kind", [CallReport, EchoDelay, Found])

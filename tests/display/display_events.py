@@ -97,6 +97,8 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
             at=0, method=text, params=body, ncco=[{"action": text}, {"action": "connect", "endpoint": [endpoint]}]
         ),
         ev.EventPosted(at=0, status=text, uuid=text, conversation_uuid=text, body=body, verified=False),
+        ev.ApiStarted(at=0, host=text, port=1, url=text, verifies=True),
+        ev.ApiRequested(at=0, call=call, method=text, path=text, status=404, detail=text),
         ev.Connected(at=0, call=call, content_type=text, rate_hz=16000, headers=body, remote=text),
         ev.DtmfPressed(at=0, call=call, digit=text, duration_ms=None),
         ev.MessageReceived(at=0, call=call, message=body),

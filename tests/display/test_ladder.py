@@ -327,3 +327,21 @@ def test_a_drill_s_words_are_harmless(text: str) -> None:
     drawn = ladder_text([], {"drills": [dict.fromkeys(DRILL, text)], "findings": []}, 80)
 
     assert all(line.isprintable() and cell_len(line) <= 80 for line in drawn.split("\n"))
+
+
+def test_what_the_rest_api_is_asked_is_a_row() -> None:
+    """What was asked stands among the webhooks, towards us, and what came of it in our reading."""
+    path = "/v1/calls/63f61863-4a51-4f6b-86e1-46edebcf9356"
+    events = [
+        ev.ApiRequested(at=at, call="call", method=method, path=asked, status=status, detail="x")
+        for at, (method, asked, status) in enumerate(
+            [("POST", "/v1/calls", 201), ("PUT", path, 204), ("DELETE", f"{path}/input/dtmf", 404)]
+        )
+    ]
+    rows = ladder_rows(events, {})
+
+    assert [
+        ("\u2190 POST call", "201 x"),
+        ("\u2190 PUT call", "204 x"),
+        ("\u2190 DELETE input/dtmf", "404 x"),
+    ] == [(row.webhooks, row.reading) for row in rows]

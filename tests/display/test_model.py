@@ -259,3 +259,21 @@ def test_a_drill_is_told_as_it_strikes() -> None:
     struck = ev.DrillStruck(at=0, call="call", drill="reset-after", did="TCP was reset")
 
     assert ["drill reset-after: TCP was reset"] == said(struck)
+
+
+def test_what_the_rest_api_is_asked_is_a_line() -> None:
+    """With short ids; what was refused is a warning."""
+    screen = Screen(simulated=True)
+    path = "/v1/calls/63f61863-4a51-4f6b-86e1-46edebcf9356/talk"
+    started = ev.ApiStarted(at=0, host="127.0.0.1", port=8100, url="http://127.0.0.1:8100", verifies=True)
+    asked = [
+        ev.ApiRequested(at=0, call="call", method="PUT", path=path, status=status, detail=detail)
+        for status, detail in ((200, "Talk started"), (404, "not found"))
+    ]
+    lines = [line for event in (started, *asked) for line in screen.apply(event)]
+
+    assert [
+        (Kind.SERVER, "http://127.0.0.1:8100/v1/calls"),
+        (Kind.WEBHOOK, "PUT /v1/calls/63f61863/talk \u2192 200 \u00b7 Talk started"),
+        (Kind.WARNING, "PUT /v1/calls/63f61863/talk \u2192 404 \u00b7 not found"),
+    ] == [(line.kind, line.text) for line in lines]

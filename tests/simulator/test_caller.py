@@ -13,10 +13,12 @@ import soundfile
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
+from vonage_sock.clock import MS
 from vonage_sock.errors import AudioFileError, ExitCode, UsageError
 from vonage_sock.media.decode import AudioFile, FrameSource
 from vonage_sock.simulator import caller
-from vonage_sock.simulator.caller import MAX_SAY_LETTERS, can_speak, open_audio, say
+from vonage_sock.simulator.caller import MAX_SAY_LETTERS, can_speak, dtmf_tones, open_audio, say
+from vonage_sock.simulator.dtmf import KeyPress
 
 PHONE = AudioFormat(8000)
 RATES = pytest.mark.parametrize(
@@ -227,3 +229,25 @@ def test_errors_of_the_synthesiser_do_not_leave_files(
     open_audio("say:hello")
 
     assert [] == list((tmp_path / "temp").iterdir())
+
+
+@RATES
+def test_keys_sound_as_two_tones(audio_format: AudioFormat) -> None:
+    """Those of ITU-T Q.23, each for its time and silence between."""
+    presses = [KeyPress(0, "1", 100), KeyPress(200 * MS, "#", 100)]
+    samples = samples_of(lambda wanted: dtmf_tones(wanted, presses), audio_format).astype(float)
+    parts = np.split(samples, 3)
+    peaks = [
+        {round(float(hz)) for hz in np.argsort(np.abs(np.fft.rfft(part)))[-2:] * audio_format.rate_hz / len(part)}
+        for part in (parts[0], parts[2])
+    ]
+
+    assert 0.3 == len(samples) / audio_format.rate_hz
+    assert not parts[1].any()
+    assert [{700, 1210}, {940, 1480}] == peaks
+    assert 8_000 < np.abs(samples).max() <= 16_000
+
+
+def test_no_key_makes_no_sound() -> None:
+    """A pause alone."""
+    assert 0 == dtmf_tones(PHONE, []).total_frames

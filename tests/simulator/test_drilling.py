@@ -94,7 +94,7 @@ async def test_a_cut_cable_that_nobody_notices_ends_with_the_call() -> None:
         report = await suffer(url, duration_ms=300, half_open_after_s=0.1)
 
     assert [] == codes(report)
-    assert re.match(r"it didn't notice within [2-9]\d\d ms: it sent \d+ frames? and 0 pings", taken(report))
+    assert re.match(r"it didn't notice within (19\d|[2-9]\d\d) ms: it sent \d+ frames? and 0 pings", taken(report))
 
 
 @pytest.mark.parametrize(

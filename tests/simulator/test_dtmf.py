@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vonage_sock.clock import MS
 from vonage_sock.errors import UsageError
-from vonage_sock.simulator.dtmf import MAX_DIGITS, KeyPress, parse_dtmf
+from vonage_sock.simulator.dtmf import MAX_DIGITS, KeyPress, parse_digits, parse_dtmf
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,18 @@ def test_any_text_gives_keys_in_order_or_a_usage_error(text: str) -> None:
         return
 
     assert sorted(press.after_ns for press in presses) == [press.after_ns for press in presses]
+
+
+@pytest.mark.parametrize(
+    ("text", "presses"), [("12#", [(0, "1"), (300, "2"), (600, "#")]), ("p*P0", [(500, "*"), (1300, "0")]), ("p", [])]
+)
+def test_digits_of_the_rest_api_follow_each_other(text: str, presses: list[tuple[int, str]]) -> None:
+    """The first at once; p is a pause of half a second."""
+    assert tuple(KeyPress(at_ms * MS, digit) for at_ms, digit in presses) == parse_digits(text)
+
+
+@pytest.mark.parametrize("text", ["", "1,2", "A", "w1", "1" * (MAX_DIGITS + 1), "١"])
+def test_other_digits_are_refused(text: str) -> None:
+    """With what they must be."""
+    with pytest.raises(ValueError, match="pause of half a second"):
+        parse_digits(text)

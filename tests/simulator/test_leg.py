@@ -869,3 +869,65 @@ def test_a_strict_leg_puts_up_with_the_echo_of_its_own_bad_frames() -> None:
 
     assert [] == platform.findings.all()
     assert Abort() not in platform.messages_to_send()
+
+
+class Between:
+    """A patch that turns every frame into another, for as long as it is told to."""
+
+    def __init__(self, *, busy: int = 0) -> None:
+        self.steps = busy
+
+    @property
+    def busy(self) -> bool:
+        """There is still something to hear."""
+        return self.steps > 0
+
+    def to_server(self, frame: bytes) -> bytes:
+        """Another frame."""
+        self.steps -= 1
+        return OTHER
+
+    def from_server(self, frame: bytes | None) -> bytes | None:
+        """Another frame, where there is one."""
+        return None if frame is None else OTHER
+
+
+def patched(patch: Between, steps: Steps, **plan: Any) -> VonageLeg:
+    """A leg with something between its two sides."""
+    return VonageLeg(
+        "c1", LegPlan(audio_format=RATE_8K, **plan), PcmSource(FRAME, RATE_8K), now=0, heard=steps, patch=patch
+    )
+
+
+def test_what_lies_between_changes_what_is_sent_and_heard() -> None:
+    """But not what the caller says."""
+    steps = Steps()
+    platform = patched(Between(), steps, duration_ns=FOREVER)
+    platform.receive_bytes(FRAME, 0)
+    sent = advance(platform, 3 * FRAME_NS)
+
+    assert [OTHER] * 4 == [message for _, message in sent if isinstance(message, bytes)]
+    assert [FRAME, SILENCE, SILENCE, SILENCE] == steps.said
+    assert [SILENCE, SILENCE, OTHER, SILENCE] == steps.heard
+
+
+def test_a_leg_stays_while_something_is_to_be_heard() -> None:
+    """And a second longer, as after anything that is said."""
+    steps = Steps()
+    sent = advance(patched(Between(busy=20), steps), FOREVER)
+
+    assert 20 == len([message for _, message in sent if isinstance(message, bytes)])
+    assert LINGER_NS + 19 * FRAME_NS == sent[-1][0]
+
+
+def test_keys_that_nobody_presses_are_sent_at_their_times() -> None:
+    """The server is told of them as of others; no key of the caller's is told to observers."""
+    platform = leg(b"", duration_ns=None)
+    advance(platform, 10 * FRAME_NS)
+    platform.send_keys([KeyPress(0, "1"), KeyPress(100 * MS, "2", 80)], 10 * FRAME_NS)
+    sent = advance(platform, FOREVER)
+    told = {at // MS: json.loads(message) for at, message in sent if isinstance(message, str)}
+
+    assert {220: ("1", 160), 300: ("2", 80)} == {at: (text["digit"], text["duration"]) for at, text in told.items()}
+    assert [] == [event for event in events(platform) if isinstance(event, DtmfPressed)]
+    assert "12" == platform.report()["dtmf_sent"]

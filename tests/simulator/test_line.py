@@ -11,7 +11,7 @@ from vonage_sock.audio.source import FramesSource
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.simulator.caller import tone
-from vonage_sock.simulator.line import CallOverError, Line, frames_in, louder, next_frame
+from vonage_sock.simulator.line import CallOverError, Line, TakenOverError, frames_in, louder, next_frame
 
 PHONE = AudioFormat(8000)
 FRAME = b"\x01\x00" * 160
@@ -160,3 +160,36 @@ def test_a_gain_is_clipped() -> None:
 
     assert [200, -200, 32767, -32768] == np.frombuffer(louder(loud, 2.0), "<i2").tolist()
     assert loud == louder(loud, 1.0)
+
+
+class _Ears:
+    """Muted, and hears everything twice as loud."""
+
+    def says(self, frame: bytes) -> bytes:
+        """Nothing."""
+        return bytes(len(frame))
+
+    def hears(self, frame: bytes) -> bytes:
+        """Each sample doubled."""
+        return louder(frame, 2.0)
+
+
+async def test_what_is_done_to_mouth_and_ear_is_in_every_step() -> None:
+    """Also in the silence of time that passed."""
+    watch = Stopwatch()
+    line, kept = line_of(watch, ears=_Ears())
+    await line.step(heard=FRAME, said=FRAME)
+
+    assert ([louder(FRAME, 2.0)], [bytes(320)]) == (kept.heard, kept.said)
+
+
+async def test_another_ncco_takes_over_at_the_next_step() -> None:
+    """In the middle of whatever is under way."""
+    watch = Stopwatch()
+    line, kept = line_of(watch)
+    await line.play(frames(2))
+    line.taken_over = True
+
+    with pytest.raises(TakenOverError):
+        await line.play(frames(50))
+    assert 2 == len(kept.heard)

@@ -88,6 +88,30 @@ class EventPosted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiStarted(Event):
+    """The simulated REST API listens. ``verifies`` says whether the signatures of tokens are checked."""
+
+    name: ClassVar[str] = "api.started"
+
+    host: str
+    port: int
+    url: str
+    verifies: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiRequested(Event):
+    """The application asked the simulated REST API for something. ``detail`` is what was done, or why it wasn't."""
+
+    name: ClassVar[str] = "api.request"
+
+    method: str
+    path: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connected(Event):
     """The socket is open and its audio format known."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,19 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.call.events import Event, RecordingFailed
-from vonage_sock.cli.call_options import CALLER, DRILLS, OUTPUT, PLATFORM, SCENARIOS, WEBHOOKS, check_options, drills_of
+from vonage_sock.call.events import Event, Notice, RecordingFailed
+from vonage_sock.cli.call_api import make_api
+from vonage_sock.cli.call_options import (
+    API,
+    CALLER,
+    DRILLS,
+    OUTPUT,
+    PLATFORM,
+    SCENARIOS,
+    WEBHOOKS,
+    check_options,
+    drills_of,
+)
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import SectionedCommand, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -26,18 +37,24 @@ from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.caller import open_audio
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.leg import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.scenario.rehearsal import STAND_IN, is_rehearsal
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.telling import CALL_ID
+from vonage_sock.simulator.vonage import CallOrder, MakeCall, VonageCall
 
 _NOT_GIVEN = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
 
 MAX_EVENTS = 2000
 MAX_LINE = 2000
+MAX_SHOWN = 50
+NOBODY = "http://127.0.0.1:9/nobody"
+"""Stands where orders come without a target of their own."""
+
 SAVE_WAIT_S = 30.0
 
 EXAMPLES = """\b
@@ -49,16 +66,18 @@ Examples:
   vsock call http://127.0.0.1:8000/webhooks/answer --fast --connect-outcome busy --shuffle-events
   vsock call http://127.0.0.1:8000/webhooks/answer --scenario menu.yaml --repeat 20 --jobs 4 --junit report.xml
   vsock call vsock:echo --scenario menu.yaml
+  vsock call http://127.0.0.1:5000/answer --api-port 8100 --api-public-key public.key
 """
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
-@click.argument("target")
+@click.argument("target", required=False)
 @CALLER
 @SCENARIOS
 @WEBHOOKS
 @PLATFORM
 @DRILLS
+@API
 @OUTPUT
 @click.pass_context
 def call(ctx: click.Context, /, **options: Any) -> None:
@@ -66,8 +85,11 @@ def call(ctx: click.Context, /, **options: Any) -> None:
 
     For an answer URL the NCCO is fetched and carried out in its order, and events are posted. A socket's leg ends when its
     audio is sent and what it was sent has been played, or at --duration; then the caller hangs up. With --scenario the
-    caller does what a file says, and the exit code tells whether all that it expects came true.
+    caller does what a file says, and the exit code tells whether all that it expects came true. With --api-port the
+    application can order and control calls; without TARGET vsock waits for such orders.
     """
+    if options["target"] is None and options["api_port"] is None:
+        raise click.UsageError("Missing argument 'TARGET'; with --api-port calls are ordered instead.", ctx)
     given = frozenset(name for name in options if ctx.get_parameter_source(name) not in _NOT_GIVEN)
     ctx.exit(run(choose(options, given).run()))
 
@@ -97,12 +119,32 @@ def choose(options: dict[str, Any], given: frozenset[str]) -> Caller | ScenarioC
     return ScenarioCaller(options, given, order=caller.order, recording=recording, settings=caller.settings)
 
 
+@dataclass(slots=True)
+class Made:
+    """One call of this run."""
+
+    call_id: str
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))
+    report: dict[str, Any] = field(default_factory=dict)
+    error: VsockError | None = None
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What was wrong in it."""
+        found: list[dict[str, Any]] = self.report.get("findings", [])
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Saving:
     """The files that ``--save`` and ``--save-stereo`` name."""
 
     mono: RecordingPath | None
     stereo: RecordingPath | None
+
+    def kept(self) -> Saving:
+        """The same for a later call, which must not replace the files of the first."""
+        return Saving(*(path and replace(path, overwrite=False) for path in (self.mono, self.stereo)))
 
 
 class Caller:
@@ -124,7 +166,7 @@ class Caller:
         duration_s = options["duration_s"]
         self._format = AudioFormat(int(options["rate"]))
         self.order = CallOrder(
-            target=options["target"],
+            target=NOBODY if options["target"] is None else options["target"],
             audio=open_audio(options["audio"], seconds=duration_s),
             plan=LegPlan(
                 audio_format=self._format,
@@ -153,53 +195,144 @@ class Caller:
             "connect_timeout_s": options["connect_timeout_s"],
         }
         self._lost_recordings = 0
+        self._stopped = asyncio.Event()
+        self._phones: list[VonageCall] = []
+        self._made: dict[str, Made] = {}
+        self._api = make_api(options, self.order, self._make_call, observer=self._tell, clock=self._clock)
+        self._display = self._make_display()
 
     async def run(self) -> ExitCode:
         """
-        Make the call; the exit code.
+        Make the call, and those that are ordered meanwhile; the exit code.
 
         Raises:
             ConnectError: the target can't be reached or refuses.
+            ListenError: the API can't listen.
         """
-        display = self._make_display()
-        heard = HeardRecording(self.saving.mono, self.saving.stereo, observer=display, clock=self._clock)
-        heard.start()
-        events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        phone = VonageCall(
-            self.order,
-            observers=(heard.observe, self._count_lost, display, events.append),
-            heard=heard if heard.wanted else None,
-            clock=self._clock,
-            **self.settings,
-        )
-        on_stop(phone.hang_up, lambda: restore_terminal(display))
-        ticker = asyncio.create_task(tick(display, self._clock, phone.tell_stats))
+        display = self._display
+        on_stop(self._stop, lambda: restore_terminal(display))
+        ticker = asyncio.create_task(tick(display, self._clock, self._tell_stats))
         try:
-            report = await phone.run()
-            await heard.stop(SAVE_WAIT_S)
+            await self._make_calls()
         except VsockError as error:
-            await heard.stop(SAVE_WAIT_S)
-            phone.tell_report(phone.failure(error))
-            finish(display, ExitCode.CONNECT)
+            finish(display, error.exit_code)
             raise
         finally:
             ticker.cancel()
-        phone.tell_report(report)
-        code = finish(display, self._exit_code(report, heard))
+        code = finish(display, self._exit_code())
         if not self._options["as_json"] and not display.broken:
-            self._show(report, list(events))
+            self._show()
         return code
 
-    def _show(self, report: dict[str, Any], events: list[Event]) -> None:
-        """The ladder of the call with its numbers; for the quiet ones only how it went, in a line."""
-        if self._options["quiet"] or "frames_sent" not in report:
-            lines = summary_lines(report)
+    async def _make_calls(self) -> None:
+        api = self._api
+        if api is None:
+            await self._call_target(CALL_ID, self.order)
+            return
+        await api.start()
+        try:
+            if self._options["target"] is not None:
+                await self._call_target(api.exchange.next_id(), replace(self.order, region_url=api.url))
+            await self._wait_for_orders(api)
+        finally:
+            self._stop()
+            await api.stop()
+
+    async def _call_target(self, call_id: str, order: CallOrder) -> None:
+        made = await self._make_call(call_id, order)
+        if made.error is not None:
+            raise made.error
+
+    async def _wait_for_orders(self, api: RestApi) -> None:
+        if self._options["target"] is None or self._options["calls"] is not None:
+            waiting = asyncio.create_task(api.exchange.all_made())
+            stopped = asyncio.create_task(self._stopped.wait())
+            await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            stopped.cancel()
+        await api.exchange.idle()
+
+    async def _make_call(self, call_id: str, order: CallOrder, answered: MakeCall | None = None) -> Made:
+        """One call with its recordings and its report; what goes wrong is kept with it."""
+        saving = self.saving if call_id == CALL_ID else self.saving.kept()
+        heard = HeardRecording(saving.mono, saving.stereo, observer=self._display, clock=self._clock, call_id=call_id)
+        made = self._made_of(call_id)
+        heard.start()
+        phone = VonageCall(
+            order,
+            observers=(heard.observe, self._count_lost, self._display, made.events.append),
+            heard=heard if heard.wanted else None,
+            clock=self._clock,
+            call_id=call_id,
+            book=None if self._api is None else self._api.book,
+            answered=answered,
+            **self.settings,
+        )
+        self._phones.append(phone)
+        if self._stopped.is_set():
+            phone.hang_up()  # it was ordered just before the end
+        try:
+            made.report = await phone.run()
+        except VsockError as error:
+            made.error = error
+            made.report = phone.failure(error)
+            if answered is not None:
+                self._display(Notice(at=self._clock.now(), call=call_id, level="warning", message=str(error)))
+        finally:
+            self._phones.remove(phone)
+            await heard.stop(SAVE_WAIT_S)
+            self._lost_recordings += heard.failures
+        phone.tell_report(made.report)
+        return made
+
+    def _made_of(self, call_id: str) -> Made:
+        """What is kept of a call; of many, only of the last ones."""
+        if call_id not in self._made:
+            if len(self._made) >= MAX_SHOWN:
+                del self._made[next(iter(self._made))]
+            self._made[call_id] = Made(call_id)
+        return self._made[call_id]
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        if self._api is not None:
+            self._api.exchange.close()
+        for phone in list(self._phones):
+            phone.hang_up()
+
+    def _tell_stats(self) -> None:
+        for phone in self._phones:
+            phone.tell_stats()
+
+    def _tell(self, event: Event) -> None:
+        """What the API tells; a request belongs to the call that it is about."""
+        self._display(event)
+        if event.call is not None:
+            self._made_of(event.call).events.append(event)
+
+    def _show(self) -> None:
+        """How each call went."""
+        console = Console(soft_wrap=True, highlight=False)
+        for made in self._made.values():
+            if len(self._made) > 1 or self._options["target"] is None:
+                click.echo(
+                    ""
+                    if self._options["quiet"]
+                    else f"\n{made.call_id}: {clean(made.report.get('target', ''), MAX_LINE)}"
+                )
+            if made.error is not None:
+                click.echo(clean(str(made.error), MAX_LINE))
+            self._show_call(console, made)
+
+    def _show_call(self, console: Console, made: Made) -> None:
+        """The ladder of a call with its numbers; for the quiet ones only how it went, in a line."""
+        if made.error is None and (self._options["quiet"] or "frames_sent" not in made.report):
+            lines = summary_lines(made.report)
             click.echo(clean("; ".join(lines if self._options["quiet"] else lines[:1]), MAX_LINE))
         if self._options["quiet"]:
             return
-        console = Console(soft_wrap=True, highlight=False)
         console.print()
-        console.print(ladder(events, report, console.width, ascii_only=console.options.ascii_only))
+        console.print(ladder(list(made.events), made.report, console.width, ascii_only=console.options.ascii_only))
 
     def _make_display(self) -> Display:
         return make_display(
@@ -218,9 +351,12 @@ class Caller:
         template = self._options[name]
         return None if template is None else RecordingPath(template, overwrite=self._options["overwrite"])
 
-    def _exit_code(self, report: dict[str, Any], heard: HeardRecording) -> ExitCode:
-        if heard.failures or self._lost_recordings:
+    def _exit_code(self) -> ExitCode:
+        """The worst that happened in any call."""
+        if self._lost_recordings:
             return ExitCode.RECORDING
-        if any(finding["level"] == "error" for finding in report["findings"]):
+        if any(finding["level"] == "error" for made in self._made.values() for finding in made.findings):
             return ExitCode.PROTOCOL
+        if any(made.error is not None for made in self._made.values()):
+            return ExitCode.CONNECT
         return ExitCode.OK

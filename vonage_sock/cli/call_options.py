@@ -21,6 +21,7 @@ _scenario = partial(option, section="Scenarios")
 _webhook = partial(option, section="The platform's webhooks and NCCO")
 _platform = partial(option, section="The platform's end of the socket")
 _drill = partial(option, section="Fault drills")
+_api = partial(option, section="A Voice REST API beside the call")
 _output = partial(option, section="What is kept and shown")
 
 CALLER = option_group(
@@ -169,6 +170,26 @@ DRILLS = option_group(
     ),
 )
 
+API = option_group(
+    _api(
+        "--api-port",
+        type=click.IntRange(0, 65535),
+        metavar="PORT",
+        help="Answer /v1/calls on this port, 0 for a free one; without TARGET, wait for calls that are ordered there.",
+    ),
+    _api("--api-host", default="127.0.0.1", metavar="HOST", help="Address to listen on."),
+    _api("--api-public-key", metavar="FILE", help="Check the signatures of tokens with the application's key (PEM)."),
+    _api("--api-application-id", metavar="ID", help="Take only tokens of this application."),
+    _api(
+        "--api-tls",
+        metavar="FILE",
+        help="Speak https with the certificate and key in FILE (PEM), which is made where there is none.",
+    ),
+    _api(
+        "--calls", type=click.IntRange(1), metavar="N", help="Stop after N calls.  [default: TARGET's, else at Ctrl-C]"
+    ),
+)
+
 OUTPUT = option_group(
     _output("--save", metavar="FILE", help="Write what the caller heard."),
     _output("--save-stereo", metavar="FILE", help="Write what the caller said (left) and heard (right)."),
@@ -198,6 +219,8 @@ def check_options(options: Mapping[str, Any], given: frozenset[str]) -> None:
                 raise UsageError(
                     f"{option} and --scenario contradict each other: what the caller does is in the scenario"
                 )
+        if "api_port" in given:
+            raise UsageError("--api-port and --scenario can't be had in one run; leave one of them out")
         return
     for name, option in NEEDS_SCENARIO.items():
         if name in given:

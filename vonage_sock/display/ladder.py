@@ -152,13 +152,23 @@ def number_lines(report: JsonObject) -> list[str]:
 # Rows.
 
 
+_UNSEEN: Final = (
+    ev.StatsUpdated,
+    ev.CallReported,
+    ev.ScenariosSummed,
+    ev.ServerStarted,
+    ev.ServerStopped,
+    ev.ApiStarted,
+)
+
+
 def _rows(event: ev.Event, start: int) -> list[Row]:
     at = event.at - start
     match event:
-        case ev.StatsUpdated() | ev.CallReported() | ev.ScenariosSummed() | ev.ServerStarted() | ev.ServerStopped():
-            return []
         case ev.AnswerRequested() | ev.EventPosted():
             return [_webhook_row(at, event)]
+        case ev.ApiRequested():
+            return [_api_row(at, event)]
         case ev.Connected() | ev.DtmfPressed() | ev.MessageReceived() | ev.Ended():
             return [_socket_row(at, event)]
         case ev.DrillStruck():
@@ -170,10 +180,14 @@ def _rows(event: ev.Event, start: int) -> list[Row]:
                 return []  # told again with its count, which stands below
             return [Row(at, reading=f"{clean(event.code, 12)} {clean(event.level, 12)}", style=_style(event.level))]
         case ev.ScenarioStepped():
-            if event.reason:
-                return [Row(at, reading=f"step {event.number} fails", style=_style("error"))]
-            return [Row(at, reading=f"step {event.number}: {clean(event.step, 60)}")]
-    return [Row(at, reading=_other(event))]
+            return [_step_row(at, event)]
+    return [] if isinstance(event, _UNSEEN) else [Row(at, reading=_other(event))]
+
+
+def _step_row(at: int, event: ev.ScenarioStepped) -> Row:
+    if event.reason:
+        return Row(at, reading=f"step {event.number} fails", style=_style("error"))
+    return Row(at, reading=f"step {event.number}: {clean(event.step, 60)}")
 
 
 def _webhook_row(at: int, event: ev.AnswerRequested | ev.EventPosted) -> Row:
@@ -184,6 +198,14 @@ def _webhook_row(at: int, event: ev.AnswerRequested | ev.EventPosted) -> Row:
     leg = "socket leg" if isinstance(to, str) and to.startswith(("ws:", "wss:")) else "phone leg"
     said = [clean(event.body[key], 40) for key in ("reason", "detail") if event.body.get(key)]
     return Row(at, leg, f"{_OUT}{clean(event.status, 30)}", reading=wording.joined(said))
+
+
+def _api_row(at: int, event: ev.ApiRequested) -> Row:
+    """What the application asks for, by the part of the path behind the leg's uuid."""
+    asked = "/".join(event.path.split("/")[4:]) or "call"
+    reading = f"{event.status} {clean(event.detail, 120)}".rstrip()
+    style = "yellow" if event.status >= 400 else ""
+    return Row(at, webhooks=f"{_IN}{clean(event.method, 10)} {clean(asked, 30)}", reading=reading, style=style)
 
 
 def _socket_row(at: int, event: ev.Connected | ev.DtmfPressed | ev.MessageReceived | ev.Ended) -> Row:

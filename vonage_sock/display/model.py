@@ -142,7 +142,14 @@ class Screen:
 
     def _say(self, event: ev.Event) -> list[Line]:
         match event:
-            case ev.ServerStarted() | ev.ServerStopped() | ev.Notice() | ev.DrillStruck():
+            case (
+                ev.ServerStarted()
+                | ev.ServerStopped()
+                | ev.Notice()
+                | ev.DrillStruck()
+                | ev.ApiStarted()
+                | ev.ApiRequested()
+            ):
                 return self._say_server(event)
             case ev.AnswerRequested() | ev.EventPosted():
                 return self._say_webhook(event)
@@ -162,8 +169,16 @@ class Screen:
                 return [self._say_recording(event)]
         return [_say_other(event)]
 
-    def _say_server(self, event: ev.ServerStarted | ev.ServerStopped | ev.Notice | ev.DrillStruck) -> list[Line]:
+    def _say_server(
+        self,
+        event: ev.ServerStarted | ev.ServerStopped | ev.Notice | ev.DrillStruck | ev.ApiStarted | ev.ApiRequested,
+    ) -> list[Line]:
         match event:
+            case ev.ApiStarted():
+                return [_line(event, Kind.SERVER, "api", clean(f"{event.url}/v1/calls", 400))]
+            case ev.ApiRequested():
+                kind = Kind.WEBHOOK if event.status < 400 else Kind.WARNING
+                return [_line(event, kind, "api", wording.api_text(event))]
             case ev.ServerStarted():
                 return [_line(event, Kind.SERVER, title, text) for title, text in started_lines(event)]
             case ev.ServerStopped():

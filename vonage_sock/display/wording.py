@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from vonage_sock.call.events import AnswerRequested, Connected, Ended, EventPosted, FindingRaised, ScenarioStepped
+from vonage_sock.call.events import (
+    AnswerRequested,
+    ApiRequested,
+    Connected,
+    Ended,
+    EventPosted,
+    FindingRaised,
+    ScenarioStepped,
+)
 from vonage_sock.display.safe import clean
 from vonage_sock.protocol import jsontext
 
@@ -56,6 +64,17 @@ def event_text(event: EventPosted) -> str:
         value = _text(body, key)
         parts.append(f"{key.replace('_', ' ')} {value}" if value else "")
     return joined(parts) + _signature_text(event.verified)
+
+
+def api_text(event: ApiRequested) -> str:
+    """What the application asks the REST API for, and what came of it."""
+    asked = f"{clean(event.method, 10)} {short_path(event.path)} → {event.status}"
+    return joined([asked, clean(event.detail, 300)])
+
+
+def short_path(path: str) -> str:
+    """A path whose uuids are as short as they are elsewhere."""
+    return clean(_UUID.sub(lambda match: short_id(match[0]), path), 120)
 
 
 def connected_text(event: Connected) -> str:

@@ -14,6 +14,7 @@ EVENT_PATHS: Final = ("/webhooks/event", "/webhooks/events")
 FALLBACK_PATH: Final = "/webhooks/fallback"
 SOCKET_PATH: Final = "/socket"
 HEALTH_PATH: Final = "/health"
+REGION_URL: Final = "https://api.nexmo.com"
 
 FALLBACK_STATUSES: Final = frozenset({"failed", "unanswered", "disconnected"})
 """After these events of a websocket leg, Vonage runs an NCCO that a synchronous event's answer holds."""
@@ -57,15 +58,20 @@ class Leg:
     direction: str = "inbound"
     headers: JsonObject | None = None
 
-    def answer_params(self) -> dict[str, str]:
-        """The parameters of the answer webhook, all of them texts."""
+    def answer_params(self, region_url: str = REGION_URL) -> dict[str, str]:
+        """
+        The parameters of the answer webhook, all of them texts.
+
+        Args:
+            region_url: where the REST API of this call is.
+        """
         return {
             "to": self.to,
             "from": self.from_,
             "uuid": self.uuid,
             "conversation_uuid": self.conversation_uuid,
             "endpoint_type": "phone",
-            "region_url": "https://api.nexmo.com",
+            "region_url": region_url,
         }
 
     def event(self, status: str, *, timestamp: str, **fields: object) -> JsonObject:

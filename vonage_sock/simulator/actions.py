@@ -14,15 +14,15 @@ import math
 import re
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from vonage_sock.audio.frames import FRAME_NS, AudioFormat
+from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.audio.level import rms_dbfs
-from vonage_sock.audio.source import FramesSource, OpenSource, Source
+from vonage_sock.audio.source import FramesSource, OpenSource
 from vonage_sock.call.events import DtmfPressed
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import AudioFileError, ConnectError, VsockError
@@ -30,20 +30,19 @@ from vonage_sock.media.decode import AudioFile, ready
 from vonage_sock.protocol.ncco import KNOWN_ACTIONS
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.caller import can_speak, say, tone
+from vonage_sock.simulator.control import LETTERS_PER_S, CallControl, Speak, gain_of, silence_of
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.line import Line, next_frame
-from vonage_sock.simulator.listening import KeyListener
+from vonage_sock.simulator.listening import IdleKeys
 from vonage_sock.simulator.posting import Destination, Poster
 from vonage_sock.simulator.recording import Recording, Recordings
-from vonage_sock.simulator.telling import CALL_ID, Teller
+from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.web import Webhooks
 
 MAX_TEXT: Final = 1_500
 """Source: NCCO reference, "talk": without the tags of SSML."""
 
-LETTERS_PER_S: Final = 15
 SHOWN_LETTERS: Final = 200
-DB_PER_LEVEL: Final = 12.0
 BEEP_HZ: Final = 1_000.0
 BEEP_FRAMES: Final = 15
 QUIET_DBFS: Final = -45.0
@@ -54,8 +53,6 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{2,4})?", re.ASCII)
 
 JsonObject = dict[str, Any]
-Speak = Callable[[str, str | None], OpenSource]
-"""Makes audio of a text, given the name of a voice; raises ``VsockError`` where it can't. Runs in a thread."""
 
 
 @dataclass(kw_only=True)
@@ -68,6 +65,7 @@ class Desk:
     teller: Teller
     web: Webhooks
     phone: Leg
+    control: CallControl
     audio: OpenSource
     recordings: Recordings
     speech: deque[str]
@@ -95,12 +93,12 @@ class Actions:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._listener: KeyListener | None = None
+        desk.line.each_step = IdleKeys(desk.keypad, listening=self._is_listened_to, press=self._press).step
 
     @property
     def keys_to_press(self) -> bool:
         """Keys are left, and somebody listens for them whatever else goes on."""
-        return self._listener is not None and self._desk.keypad.next_in_ns is not None
+        return self._is_listened_to() and self._desk.keypad.next_in_ns is not None
 
     async def carry_out(self, number: int, action: JsonObject, following: JsonObject | None) -> bytes:
         """
@@ -129,9 +127,7 @@ class Actions:
         return b""
 
     async def finish(self) -> None:
-        """The call is over: complete what was told and recorded through it."""
-        if self._listener is not None:
-            await self._listener.finish()
+        """The call is over: complete what was recorded through it."""
         for recording, where in self._desk.recording:
             self._desk.line.remove(recording)
             await self.tell_recording(recording, where)
@@ -155,7 +151,7 @@ class Actions:
                 return await asyncio.to_thread(desk.speak, text, voice)
             except VsockError as error:
                 desk.teller.note(f"the text stays silent: {error}")
-        return _silence(_ns(len(text) / LETTERS_PER_S))
+        return silence_of(text)
 
     async def stream(
         self, action: JsonObject, following: JsonObject | None = None, *, at_most_ns: int | None = None
@@ -194,7 +190,7 @@ class Actions:
         line, keypad = self._desk.line, self._desk.keypad
         until_ns = None if at_most_ns is None else line.position_ns + at_most_ns
         times = round(seconds_of(action, "loop", 1, 0, 1_000_000))
-        gain = 10 ** (seconds_of(action, "level", 0, -1, 1) * DB_PER_LEVEL / 20)
+        gain = gain_of(seconds_of(action, "level", 0, -1, 1))
         barge_in = action.get("bargeIn") is True and following is not None and following.get("action") == "input"
         played = 0
         while not times or played < times:
@@ -273,7 +269,12 @@ class Actions:
     def _press(self) -> str:
         key = self._desk.keypad.press()
         self._desk.teller.tell(
-            DtmfPressed(at=self._desk.teller.clock.now(), call=CALL_ID, digit=key.digit, duration_ms=key.duration_ms)
+            DtmfPressed(
+                at=self._desk.teller.clock.now(),
+                call=self._desk.teller.call_id,
+                digit=key.digit,
+                duration_ms=key.duration_ms,
+            )
         )
         return key.digit
 
@@ -312,17 +313,11 @@ class Actions:
 
     def _listen(self, where: Destination | None) -> None:
         """Tell each key by itself from now on; the call goes on at once."""
-        desk = self._desk
-        if self._listener is None:
-            self._listener = KeyListener(desk.keypad, desk.poster, press=self._press, body=self._key_event)
-            desk.teller.add(self._listener.observe)
-            desk.line.each_step = self._listener.step
-        self._listener.where = where
-        desk.teller.note("each key is told by itself from here on")
+        self._desk.control.listener = where or self._desk.poster.default
+        self._desk.teller.note("each key is told by itself from here on")
 
-    def _key_event(self, digit: str) -> JsonObject:
-        inputs = {"dtmf": {"digits": digit, "timed_out": False}}
-        return self._desk.phone.input_event(timestamp=self._desk.poster.timestamp(), **inputs)
+    def _is_listened_to(self) -> bool:
+        return self._desk.control.listener is not None
 
     async def _collect(self, action: JsonObject, kinds: Iterable[object]) -> dict[str, JsonObject]:
         desk = self._desk
@@ -413,15 +408,6 @@ def destination_of(action: JsonObject) -> Destination | None:
     """Where an action's events go; None for where all go."""
     url = url_of(action.get("eventUrl"))
     return None if url is None else Destination(url, "GET" if action.get("eventMethod") == "GET" else "POST")
-
-
-def _silence(span_ns: int) -> OpenSource:
-    frames = max(1, round(span_ns / FRAME_NS))
-
-    def opened(audio_format: AudioFormat) -> Source:
-        return FramesSource("silence", (audio_format.silence for _ in range(frames)), frames)
-
-    return opened
 
 
 def _ns(seconds: float) -> int:

@@ -7,23 +7,30 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import soundfile
 
-from vonage_sock.audio.frames import FRAMES_PER_SECOND, RATES_HZ, AudioFormat, Packetizer
+from vonage_sock.audio.frames import FRAME_NS, FRAMES_PER_SECOND, RATES_HZ, AudioFormat, Packetizer
 from vonage_sock.audio.source import FramesSource, OpenSource, Source
+from vonage_sock.clock import MS
 from vonage_sock.errors import AudioFileError, UsageError
 from vonage_sock.media.decode import AudioFile, pcm_blocks
+from vonage_sock.simulator.dtmf import KeyPress
 
 DEFAULT_SECONDS: Final = 5.0
 TONE_AMPLITUDE: Final = 8_000
 NOISE_AMPLITUDE: Final = 4_000
 SAY_TIMEOUT_S: Final = 20
 MAX_SAY_LETTERS: Final = 2_000
+
+_ROWS_HZ: Final = (697, 770, 852, 941)
+_COLUMNS_HZ: Final = (1209, 1336, 1477)
+DTMF_HZ: Final = {key: (_ROWS_HZ[at // 3], _COLUMNS_HZ[at % 3]) for at, key in enumerate("123456789*0#")}
+"""The two tones of each key."""
 
 CLIP: Final = "clip"
 FORMS: Final = "a file, clip, tone:440, noise, silence or say:TEXT"
@@ -68,6 +75,26 @@ def tone(audio_format: AudioFormat, frames: int, pitch_hz: float) -> Iterator[by
     for number in range(frames):
         phase = step * np.arange(number * size, (number + 1) * size)
         yield np.rint(TONE_AMPLITUDE * np.sin(phase)).astype("<i2").tobytes()
+
+
+def dtmf_tones(audio_format: AudioFormat, presses: Sequence[KeyPress]) -> Source:
+    """Keys as a telephone hears them: two tones each (ITU-T Q.23), at their times."""
+    frames = [audio_format.silence] * max((_last_frame(press) for press in presses), default=0)
+    for press in presses:
+        first, last = press.after_ns // FRAME_NS, _last_frame(press)
+        frames[first:last] = _two_tones(audio_format, last - first, DTMF_HZ[press.digit])
+    return FramesSource("dtmf", frames, len(frames))
+
+
+def _last_frame(press: KeyPress) -> int:
+    return (press.after_ns + press.duration_ms * MS) // FRAME_NS
+
+
+def _two_tones(audio_format: AudioFormat, frames: int, pitches_hz: tuple[int, int]) -> Iterator[bytes]:
+    both = zip(*(tone(audio_format, frames, pitch_hz) for pitch_hz in pitches_hz), strict=True)
+    for low, high in both:
+        # Each tone stays below half of full scale, so that the sum can't overflow.
+        yield (np.frombuffer(low, "<i2") + np.frombuffer(high, "<i2")).astype("<i2").tobytes()
 
 
 def noise(audio_format: AudioFormat, frames: int) -> Iterator[bytes]:

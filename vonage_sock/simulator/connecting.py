@@ -15,12 +15,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from vonage_sock.audio.source import OpenSource
 from vonage_sock.clock import SECOND, iso_utc
 from vonage_sock.errors import ConnectError
 from vonage_sock.media.decode import ready
 from vonage_sock.protocol.ncco import WebsocketEndpoint, websocket_endpoint
 from vonage_sock.protocol.webhooks import Leg, completed_fields
 from vonage_sock.simulator.actions import Desk, destination_of, seconds_of
+from vonage_sock.simulator.control import Socket
 from vonage_sock.simulator.drilling import DrillRefusalError
 from vonage_sock.simulator.leg import HeardSink, LegPlan
 from vonage_sock.simulator.line import HUNG_UP, CallOverError, next_frame
@@ -50,33 +52,39 @@ class LegRequest:
     A websocket to be opened and stayed on until it is closed.
 
     Args:
+        socket: what it can be told from outside.
         opened: called once the socket is open.
         timeout_s: how long it may take to open; None for our own measure.
         limit_s: when the platform ends the leg.
         heard: takes what was said and heard.
+        audio: what is said on it; what the caller says when None.
     """
 
     url: str
+    socket: Socket
     plan: LegPlan
     headers: dict[str, str]
     opened: Callable[[], None] | None = None
     timeout_s: float | None = None
     limit_s: float | None = None
     heard: HeardSink | None = None
+    audio: OpenSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """How a leg went; ``limited`` when it was ended by its limit."""
+    """How a leg went; ``limited`` when it was ended by its limit, ``ended_alone`` when it was from outside."""
 
     report: JsonObject
     limited: bool
+    ended_alone: bool = False
 
     @property
     def caller_left(self) -> bool:
-        """The caller has hung up, rather than the platform for a limit or a frame of the wrong size."""
+        """The caller has hung up, rather than the platform for a limit, a request or a frame of the wrong size."""
         dropped = any(finding["code"] == "VS101" for finding in self.report["findings"])
-        return self.report.get("closed_by") == "platform" and not self.limited and not dropped
+        alone = self.limited or self.ended_alone or dropped
+        return self.report.get("closed_by") == "platform" and not alone
 
 
 RunLeg = Callable[[LegRequest], Awaitable[LegResult]]
@@ -137,6 +145,9 @@ class Connector:
         desk = self._desk
         leg = self._leg(endpoint.uri, endpoint.headers)
         where = destination_of(action)
+        socket = desk.control.enter_socket(
+            leg, desk.teller.call_id, endpoint.audio_format, {"type": "websocket", "uri": endpoint.uri}
+        )
         await self._post(leg, "started", where)
         posts: list[asyncio.Task[None]] = []
         opened_wall_ns: list[int] = []
@@ -147,6 +158,7 @@ class Connector:
 
         request = LegRequest(
             url=endpoint.uri,
+            socket=socket,
             plan=replace(
                 self._plan,
                 audio_format=endpoint.audio_format,
@@ -164,6 +176,7 @@ class Connector:
         except ConnectError as error:
             return await self._not_opened(endpoint, leg, where, error)
         finally:
+            desk.control.leave_socket(socket)
             await asyncio.gather(*posts)
         self.reports.append(result.report)
         by_server = result.report.get("closed_by") != "platform"
@@ -172,7 +185,7 @@ class Connector:
             start_time=iso_utc(opened_wall_ns[0]),
             end_time=desk.poster.timestamp(),
             duration_s=result.report["duration_s"],
-            by="user" if result.caller_left else "platform",
+            by="user" if result.caller_left and not desk.control.hung_up_from_outside else "platform",
         )
         await self._post(leg, "completed", where, **fields)
         if result.caller_left:
@@ -209,6 +222,7 @@ class Connector:
         outcome = self._outcomes[0] if len(self._outcomes) == 1 else self._outcomes.pop(0)
         desk.teller.note(f"{kind} {leg.to} is called: {outcome}")
         self.called.append(f"{kind} {leg.to[:SHOWN_LETTERS]}: {outcome}")
+        left = desk.control.enter_callee(leg, desk.teller.call_id, endpoint)
         await self._post(leg, "started", where)
         await self._post(leg, "ringing", where)
         if outcome != "answered":
@@ -218,7 +232,7 @@ class Connector:
         await self._post(leg, "answered", where)
         start_time, start_ns = desk.poster.timestamp(), desk.line.position_ns
         try:
-            await self._speak_to(round(seconds_of(action, "limit", 7200, 0.1, 7200) * SECOND))
+            await self._speak_to(round(seconds_of(action, "limit", 7200, 0.1, 7200) * SECOND), left)
         finally:
             duration_s = (desk.line.position_ns - start_ns) / SECOND
             fields = completed_fields(
@@ -227,14 +241,17 @@ class Connector:
             await self._post(leg, "completed", where, **fields)
         return b""
 
-    async def _speak_to(self, limit_ns: int) -> None:
-        """The caller says all it has to say."""
+    async def _speak_to(self, limit_ns: int, left: Callable[[], bool]) -> None:
+        """The caller says all it has to say, unless the other has left before."""
         line = self._desk.line
         source = await ready(self._desk.audio(line.audio_format))
         line.catch_up()
         until_ns = line.position_ns + limit_ns
         try:
-            while line.position_ns < until_ns and (frame := await next_frame(source, line.audio_format.silence)):
+            while not left() and line.position_ns < until_ns:
+                frame = await next_frame(source, line.audio_format.silence)
+                if frame is None:
+                    return
                 await line.step(said=frame)
         finally:
             source.close()

@@ -28,6 +28,26 @@ class KeyPress:
     duration_ms: int = PRESS_MS
 
 
+def parse_digits(text: str) -> tuple[KeyPress, ...]:
+    """
+    Read ``12p#``, as the REST API has it: keys 0.3 s apart, with ``p`` for a pause of half a second.
+
+    Raises:
+        ValueError: half a sentence that says what is wrong.
+    """
+    if not re.fullmatch(r"[0-9*#pP]+", text, re.ASCII) or len(text) > MAX_DIGITS:
+        raise ValueError(f"must be 1 to {MAX_DIGITS} of 0-9, *, # and p, which is a pause of half a second")
+    presses: list[KeyPress] = []
+    at_ns = 0
+    for letter in text:
+        if letter in "pP":
+            at_ns += COMMA_NS
+        else:
+            presses.append(KeyPress(at_ns, letter))
+            at_ns += BETWEEN_DIGITS_NS
+    return tuple(presses)
+
+
 def parse_dtmf(text: str) -> tuple[KeyPress, ...]:
     """
     Read ``1,w2,34#``: keys, with ``,`` for a pause of half a second and ``w2`` for one of two seconds.

@@ -34,8 +34,15 @@ class HeardRecording:
     """
 
     def __init__(
-        self, mono: RecordingPath | None, stereo: RecordingPath | None, *, observer: Observer, clock: Clock
+        self,
+        mono: RecordingPath | None,
+        stereo: RecordingPath | None,
+        *,
+        observer: Observer,
+        clock: Clock,
+        call_id: str = CALL_ID,
     ) -> None:
+        self._call_id = call_id
         self._recorders = [
             (channels, Recorder(path, observer=observer, clock=clock))
             for channels, path in ((MONO, mono), (STEREO, stereo))
@@ -72,7 +79,7 @@ class HeardRecording:
     def begin(self, audio_format: AudioFormat, headers: dict[str, Any]) -> None:
         """A call of many parts begins; its files go on from one leg to the next."""
         self._whole_call = True
-        self._open(_Leg(CALL_ID, audio_format, headers))
+        self._open(_Leg(self._call_id, audio_format, headers))
 
     def end(self) -> None:
         """The call is over."""

@@ -12,7 +12,8 @@ cancels pending ``notify`` markers; playing starts 40 ms after the first frame c
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, Protocol
 
@@ -85,6 +86,23 @@ class HeardSink(Protocol):
         ...
 
 
+class Patch(Protocol):
+    """Lies between the caller and the socket: somebody may be muted, or hear something else."""
+
+    @property
+    def busy(self) -> bool:
+        """There is still something to hear, for which the leg must stay."""
+        ...
+
+    def to_server(self, frame: bytes) -> bytes:
+        """What is sent for a frame that the caller says."""
+        ...
+
+    def from_server(self, frame: bytes | None) -> bytes | None:
+        """What the caller hears for a frame that is played."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPlan:
     """
@@ -117,9 +135,18 @@ class VonageLeg:
     """
 
     def __init__(
-        self, call_id: str, plan: LegPlan, source: Source, *, now: int, remote: str = "", heard: HeardSink | None = None
+        self,
+        call_id: str,
+        plan: LegPlan,
+        source: Source,
+        *,
+        now: int,
+        remote: str = "",
+        heard: HeardSink | None = None,
+        patch: Patch | None = None,
     ) -> None:
         self._id = call_id
+        self._patch = patch
         self._plan = plan
         self._source = source
         self._silence = plan.audio_format.silence
@@ -129,6 +156,7 @@ class VonageLeg:
         self._now = now
         self._step = 0
         self._key_presses = deque(plan.key_presses)
+        self._sent_presses: deque[KeyPress] = deque()
         self._playout: PlayoutBuffer[bytes] = PlayoutBuffer(
             plan.platform.buffer_frames, grid_at=now, prebuffer_frames=PREBUFFER_FRAMES
         )
@@ -276,6 +304,12 @@ class VonageLeg:
         self._now = now
         self._end(Close(code, reason))
 
+    def send_keys(self, presses: Iterable[KeyPress], now: int) -> None:
+        """Let the server be told of keys that nobody on the call presses; their times count from ``now``."""
+        self._now = now
+        elapsed_ns = now - self._started_at
+        self._sent_presses.extend(replace(press, after_ns=elapsed_ns + press.after_ns) for press in presses)
+
     def let_pass(self, now: int) -> None:
         """Time has come to ``now``; for callers who act from outside the driver's own verbs."""
         self._now = now
@@ -323,6 +357,8 @@ class VonageLeg:
         if late_ns > OWN_STALL_NS:
             self._inspector.stalled()
         heard = self._play(step_at)
+        if self._patch is not None:
+            heard = self._patch.from_server(heard)
         if self._is_over(step_at):
             self._end(Close(machine.CLOSE_NORMAL))
             return
@@ -338,6 +374,8 @@ class VonageLeg:
         while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
             self._press(self._key_presses.popleft())
             self._turns.pressed(step_at - self._started_at)
+        while self._sent_presses and self._sent_presses[0].after_ns <= step_at - self._started_at:
+            self._send_key(self._sent_presses.popleft())
         self._step += 1
 
     def _say(self, step_at: int) -> bytes | None:
@@ -345,7 +383,8 @@ class VonageLeg:
         if frame is None and self._said_at is None and self._source.ended():
             self._said_at = step_at
         if frame is None:
-            if self._said_at is not None and not self._key_presses and self._plan.duration_ns is None:
+            silent = not self._key_presses and not self._is_told_more()
+            if self._said_at is not None and silent and self._plan.duration_ns is None:
                 return None
             frame = self._silence
         return self._send(frame)
@@ -360,9 +399,10 @@ class VonageLeg:
         return self._send(move.frame or self._silence)
 
     def _send(self, frame: bytes) -> bytes:
-        self._echo.sent(frame, self._now)
-        self._stats.outgoing.frame(frame, self._now)
-        self._outbox.append(frame)
+        sent = frame if self._patch is None else self._patch.to_server(frame)
+        self._echo.sent(sent, self._now)
+        self._stats.outgoing.frame(sent, self._now)
+        self._outbox.append(sent)
         return frame
 
     def _play(self, step_at: int) -> bytes | None:
@@ -382,14 +422,23 @@ class VonageLeg:
             return elapsed_ns >= self._plan.duration_ns
         if elapsed_ns >= MAX_LENGTH_NS:
             return True
-        if self._said_at is None or self._key_presses or not self._playout.idle:
+        if self._is_told_more():
+            self._active_at = max(self._active_at, step_at)
+        if self._said_at is None or self._key_presses or self._is_told_more() or not self._playout.idle:
             return False
         return step_at - max(self._said_at, self._active_at) >= LINGER_NS
 
+    def _is_told_more(self) -> bool:
+        """Somebody outside lets the server hear something, or be told of keys."""
+        return bool(self._sent_presses) or (self._patch is not None and self._patch.busy)
+
     def _press(self, key: KeyPress) -> None:
+        self._send_key(key)
+        self._emit(DtmfPressed(at=self._now, call=self._id, digit=key.digit, duration_ms=key.duration_ms))
+
+    def _send_key(self, key: KeyPress) -> None:
         self._digits += key.digit
         self._outbox.append(messages.dtmf_text(key.digit, key.duration_ms))
-        self._emit(DtmfPressed(at=self._now, call=self._id, digit=key.digit, duration_ms=key.duration_ms))
 
     def _receive_odd_size(self, data: bytes) -> None:
         if len(data) % 2:

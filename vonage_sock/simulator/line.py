@@ -35,6 +35,22 @@ class CallOverError(Exception):
     """The caller has put the receiver down; says why."""
 
 
+class TakenOverError(Exception):
+    """Another NCCO takes over, in the middle of an action."""
+
+
+class Ears(Protocol):
+    """What may be done to the caller's audio on the line; each step is given once."""
+
+    def says(self, frame: bytes) -> bytes:
+        """What comes of this into the call."""
+        ...
+
+    def hears(self, frame: bytes) -> bytes:
+        """What comes of this to the caller's ear."""
+        ...
+
+
 @runtime_checkable
 class CallSink(HeardSink, Protocol):
     """A ``HeardSink`` that is told when a call of many parts begins and ends."""
@@ -57,6 +73,7 @@ class Line:
         limit_ns: when the caller hangs up; Vonage's two hours when None.
         sink: takes every step, until ``close``.
         hung_up: whether the caller wants no more.
+        ears: changes what is said and heard.
 
     ``each_step`` is called after every step.
     """
@@ -71,7 +88,10 @@ class Line:
         limit_ns: int | None = None,
         sink: HeardSink | None = None,
         hung_up: Callable[[], bool] = bool,
+        ears: Ears | None = None,
     ) -> None:
+        self.taken_over = False
+        self._ears = ears
         self.audio_format = audio_format
         self._clock = clock
         self._pause = pause
@@ -105,6 +125,8 @@ class Line:
     def write(self, said: bytes, heard: bytes) -> None:
         """One step of the line's format."""
         self._steps += 1
+        if self._ears is not None:
+            said, heard = self._ears.says(said), self._ears.hears(heard)
         for sink in self._sinks:
             sink.write(said, heard)
         self.each_step()
@@ -123,11 +145,14 @@ class Line:
 
         Raises:
             CallOverError: the caller has hung up.
+            TakenOverError: ``taken_over`` was set.
         """
         if self._hung_up():
             raise CallOverError(HUNG_UP)
         if self.position_ns >= self._limit_ns:
             raise CallOverError(TIME_OVER)
+        if self.taken_over:
+            raise TakenOverError
 
     async def step(self, *, heard: bytes | None = None, said: bytes | None = None) -> None:
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from vonage_sock.call.events import EventPosted
 from vonage_sock.clock import iso_utc
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.webhooks import FALLBACK_STATUSES, event_kind, fallback_request
-from vonage_sock.simulator.telling import CALL_ID, Teller
+from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.web import TRIES, LateAnswerError, Webhooks, is_unreachable
 
 MAX_LATE: Final = 2
@@ -52,6 +53,7 @@ class Poster:
         default: where events go that have no destination of their own.
         fallback: is asked where a URL that should answer with an NCCO doesn't.
         shuffle: the source of disorder; None for none.
+        watch: told of each event in its usual order, before it is posted, wherever it goes.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Poster:
         default: Destination,
         fallback: Fallback | None = None,
         shuffle: random.Random | None = None,
+        watch: Callable[[JsonObject], object] = bool,
     ) -> None:
         self._web = web
         self._teller = teller
-        self._default = default
+        self.default = default
         self._fallback = fallback or Fallback(None)
         self._shuffle = shuffle
+        self._watch = watch
         self._held: list[tuple[Destination, JsonObject]] = []
         self._late: Counter[str] = Counter()
         self._doubted_host: str | None = None
@@ -95,7 +99,8 @@ class Poster:
 
     async def tell(self, body: JsonObject, to: Destination | None = None) -> None:
         """Post an event whose answer doesn't matter."""
-        where = to or self._default
+        self._watch(body)
+        where = to or self.default
         if self._shuffle is None:
             await self._post_only(where, body)
             return
@@ -105,7 +110,8 @@ class Poster:
 
     async def ask(self, body: JsonObject, to: Destination | None = None) -> bytes:
         """Post an event whose answer may be an NCCO; what came with a 200, from the fallback URL if need be."""
-        where = to or self._default
+        self._watch(body)
+        where = to or self.default
         answer = await self._post(where, body, tries=TRIES)
         if answer is None and where.url is not None and self._fallback.url is not None:
             return await self._ask_fallback(self._fallback.url, where.url, body)
@@ -147,7 +153,7 @@ class Poster:
         self._teller.tell(
             EventPosted(
                 at=self._teller.clock.now(),
-                call=CALL_ID,
+                call=self._teller.call_id,
                 status=kind,
                 uuid=body.get("uuid"),
                 conversation_uuid=body.get("conversation_uuid"),

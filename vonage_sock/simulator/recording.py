@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
-from vonage_sock.behaviours.record import MONO, STEREO, interleave
+from vonage_sock.behaviours.record import MONO, STEREO, Sink, interleave
 from vonage_sock.call.events import Observer
 from vonage_sock.clock import Clock, iso_utc
 from vonage_sock.media.naming import RecordingPath
@@ -37,7 +37,8 @@ class Recordings:
         directory: where they go; a new one among the temporary files when None, made with the first.
     """
 
-    def __init__(self, directory: Path | None, *, observer: Observer, clock: Clock) -> None:
+    def __init__(self, directory: Path | None, *, observer: Observer, clock: Clock, call_id: str = CALL_ID) -> None:
+        self._call_id = call_id
         self._directory = directory
         self._observer = observer
         self._clock = clock
@@ -55,23 +56,22 @@ class Recordings:
         name = f"recording.{suffix if suffix in FORMATS else FORMATS[0]}"
         template = str(self._directory / name).replace("{", "{{").replace("}", "}}")
         recorder = Recorder(RecordingPath(template), observer=self._observer, clock=self._clock)
-        return Recording(recorder, audio_format, self._clock, both_sides=both_sides, stereo=stereo)
+        recorder.start()
+        sink = recorder.open(_Named(self._call_id, audio_format, {}), STEREO if stereo else MONO, None)
+        return Recording(recorder, sink, self._clock, both_sides=both_sides, stereo=stereo)
 
 
 class Recording:
     """One file in the making; a ``HeardSink``."""
 
-    def __init__(
-        self, recorder: Recorder, audio_format: AudioFormat, clock: Clock, *, both_sides: bool, stereo: bool
-    ) -> None:
+    def __init__(self, recorder: Recorder, sink: Sink, clock: Clock, *, both_sides: bool, stereo: bool) -> None:
         self.uuid = str(uuid.uuid4())
         self._recorder = recorder
         self._both_sides = both_sides
         self._stereo = stereo
         self._started_wall_ns = clock.wall_ns()
         self._steps = 0
-        recorder.start()
-        self._sink = recorder.open(_Named(CALL_ID, audio_format, {}), STEREO if stereo else MONO, None)
+        self._sink = sink
 
     def write(self, said: bytes, heard: bytes) -> None:
         """One step."""

@@ -2,7 +2,8 @@
 What a simulated call tells at its end.
 
 ``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
-``closed_by`` (platform is us, server is the other side, network is nobody), and ``findings`` of the webhooks and the leg.
+``closed_by`` (platform is us, server is the other side, network is nobody), ``ended_by_request`` where the REST API did it,
+and ``findings`` of the webhooks and the leg.
 Where no socket was opened ``no_socket`` says why in place of the leg's figures. With fault drills, ``drills`` holds for
 each its name (``drill``), ``at_s`` (seconds after the socket opened, or the call began where it acts on webhooks; None when
 it had no chance), ``did`` (what was done) and ``took`` (how the server took it).
@@ -28,12 +29,8 @@ def summary_lines(report: JsonObject) -> list[str]:
     if report["dtmf_sent"]:
         lines.append(f"keys pressed: {report['dtmf_sent']}")
     reason = f" ({report['close_reason']})" if report["close_reason"] else ""
-    return [
-        *lines,
-        f"{_WHO[report['closed_by']]}, code {report['close_code']}{reason}",
-        *_drills(report),
-        _findings(report),
-    ]
+    who = "the REST API ended it" if report.get("ended_by_request") else _WHO[report["closed_by"]]
+    return [*lines, f"{who}, code {report['close_code']}{reason}", *_drills(report), _findings(report)]
 
 
 _WHO = {

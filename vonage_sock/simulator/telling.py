@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from vonage_sock.call.events import Ended, Event, Notice, Observer
+from vonage_sock.call.events import DtmfPressed, Ended, Event, Notice, Observer
 from vonage_sock.call.findings import Findings
 from vonage_sock.clock import Clock
 from vonage_sock.transport import tell
 
 CALL_ID: Final = "call"
+"""The first call of a run; whoever makes several gives each of the others an id of its own."""
 
 
 class Teller:
-    """Gives events to the observers of one call."""
+    """
+    Gives events to the observers of one call.
 
-    def __init__(self, observers: Sequence[Observer], clock: Clock) -> None:
-        self.findings = Findings(CALL_ID)
+    Args:
+        pressed: told of each key that the caller presses.
+    """
+
+    def __init__(
+        self,
+        observers: Sequence[Observer],
+        clock: Clock,
+        call_id: str = CALL_ID,
+        *,
+        pressed: Callable[[str], None] | None = None,
+    ) -> None:
+        self.call_id = call_id
+        self.findings = Findings(call_id)
+        self._pressed = pressed
         self.clock = clock
         self.ended: Ended | None = None
         self._observers = list(observers)
@@ -30,6 +45,8 @@ class Teller:
         """Give an event to the observers."""
         if isinstance(event, Ended):
             self.ended = event
+        if isinstance(event, DtmfPressed) and self._pressed is not None:
+            self._pressed(event.digit)
         for observer in self._observers:
             tell(observer, event)
 
@@ -41,4 +58,4 @@ class Teller:
 
     def note(self, message: str) -> None:
         """Say something to the person at the screen."""
-        self.tell(Notice(at=self.clock.now(), call=CALL_ID, level="info", message=message))
+        self.tell(Notice(at=self.clock.now(), call=self.call_id, level="info", message=message))

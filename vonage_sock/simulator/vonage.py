@@ -27,19 +27,20 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.call.events import AnswerRequested, CallReported, Event, Observer
 from vonage_sock.call.machine import CLOSE_NORMAL
-from vonage_sock.clock import MS, SECOND, Clock, SystemClock
+from vonage_sock.clock import MS, SECOND, Clock, SystemClock, iso_utc
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.media.decode import ready
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint, read_ncco, websocket_endpoint
-from vonage_sock.protocol.webhooks import Leg, completed_fields, fallback_request
-from vonage_sock.simulator.actions import Actions, Desk, Speak, espeak
+from vonage_sock.protocol.webhooks import REGION_URL, Leg, completed_fields, fallback_request
+from vonage_sock.simulator.actions import Actions, Desk, espeak
 from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, LegResult, RunLeg, upgrade_headers
+from vonage_sock.simulator.control import CallBook, CallControl, Speak, Tools
 from vonage_sock.simulator.drilling import Drilling, Twin
 from vonage_sock.simulator.drills import Drills
 from vonage_sock.simulator.keypad import Keypad
 from vonage_sock.simulator.leg import HeardSink, LegPlan, VonageLeg
-from vonage_sock.simulator.line import HUNG_UP, CallOverError, CallSink, Line, Pause
+from vonage_sock.simulator.line import HUNG_UP, CallOverError, CallSink, Line, Pause, TakenOverError
 from vonage_sock.simulator.meetings import MEETINGS, Meetings
 from vonage_sock.simulator.posting import Destination, Fallback, Poster
 from vonage_sock.simulator.recording import Recordings
@@ -64,6 +65,10 @@ PROBE_NS: Final = 100 * MS
 JsonObject = dict[str, Any]
 
 
+MakeCall = Callable[..., "AnsweredCall"]
+"""``AnsweredCall``, or another kind of call that takes the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOrder:
     """
@@ -81,6 +86,7 @@ class CallOrder:
         fast: let no time pass in ``talk``, ``stream``, ``wait`` and the like; a websocket's leg takes its time.
         shuffle_seed: post events out of order and some of them twice; None for the usual order.
         drills: what the call is to suffer.
+        region_url: where the application finds the REST API for this call.
     """
 
     target: str
@@ -99,6 +105,7 @@ class CallOrder:
     fast: bool = False
     shuffle_seed: int | None = None
     drills: Drills = field(default_factory=Drills)
+    region_url: str = REGION_URL
 
     def __post_init__(self) -> None:
         check_target(self.target)
@@ -141,6 +148,9 @@ class VonageCall:
             the socket may take. Events have twice as long as answers.
         pause: how time passes where only the NCCO wants it to.
         speak: makes a voice of a ``talk`` when somebody hears it; espeak-ng, where it is installed, when None.
+        call_id: what events call it.
+        book: where its legs can be found while it goes on.
+        answered: makes what carries the call out, once it isn't a websocket's address that is called.
     """
 
     def __init__(
@@ -155,8 +165,12 @@ class VonageCall:
         open_timeout_s: float = OPEN_WAIT_S,
         pause: Pause = asyncio.sleep,
         speak: Speak | None = None,
+        call_id: str = CALL_ID,
+        book: CallBook | None = None,
+        answered: MakeCall | None = None,
     ) -> None:
         self._order = order
+        self._answered = answered or AnsweredCall
         self._answer_timeout_s = answer_timeout_s
         self._connect_timeout_s = connect_timeout_s
         self._open_timeout_s = open_timeout_s
@@ -164,7 +178,12 @@ class VonageCall:
         self._pause = pause
         self._speak = speak
         self._clock = clock or SystemClock()
-        self._teller = Teller(observers, self._clock)
+        self._control = CallControl(
+            CallBook() if book is None else book,
+            hang_up=self._hang_up_in_order,
+            clock_text=lambda: iso_utc(self._clock.wall_ns()),
+        )
+        self._teller = Teller(observers, self._clock, call_id, pressed=self._control.pressed)
         self._drilling = Drilling(order.drills, self._teller)
         self._driver: Driver | None = None
         self._leg: VonageLeg | None = None
@@ -178,6 +197,12 @@ class VonageCall:
         elif self._connecting is not None and not self._hung_up:
             self._connecting.cancel()
         self._hung_up = True
+
+    def _hang_up_in_order(self) -> None:
+        """End the call at its next step, without breaking off a webhook that is under way."""
+        self._hung_up = True
+        if self._driver is not None:
+            self._driver.close(CLOSE_NORMAL)
 
     def tell_stats(self) -> None:
         """Tell where the call stands; whoever wants to know calls this as often as that."""
@@ -196,7 +221,7 @@ class VonageCall:
 
     def tell_report(self, report: JsonObject) -> None:
         """The last event."""
-        self._teller.tell(CallReported(at=self._clock.now(), call=CALL_ID, report=report))
+        self._teller.tell(CallReported(at=self._clock.now(), call=self._teller.call_id, report=report))
 
     async def run(self) -> JsonObject:
         """
@@ -214,17 +239,15 @@ class VonageCall:
                 self._connecting.cancel()
                 raise
             report = {"no_socket": HUNG_UP}
+        finally:
+            await self._control.close()
         findings = self._own_findings() + report.get("findings", [])
         drills = {"drills": self._drilling.rows(report)} if order.drills.names else {}
         return {"target": order.target, **report, **drills, "findings": findings}
 
     async def _make(self) -> JsonObject:
         order = self._order
-        if urlsplit(order.target).scheme in ("ws", "wss"):
-            request = LegRequest(url=order.target, plan=order.plan, headers={}, heard=self._heard)
-            report = (await self._run_leg(request)).report
-            await self._try_again(self._open_and_close)
-            return report
+        speak = self._speak or espeak()
         async with Webhooks(
             clock=self._clock,
             signature_secret=order.signature_secret,
@@ -232,14 +255,20 @@ class VonageCall:
             connect_timeout_s=self._connect_timeout_s,
             event_timeout_s=2 * self._answer_timeout_s,
         ) as web:
-            call = AnsweredCall(
+            self._control.equip(Tools(self._teller, web, speak), order.plan.audio_format)
+            if urlsplit(order.target).scheme in ("ws", "wss"):
+                report = await self._call_socket()
+                await self._try_again(self._open_and_close)
+                return report
+            call = self._answered(
                 order,
                 web,
                 self._teller,
                 self._run_leg,
+                control=self._control,
                 heard=self._heard,
                 pause=self._pause,
-                speak=self._speak or espeak(),
+                speak=speak,
                 hung_up=lambda: self._hung_up,
                 drilling=self._drilling,
             )
@@ -270,9 +299,45 @@ class VonageCall:
         plan = replace(self._order.plan, key_presses=(), duration_ns=PROBE_NS)
         await Driver(await self._make_leg(PROBE_ID, plan), socket, clock=self._clock, observer=_nobody).run()
 
+    async def _call_socket(self) -> JsonObject:
+        """A websocket without any webhook; who looks into the book finds its leg all the same."""
+        order, control = self._order, self._control
+        leg = Leg(
+            uuid=str(uuid.uuid4()),
+            conversation_uuid=f"CON-{uuid.uuid4()}",
+            from_=order.from_number,
+            to=order.target,
+            direction="outbound",
+            headers=order.plan.headers,
+        )
+        endpoint = {"type": "websocket", "uri": order.target}
+        socket = control.enter_socket(leg, self._teller.call_id, order.plan.audio_format, endpoint)
+
+        def note(status: str, **fields: object) -> None:
+            control.book.note(leg.event(status, timestamp=iso_utc(self._clock.wall_ns()), **fields))
+
+        request = LegRequest(
+            url=order.target,
+            socket=socket,
+            plan=order.plan,
+            headers={},
+            opened=lambda: note("answered"),
+            heard=self._heard,
+        )
+        try:
+            result = await self._run_leg(request)
+        except BaseException:
+            note("failed")
+            raise
+        finally:
+            control.leave_socket(socket)
+        note("completed", duration=str(round(result.report["duration_s"])))
+        return result.report
+
     async def _run_leg(self, request: LegRequest) -> LegResult:
         self._drilling.check_refusal(request.url)
-        source = await ready(self._order.audio(request.plan.audio_format))
+        audio = self._order.audio if request.audio is None else request.audio
+        source = await ready(audio(request.plan.audio_format))
         timeout_s = self._open_timeout_s if request.timeout_s is None else request.timeout_s
         try:
             socket = await open_socket(request.url, request.headers, timeout_s=timeout_s, narrow=self._drilling.narrow)
@@ -284,7 +349,13 @@ class VonageCall:
         if request.opened is not None:
             request.opened()
         leg = self._leg = VonageLeg(
-            CALL_ID, request.plan, source, now=self._clock.now(), remote=request.url, heard=request.heard
+            self._teller.call_id,
+            request.plan,
+            source,
+            now=self._clock.now(),
+            remote=request.url,
+            heard=request.heard,
+            patch=self._control.bridge(request.socket),
         )
         driver = self._driver = Driver(
             self._drilling.begin(leg, socket, request.plan),
@@ -293,6 +364,7 @@ class VonageCall:
             observer=self._teller.tell,
             patience=PATIENCE,
         )
+        request.socket.opened(leg, driver)
         limit = None
         limited: list[bool] = []
 
@@ -318,7 +390,9 @@ class VonageCall:
                 "close_reason": ended.close_reason,
                 "closed_by": ended.closed_by,
             }
-        return LegResult(report, limited=True in limited)
+        if request.socket.closed_from_outside or self._control.hung_up_from_outside:
+            report["ended_by_request"] = True
+        return LegResult(report, limited=True in limited, ended_alone=request.socket.closed_from_outside)
 
     async def _make_leg(self, leg_id: str, plan: LegPlan) -> VonageLeg:
         source = await ready(self._order.audio(plan.audio_format))
@@ -331,6 +405,7 @@ class AnsweredCall:
 
     Args:
         run_leg: opens a websocket and stays until it is closed.
+        control: what the call is told from outside.
         hung_up: whether the caller wants no more.
         drilling: what the call is to suffer.
     """
@@ -342,6 +417,7 @@ class AnsweredCall:
         teller: Teller,
         run_leg: RunLeg,
         *,
+        control: CallControl,
         heard: HeardSink | None,
         pause: Pause,
         speak: Speak | None,
@@ -353,6 +429,7 @@ class AnsweredCall:
         self._web = web
         self._teller = teller
         self._run_leg = run_leg
+        self._control = control
         self._heard = heard
         self._pause = pause
         self._speak = speak
@@ -364,7 +441,9 @@ class AnsweredCall:
             default=Destination(order.event_url or neighbour_event_url(order.target)),
             fallback=Fallback(order.fallback_url, order.fallback_method),
             shuffle=None if order.shuffle_seed is None else random.Random(order.shuffle_seed),  # noqa: S311
+            watch=control.book.note,
         )
+        control.tell_digits(self._tell_digit)
         self._phone = Leg(
             uuid=str(uuid.uuid4()),
             conversation_uuid=f"CON-{uuid.uuid4()}",
@@ -379,6 +458,7 @@ class AnsweredCall:
         Raises:
             ConnectError: the answer URL or the NCCO's only socket can't be reached.
         """
+        self._control.enter_caller(self._phone, self._teller.call_id)
         self._poster.doubt(self._order.target)
         try:
             await self._post("started")
@@ -407,36 +487,44 @@ class AnsweredCall:
             teller=self._teller,
             web=self._web,
             phone=self._phone,
+            control=self._control,
             audio=order.audio,
-            recordings=Recordings(order.record_dir, observer=self._teller.tell, clock=self._teller.clock),
+            recordings=Recordings(
+                order.record_dir,
+                observer=self._teller.tell,
+                clock=self._teller.clock,
+                call_id=self._teller.call_id,
+            ),
             speech=deque(order.speech),
             speak=self._speak,
         )
         actions = Actions(desk)
         connector = Connector(desk, self._run_leg, plan=order.plan, outcomes=order.connect_outcomes)
         start_time = self._poster.timestamp()
-        by, cancelled, why = "platform", False, NO_WEBSOCKET
+        by_user, cancelled, why = False, False, NO_WEBSOCKET
         try:
-            await self._perform(ncco, line, actions, connector, Meetings(desk, actions))
+            await self._perform(ncco, desk, actions, connector, Meetings(desk, actions))
         except CallOverError as over:
-            by, why = "user", str(over)
+            by_user, why = True, str(over)
         except asyncio.CancelledError:
-            by, cancelled, why = "user", True, HUNG_UP
+            by_user, cancelled, why = True, True, HUNG_UP
         self._phone = desk.phone
+        self._control.end_transfers()
         line.catch_up()
         fields = completed_fields(
             start_time=start_time,
             end_time=self._poster.timestamp(),
             duration_s=line.position_ns / SECOND,
-            by=by,
+            by="user" if by_user and not self._control.hung_up_from_outside else "platform",
         )
         if cancelled:
             await self._say_goodbye("completed", actions, **fields)
         else:
             await actions.finish()
+            await self._control.digits_told()
             await self._post("completed", **fields)
             await self._poster.flush()
-        whole = bool(ncco) and by == "platform"
+        whole = bool(ncco) and not by_user
         return self._summary(connector, whole=whole, why=why if ncco else "the NCCO can't be carried out")
 
     def _summary(self, connector: Connector, *, whole: bool, why: str) -> JsonObject:
@@ -453,21 +541,29 @@ class AnsweredCall:
         return {**last, "legs": len(connector.reports), "findings": findings}
 
     async def _perform(
-        self, ncco: Ncco, line: Line, actions: Actions, connector: Connector, meetings: Meetings
+        self, ncco: Ncco, desk: Desk, actions: Actions, connector: Connector, meetings: Meetings
     ) -> None:
-        """One action after the other, and in their place those of an NCCO that an event is answered with."""
+        """One action after the other; in their place those of an NCCO that an event's answer or the REST API brings."""
         left = deque(enumerate(ncco, 1))
-        while left:
-            line.catch_up()
-            line.check()
-            number, action = left.popleft()
-            if action["action"] == "connect":
-                answer = await connector.connect(action)
-            elif action["action"] in MEETINGS:
-                await meetings.enter(action, left=len(left))
+        while True:
+            if (destination := self._control.take_transfer()) is not None:
+                left = deque(enumerate(await self._transferred(destination, desk), 1))
                 continue
-            else:
-                answer = await actions.carry_out(number, action, left[0][1] if left else None)
+            if not left:
+                return
+            desk.line.catch_up()
+            desk.line.check()
+            number, action = left.popleft()
+            try:
+                if action["action"] == "connect":
+                    answer = await connector.connect(action)
+                elif action["action"] in MEETINGS:
+                    await meetings.enter(action, left=len(left))
+                    continue
+                else:
+                    answer = await actions.carry_out(number, action, left[0][1] if left else None)
+            except TakenOverError:
+                continue
             if not answer.strip():
                 continue
             if self._nccos >= MAX_NCCOS:
@@ -477,6 +573,29 @@ class AnsweredCall:
             if taken_over is not None:
                 self._teller.note("the event URL answers with an NCCO, which takes over")
                 left = deque(enumerate(taken_over, 1))
+
+    async def _transferred(self, destination: Ncco | str, desk: Desk) -> Ncco:
+        """The caller's leg goes to a conversation of its own, where another NCCO is carried out."""
+        conversation = f"CON-{uuid.uuid4()}"
+        await self._poster.tell(self._phone.transfer_event(conversation, timestamp=self._poster.timestamp()))
+        self._phone = desk.phone = replace(self._phone, conversation_uuid=conversation)
+        self._nccos += 1
+        if self._nccos > MAX_NCCOS:
+            self._teller.find("VS427", most=MAX_NCCOS)
+            return []
+        if not isinstance(destination, str):
+            self._teller.note("the call is transferred to another NCCO, which takes over")
+            return destination
+        self._teller.note(f"the call is transferred to the NCCO of {destination[:200]}")
+        try:
+            return await self._fetch_ncco_of(destination, "GET")
+        except ConnectError as error:
+            self._teller.find("VS501", reason=str(error))
+            return []
+
+    async def _tell_digit(self, digit: str, where: Destination) -> None:
+        body = self._phone.input_event(timestamp=self._poster.timestamp(), dtmf={"digits": digit, "timed_out": False})
+        await self._poster.tell(body, where)
 
     async def _say_goodbye(self, status: str, actions: Actions | None = None, **fields: object) -> None:
         """The caller hung up while nobody listened; who made the call waits for its end, but not for long."""
@@ -500,7 +619,7 @@ class AnsweredCall:
         if isinstance(heard, CallSink):
             heard.begin(audio_format, {"from": order.from_number, "to": order.to_number})
         try:
-            yield Line(
+            line = self._control.line = Line(
                 audio_format,
                 clock=self._teller.clock,
                 pause=self._pause,
@@ -508,7 +627,9 @@ class AnsweredCall:
                 limit_ns=order.plan.duration_ns,
                 sink=heard,
                 hung_up=self._hung_up,
+                ears=self._control.caller,
             )
+            yield line
         finally:
             if isinstance(heard, CallSink):
                 heard.end()
@@ -517,7 +638,7 @@ class AnsweredCall:
 
     async def _fetch_ncco(self) -> Ncco:
         order = self._order
-        params: JsonObject = dict(self._phone.answer_params())
+        params: JsonObject = dict(self._phone.answer_params(order.region_url))
         method = order.method
         try:
             answer = await self._ask_for_ncco(order.target, params, method)
@@ -528,6 +649,14 @@ class AnsweredCall:
             params = fallback_request(params, url=order.target, kind="answer", reason="Connection closed.")
             method = order.fallback_method
             answer = await self._ask_for_ncco(order.fallback_url, params, method)
+        return await self._ncco_in(answer, params, method)
+
+    async def _fetch_ncco_of(self, url: str, method: str) -> Ncco:
+        """The NCCO of an address that has no fallback."""
+        params: JsonObject = dict(self._phone.answer_params(self._order.region_url))
+        return await self._ncco_in(await self._ask_for_ncco(url, params, method), params, method)
+
+    async def _ncco_in(self, answer: Answer, params: JsonObject, method: str) -> Ncco:
         if answer.content_type != "application/json":
             self._teller.find("VS403", content_type=answer.content_type[:60])
         if answer.took_ms > SLOW_ANSWER_MS:
@@ -536,7 +665,9 @@ class AnsweredCall:
         if self._drilling.asks_twice:
             await self._ask_twice(params, method)
         self._teller.tell(
-            AnswerRequested(at=self._teller.clock.now(), call=CALL_ID, method=method, params=dict(params), ncco=ncco)
+            AnswerRequested(
+                at=self._teller.clock.now(), call=self._teller.call_id, method=method, params=dict(params), ncco=ncco
+            )
         )
         return ncco
 

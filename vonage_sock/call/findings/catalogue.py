@@ -869,7 +869,7 @@ _WEBHOOKS: Final = (
     Rule(
         "VS426",
         _WARNING,
-        "what the NCCO streams can't be played: {reason}",
+        "what is streamed can't be played: {reason}",
         "The file isn't there, isn't audio, or is far too long; the caller hears nothing of it.",
         "Serve an MP3 or WAV file with 200 at an address that the platform reaches.",
         """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Observer
@@ -30,12 +31,14 @@ async def prepare_run(
     given: Collection[str] = (),
     observers: Sequence[Observer] = (),
     heard: HeardSink | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> ScenarioRun:
     """
     A run in real time.
 
     Args:
         given: what was said of the call beside the scenario; see ``with_settings``.
+        settings: of ``VonageCall``.
 
     Raises:
         UsageError, AudioFileError: the scenario, or what it plays, can't be used.
@@ -45,7 +48,7 @@ async def prepare_run(
     check_webhooks(loaded, order.target)
     rates_hz = rates_for(order.target, order.plan.audio_format.rate_hz)
     voices = await asyncio.to_thread(load_voices, loaded, rates_hz)
-    return ScenarioRun(loaded, order, voices, observers=observers, heard=heard)
+    return ScenarioRun(loaded, order, voices, observers=observers, heard=heard, **(settings or {}))
 
 
 def prepare_rehearsal(

@@ -36,9 +36,9 @@ STAND_IN: Final = "ws://vsock.invalid/"
 MakeBehaviours = Callable[[], Sequence[Behaviour]]
 
 
-def is_rehearsal(target: str) -> bool:
+def is_rehearsal(target: str | None) -> bool:
     """Whether a target is one of our own servers, in this process."""
-    return target.startswith(PREFIX)
+    return target is not None and target.startswith(PREFIX)
 
 
 def behaviours_of(target: str) -> MakeBehaviours:

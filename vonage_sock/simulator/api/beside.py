@@ -1,0 +1,65 @@
+"""The REST API as one thing: the book of legs, the exchange that makes calls, and the server that is asked."""
+
+from __future__ import annotations
+
+import ssl
+
+from vonage_sock.call.events import Observer
+from vonage_sock.clock import Clock, iso_utc
+from vonage_sock.simulator.api.app import ApiServer
+from vonage_sock.simulator.api.exchange import Exchange, RunCall
+from vonage_sock.simulator.api.tokens import TokenCheck
+from vonage_sock.simulator.control import CallBook
+from vonage_sock.simulator.vonage import CallOrder
+
+
+class RestApi:
+    """
+    An API beside the calls of whoever starts it; give ``book`` to each of these calls.
+
+    Args:
+        template: what all calls that are ordered have in common.
+        run_call: makes one.
+        most: how many calls are made in all; None for no end.
+    """
+
+    def __init__(
+        self,
+        template: CallOrder,
+        run_call: RunCall,
+        *,
+        tokens: TokenCheck,
+        observer: Observer,
+        clock: Clock,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        most: int | None = None,
+    ) -> None:
+        self.book = CallBook()
+        self.exchange = Exchange(
+            template, run_call, book=self.book, now_text=lambda: iso_utc(clock.wall_ns()), most=most
+        )
+        self._server = ApiServer(
+            self.book, self.exchange, tokens, observer=observer, clock=clock, host=host, port=port, tls=tls
+        )
+
+    @property
+    def url(self) -> str:
+        """Its address, once it has started: ``http://127.0.0.1:8100``."""
+        return self._server.url
+
+    async def start(self) -> None:
+        """
+        Listen.
+
+        Raises:
+            ListenError: the port can't be listened on.
+        """
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Take no more orders, and listen no more once the calls are over."""
+        self.exchange.close()
+        await self.exchange.idle()
+        await self._server.stop()

@@ -1,0 +1,38 @@
+"""What a caller in a test does, from plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.clock import SECOND
+from vonage_sock.errors import UsageError
+from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.simulator.leg import LegPlan, Platform
+
+DEFAULT_RATE_HZ: Final = 16_000
+
+
+def plan_of(
+    press: str, duration_s: float | None, rate_hz: int, headers: Mapping[str, object], platform: str, *, strict: bool
+) -> LegPlan:
+    """
+    What the caller does on a leg.
+
+    Raises:
+        UsageError: a value can't be used.
+    """
+    check_headers(headers)
+    editions = [edition.value for edition in Platform]
+    if platform not in editions:
+        raise UsageError(f"platform {platform!r} isn't known; give {' or '.join(editions)}")
+    return LegPlan(
+        audio_format=AudioFormat(rate_hz),
+        headers=dict(headers),
+        key_presses=parse_dtmf(press),
+        duration_ns=None if duration_s is None else round(duration_s * SECOND),
+        platform=Platform(platform),
+        strict=strict,
+    )
