@@ -126,6 +126,18 @@ async def test_a_signal_that_is_delivered_twice_is_one(vsock: Vsock) -> None:
     assert (0, "") == (await server.end())[::2]
 
 
+async def test_a_signal_to_a_program_that_ends_changes_nothing(vsock: Vsock) -> None:
+    """It has said its last word, and its exit code stays."""
+    server = await vsock("serve", "--port", 0, "--json")
+    await server.event("server.started")
+    server.interrupt()
+    await server.event("server.stopped")
+
+    server.interrupt()
+
+    assert (0, "") == (await server.end())[::2]
+
+
 async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:
     """While a peer doesn't answer our close frame, the second Ctrl-C exits with 130."""
     server = await vsock("serve", "--port", 0, "--json")

@@ -5,20 +5,40 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from vonage_sock.errors import ExitCode
 
 SAME_SIGNAL_S: Final = 0.1
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 ResultT = TypeVar("ResultT")
+
+_asked_to_stop = threading.Event()
 
 
 def run(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run on uvloop where it is installed, else on the standard loop."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main)
+        return runner.run(_to_the_end(main))
+
+
+async def _to_the_end(main: Coroutine[Any, Any, ResultT]) -> ResultT:
+    try:
+        return await main
+    finally:
+        if _asked_to_stop.is_set():
+            _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    """What is left of the program is short, and a signal that was meant to end it would only spoil its exit code."""
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -46,10 +66,11 @@ def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:
         nonlocal first_at
         if first_at is None:
             first_at = loop.time()
+            _asked_to_stop.set()
             stop()
         elif loop.time() - first_at > SAME_SIGNAL_S:
             give_up()
             os._exit(ExitCode.STOPPED)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, signalled)
