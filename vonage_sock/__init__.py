@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from vonage_sock.server.facade import AsyncCall
     from vonage_sock.server.library import Server
     from vonage_sock.simulator.drills import Drills, Stall
-    from vonage_sock.simulator.leg import LegPlan
-    from vonage_sock.simulator.vonage import CallOrder, VonageCall
+    from vonage_sock.simulator.order import CallOrder
+    from vonage_sock.simulator.plan import LegPlan
+    from vonage_sock.simulator.vonage import VonageCall
 
 _HOMES = {
     "AsyncCall": "server.facade",
@@ -36,12 +37,12 @@ _HOMES = {
     "AudioFormat": "audio.frames",
     "Behaviour": "call.behaviour",
     "Call": "call.behaviour",
-    "CallOrder": "simulator.vonage",
+    "CallOrder": "simulator.order",
     "Drills": "simulator.drills",
     "Echo": "behaviours.echo",
     "Event": "call.events",
     "ExitCode": "errors",
-    "LegPlan": "simulator.leg",
+    "LegPlan": "simulator.plan",
     "Observer": "call.events",
     "Play": "behaviours.play",
     "Record": "behaviours.record",

@@ -15,7 +15,8 @@ from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.simulator.dtmf import KeyPress
-from vonage_sock.simulator.leg import LegPlan, VonageLeg
+from vonage_sock.simulator.leg import VonageLeg
+from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.testing import HeardPcm, Lateness, PcmSource, run_call
 
 RATE_8K = AudioFormat(8000)

@@ -20,8 +20,9 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import DtmfPressed, Ended
 from vonage_sock.clock import MS
 from vonage_sock.simulator.dtmf import KeyPress
-from vonage_sock.simulator.leg import LegPlan
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource
 
 Handler = Callable[[websockets.asyncio.server.ServerConnection], Awaitable[None]]

@@ -19,8 +19,9 @@ from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.simulator.caller import noise, tone
 from vonage_sock.simulator.connecting import OUTCOMES
 from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.simulator.leg import LegPlan
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource
 
 PHONE = AudioFormat(8000)

@@ -16,7 +16,8 @@ from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.simulator.drilled import DROP_WATCH_NS, HALF_OPEN_WATCH_NS, DrilledLeg
 from vonage_sock.simulator.drills import Drills, Stall
-from vonage_sock.simulator.leg import LegPlan, VonageLeg
+from vonage_sock.simulator.leg import VonageLeg
+from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.testing import PcmSource, Transcript, run_call
 
 RATE_8K = AudioFormat(8000)

@@ -18,8 +18,9 @@ from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.events import DrillStruck, Ended, Event
 from vonage_sock.clock import MS
 from vonage_sock.simulator.drills import Drills, Stall
-from vonage_sock.simulator.leg import LegPlan
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource
 
 RATE_8K = AudioFormat(8000)

@@ -20,7 +20,8 @@ from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND, US
 from vonage_sock.simulator import leg as module
 from vonage_sock.simulator.dtmf import KeyPress, parse_dtmf
-from vonage_sock.simulator.leg import LINGER_NS, MAX_CATCH_UP, MAX_LENGTH_NS, LegPlan, Platform, VonageLeg
+from vonage_sock.simulator.leg import LINGER_NS, MAX_CATCH_UP, MAX_LENGTH_NS, VonageLeg
+from vonage_sock.simulator.plan import LegPlan, Platform
 from vonage_sock.simulator.script import Move
 from vonage_sock.testing import PcmSource
 

@@ -15,9 +15,10 @@ from vonage_sock.call.events import Event, EventPosted
 from vonage_sock.errors import ConnectError
 from vonage_sock.simulator.api.reading import read_create
 from vonage_sock.simulator.control import CallBook
-from vonage_sock.simulator.leg import LegPlan
+from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.outbound import Back, OutboundCall, Pipe, leg_of
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource
 
 RATE_8K = AudioFormat(8000)

@@ -41,11 +41,12 @@ from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.caller import open_audio
 from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
-from vonage_sock.simulator.leg import LegPlan, Platform
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.scenario.rehearsal import STAND_IN, is_rehearsal
 from vonage_sock.simulator.telling import CALL_ID
-from vonage_sock.simulator.vonage import CallOrder, MakeCall, VonageCall
+from vonage_sock.simulator.vonage import MakeCall, VonageCall
 
 _NOT_GIVEN = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
 

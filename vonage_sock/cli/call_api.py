@@ -13,7 +13,7 @@ from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.api.certificate import tls_context
 from vonage_sock.simulator.api.exchange import RunCall
 from vonage_sock.simulator.api.tokens import TokenCheck
-from vonage_sock.simulator.vonage import CallOrder
+from vonage_sock.simulator.order import CallOrder
 
 _NEEDS_PORT: Final = {
     "api_public_key": "--api-public-key",

@@ -28,9 +28,10 @@ from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer
 from vonage_sock.server.config import ServerConfig
 from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.simulator.leg import LegPlan
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.report import summary_lines
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.vonage import VonageCall
 
 METADATA = {"language": "en", "demo": True}
 KEYS = "w0.5,1,w0.5,2,3,#"

@@ -36,6 +36,7 @@ from vonage_sock.display.ladder import ladder, ladder_text
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError
 from vonage_sock.simulator.heard import HeardRecording
+from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.reading import load
 from vonage_sock.simulator.scenario.rehearsal import MakeBehaviours, Rehearsal, behaviours_of, is_rehearsal
@@ -49,7 +50,6 @@ from vonage_sock.simulator.scenario.running import (
 )
 from vonage_sock.simulator.scenario.voices import Voices, load_voices
 from vonage_sock.simulator.telling import CALL_ID
-from vonage_sock.simulator.vonage import CallOrder
 from vonage_sock.testing import run_call
 
 LADDER_WIDTH: Final = 100

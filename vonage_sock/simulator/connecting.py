@@ -24,8 +24,8 @@ from vonage_sock.protocol.webhooks import Leg, completed_fields
 from vonage_sock.simulator.actions import Desk, destination_of, seconds_of
 from vonage_sock.simulator.control import Socket
 from vonage_sock.simulator.drilling import DrillRefusalError
-from vonage_sock.simulator.leg import HeardSink, LegPlan
 from vonage_sock.simulator.line import HUNG_UP, CallOverError, next_frame
+from vonage_sock.simulator.plan import HeardSink, LegPlan
 from vonage_sock.simulator.posting import Destination
 from vonage_sock.simulator.socket import OPEN_WAIT_S
 from vonage_sock.simulator.web import Webhooks

@@ -22,7 +22,8 @@ from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import WebsocketEndpoint
 from vonage_sock.simulator.drilled import DrilledLeg, row
 from vonage_sock.simulator.drills import BREAKING, ON_WEBHOOKS, Drills, drill_of
-from vonage_sock.simulator.leg import LegPlan, VonageLeg
+from vonage_sock.simulator.leg import VonageLeg
+from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.socket import ClientSocket, open_socket
 from vonage_sock.simulator.telling import CALL_ID, Teller
 from vonage_sock.transport import Driver

@@ -19,7 +19,8 @@ from vonage_sock.audio.frames import FRAME_NS, AudioFormat, Packetizer
 from vonage_sock.audio.source import Source
 from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.media.decode import FrameSource, to_pcm16
-from vonage_sock.simulator.leg import MAX_LENGTH_NS, HeardSink
+from vonage_sock.simulator.leg import MAX_LENGTH_NS
+from vonage_sock.simulator.plan import HeardSink
 
 HUNG_UP: Final = "the caller hung up"
 TIME_OVER: Final = "the call's time was over"

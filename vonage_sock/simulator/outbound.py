@@ -23,11 +23,12 @@ from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import Ncco
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.actions import Actions, Desk
+from vonage_sock.simulator.answered import AnsweredCall
 from vonage_sock.simulator.api.reading import CallRequest
 from vonage_sock.simulator.connecting import OUTCOMES, Connector, LegRequest, LegResult
 from vonage_sock.simulator.control import Socket
 from vonage_sock.simulator.meetings import Meetings
-from vonage_sock.simulator.vonage import AnsweredCall, CallOrder
+from vonage_sock.simulator.order import CallOrder
 
 KEPT_FRAMES: Final = 250
 

@@ -18,11 +18,12 @@ from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.api.certificate import tls_context
 from vonage_sock.simulator.api.tokens import TokenCheck
 from vonage_sock.simulator.caller import CLIP, open_audio
-from vonage_sock.simulator.leg import Platform
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import Platform
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.preparing import prepare_run
 from vonage_sock.simulator.telling import CALL_ID
-from vonage_sock.simulator.vonage import CallOrder, MakeCall, VonageCall
+from vonage_sock.simulator.vonage import MakeCall, VonageCall
 from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of
 from vonage_sock.testing.reports import CallReport, fill_in
 from vonage_sock.testing.scenarios import judge

@@ -10,7 +10,7 @@ from vonage_sock.clock import SECOND
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.simulator.leg import LegPlan, Platform
+from vonage_sock.simulator.plan import LegPlan, Platform
 
 DEFAULT_RATE_HZ: Final = 16_000
 

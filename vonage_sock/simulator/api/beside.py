@@ -10,7 +10,7 @@ from vonage_sock.simulator.api.app import ApiServer
 from vonage_sock.simulator.api.exchange import Exchange, RunCall
 from vonage_sock.simulator.api.tokens import TokenCheck
 from vonage_sock.simulator.control import CallBook
-from vonage_sock.simulator.vonage import CallOrder
+from vonage_sock.simulator.order import CallOrder
 
 
 class RestApi:

@@ -9,7 +9,8 @@ from typing import Any
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Observer
-from vonage_sock.simulator.leg import HeardSink, LegPlan
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import HeardSink, LegPlan
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.reading import load
 from vonage_sock.simulator.scenario.rehearsal import PREFIX, STAND_IN, Rehearsal
@@ -21,7 +22,6 @@ from vonage_sock.simulator.scenario.running import (
     with_settings,
 )
 from vonage_sock.simulator.scenario.voices import load_voices
-from vonage_sock.simulator.vonage import CallOrder
 
 
 async def prepare_run(

@@ -18,13 +18,14 @@ from vonage_sock.call.events import Event, Observer, StatsUpdated
 from vonage_sock.clock import SECOND, Clock, SystemClock
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.protocol.ncco import check_headers
-from vonage_sock.simulator.leg import HeardSink, LegPlan
+from vonage_sock.simulator.order import CallOrder
+from vonage_sock.simulator.plan import HeardSink, LegPlan
 from vonage_sock.simulator.scenario.conductor import Conductor
 from vonage_sock.simulator.scenario.judging import Evidence, Judgement, judge
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.voices import Voices
 from vonage_sock.simulator.telling import CALL_ID
-from vonage_sock.simulator.vonage import CallOrder, VonageCall
+from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.transport import tell
 
 SEVERITY: Final = (ExitCode.CONNECT, ExitCode.RECORDING, ExitCode.THRESHOLD, ExitCode.PROTOCOL, ExitCode.OK)
