@@ -34,9 +34,9 @@ from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import SECOND, ManualClock
-from vonage_sock.simulator.leg import VonageLeg
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource, run_call
 

@@ -21,7 +21,7 @@ CORE: Final = (
     "vonage_sock/protocol/",
     "vonage_sock/call/",
     "vonage_sock/behaviours/",
-    "vonage_sock/simulator/leg.py",
+    "vonage_sock/simulator/leg/",
 )
 
 

@@ -23,7 +23,7 @@ from vonage_sock.cli import COMMANDS, cli
 from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol import webhooks
-from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.dtmf import parse_dtmf
 from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, VonageCaller
 
 ROOT = Path(__file__).parent.parent

@@ -21,8 +21,8 @@ from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.server.facade import AsyncCall
 from vonage_sock.server.library import Server
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.testing import (
     CallReport,
     Found,

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from vonage_sock.server.config import ServerConfig
     from vonage_sock.server.facade import AsyncCall
     from vonage_sock.server.library import Server
-    from vonage_sock.simulator.drills import Drills, Stall
+    from vonage_sock.simulator.drills.plan import Drills, Stall
+    from vonage_sock.simulator.leg.plan import LegPlan
     from vonage_sock.simulator.order import CallOrder
-    from vonage_sock.simulator.plan import LegPlan
     from vonage_sock.simulator.vonage import VonageCall
 
 _HOMES = {
@@ -38,11 +38,11 @@ _HOMES = {
     "Behaviour": "call.behaviour",
     "Call": "call.behaviour",
     "CallOrder": "simulator.order",
-    "Drills": "simulator.drills",
+    "Drills": "simulator.drills.plan",
     "Echo": "behaviours.echo",
     "Event": "call.events",
     "ExitCode": "errors",
-    "LegPlan": "simulator.plan",
+    "LegPlan": "simulator.leg.plan",
     "Observer": "call.events",
     "Play": "behaviours.play",
     "Record": "behaviours.record",
@@ -50,7 +50,7 @@ _HOMES = {
     "RecordingPath": "media.naming",
     "Server": "server.library",
     "ServerConfig": "server.config",
-    "Stall": "simulator.drills",
+    "Stall": "simulator.drills.plan",
     "Then": "behaviours.play",
     "VonageCall": "simulator.vonage",
     "VsockError": "errors",

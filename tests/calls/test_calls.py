@@ -19,9 +19,9 @@ from vonage_sock.call.events import DtmfPressed, Ended, FindingRaised, PlaybackC
 from vonage_sock.call.machine import Abort, Close
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
-from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.plan import LegPlan, Platform
+from vonage_sock.simulator.leg.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan, Platform
 from vonage_sock.testing import Lateness, PcmSource, Transcript, run_call
 
 RATE_8K = AudioFormat(8000)

@@ -17,8 +17,8 @@ from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.media.decode import pcm_blocks
 from vonage_sock.simulator.caller import noise, tone
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.plan import LegPlan, Platform
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan, Platform
 from vonage_sock.testing import PcmSource, run_call
 
 RATE = AudioFormat(16000)

@@ -14,9 +14,9 @@ from vonage_sock.behaviours.play import Play
 from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import MS, SECOND, ManualClock
-from vonage_sock.simulator.dtmf import KeyPress
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.leg.dtmf import KeyPress
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.testing import HeardPcm, Lateness, PcmSource, run_call
 
 RATE_8K = AudioFormat(8000)

@@ -19,9 +19,9 @@ from wire import Seen
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import DtmfPressed, Ended
 from vonage_sock.clock import MS
-from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.leg.dtmf import KeyPress
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource
 

@@ -17,9 +17,9 @@ from vonage_sock.audio.source import OpenSource
 from vonage_sock.call.events import Event, Notice
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import UsageError
-from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing import PcmSource
 

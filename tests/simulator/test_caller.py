@@ -18,7 +18,7 @@ from vonage_sock.errors import AudioFileError, ExitCode, UsageError
 from vonage_sock.media.decode import AudioFile, FrameSource
 from vonage_sock.simulator import caller
 from vonage_sock.simulator.caller import MAX_SAY_LETTERS, can_speak, dtmf_tones, open_audio, say
-from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.leg.dtmf import KeyPress
 
 PHONE = AudioFormat(8000)
 RATES = pytest.mark.parametrize(

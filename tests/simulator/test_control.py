@@ -12,9 +12,9 @@ from vonage_sock.clock import ManualClock
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.control import MAX_LEGS, CallBook, CallControl, Tools, gain_of, silence_of
-from vonage_sock.simulator.dtmf import KeyPress
-from vonage_sock.simulator.posting import Destination
+from vonage_sock.simulator.leg.dtmf import KeyPress
 from vonage_sock.simulator.telling import Teller
+from vonage_sock.simulator.webhooks.posting import Destination
 
 AT = "2026-02-03T10:00:00.000Z"
 FORMAT = AudioFormat(8000)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.testing import PcmSource
 

@@ -29,14 +29,14 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.clock import MS, ManualClock
 from vonage_sock.errors import ConnectError, UsageError
-from vonage_sock.simulator.answered import MAX_NCCOS, neighbour_event_url
+from vonage_sock.simulator.leg.plan import LegPlan
+from vonage_sock.simulator.ncco.answered import MAX_NCCOS, neighbour_event_url
 from vonage_sock.simulator.order import CallOrder, check_target
-from vonage_sock.simulator.plan import LegPlan
-from vonage_sock.simulator.posting import Destination, Poster
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.vonage import VonageCall
-from vonage_sock.simulator.web import Webhooks
+from vonage_sock.simulator.webhooks.posting import Destination, Poster
+from vonage_sock.simulator.webhooks.web import Webhooks
 from vonage_sock.testing import PcmSource
 
 SECRET = "a secret of thirty-two characters"

@@ -39,10 +39,10 @@ from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.caller import open_audio
-from vonage_sock.simulator.dtmf import parse_dtmf
 from vonage_sock.simulator.heard import HeardRecording
+from vonage_sock.simulator.leg.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.plan import LegPlan, Platform
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan, Platform
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.scenario.rehearsal import STAND_IN, is_rehearsal
 from vonage_sock.simulator.telling import CALL_ID

@@ -11,9 +11,9 @@ import click
 
 from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
 from vonage_sock.errors import UsageError
-from vonage_sock.simulator.connecting import OUTCOMES
-from vonage_sock.simulator.drills import MAX_AT_S, MAX_BAD_FRAMES, MAX_JITTER_MS, Drills, parse_stall
-from vonage_sock.simulator.plan import Platform
+from vonage_sock.simulator.drills.plan import MAX_AT_S, MAX_BAD_FRAMES, MAX_JITTER_MS, Drills, parse_stall
+from vonage_sock.simulator.leg.plan import Platform
+from vonage_sock.simulator.ncco.connecting import OUTCOMES
 from vonage_sock.simulator.scenario.rehearsal import is_rehearsal
 
 _caller = partial(option, section="The caller")

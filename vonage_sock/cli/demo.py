@@ -27,9 +27,9 @@ from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer
 from vonage_sock.server.config import ServerConfig
-from vonage_sock.simulator.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.report import summary_lines
 from vonage_sock.simulator.vonage import VonageCall
 

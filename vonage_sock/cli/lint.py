@@ -71,7 +71,7 @@ def _problems(source: str) -> list[Problem]:
 async def _fetch(url: str) -> list[Problem]:
     from vonage_sock.clock import SystemClock  # noqa: PLC0415  (a file needs no network)
     from vonage_sock.protocol.webhooks import Leg  # noqa: PLC0415
-    from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, Webhooks  # noqa: PLC0415
+    from vonage_sock.simulator.webhooks.web import ANSWER_TIMEOUT_S, Webhooks  # noqa: PLC0415
 
     leg = Leg(
         uuid=str(uuid.uuid4()),

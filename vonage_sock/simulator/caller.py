@@ -19,7 +19,7 @@ from vonage_sock.audio.source import FramesSource, OpenSource, Source
 from vonage_sock.clock import MS
 from vonage_sock.errors import AudioFileError, UsageError
 from vonage_sock.media.decode import AudioFile, pcm_blocks
-from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.leg.dtmf import KeyPress
 
 DEFAULT_SECONDS: Final = 5.0
 TONE_AMPLITUDE: Final = 8_000

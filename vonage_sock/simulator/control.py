@@ -25,13 +25,13 @@ from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol.ncco import Ncco
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.caller import dtmf_tones
-from vonage_sock.simulator.dtmf import KeyPress
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.line import Line
+from vonage_sock.simulator.leg.dtmf import KeyPress
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.ncco.line import Line
 from vonage_sock.simulator.party import Bridge, Party
-from vonage_sock.simulator.posting import Destination
 from vonage_sock.simulator.telling import Teller
-from vonage_sock.simulator.web import Webhooks
+from vonage_sock.simulator.webhooks.posting import Destination
+from vonage_sock.simulator.webhooks.web import Webhooks
 from vonage_sock.transport import Driver
 
 JsonObject = dict[str, Any]

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol.webhooks import REGION_URL
-from vonage_sock.simulator.connecting import OUTCOMES
-from vonage_sock.simulator.drills import Drills
-from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.drills.plan import Drills
+from vonage_sock.simulator.leg.plan import LegPlan
+from vonage_sock.simulator.ncco.connecting import OUTCOMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from vonage_sock.audio.source import Source
-from vonage_sock.simulator.line import louder
+from vonage_sock.simulator.ncco.line import louder
 
 ENDLESS: Final = 0
 

@@ -8,7 +8,7 @@ Where no socket was opened ``no_socket`` says why in place of the leg's figures.
 each its name (``drill``), ``at_s`` (seconds after the socket opened, or the call began where it acts on webhooks; None when
 it had no chance), ``did`` (what was done) and ``took`` (how the server took it).
 Times are in milliseconds or seconds as their names say; ``own_lateness_ms`` is how late our own timer was, in the whole
-call or in what was measured, and everything else has to be read beside it. ``simulator.turns`` says what ``turns``,
+call or in what was measured, and everything else has to be read beside it. ``simulator.leg.turns`` says what ``turns``,
 ``barge_in`` and ``clear_stops`` are.
 """
 

@@ -26,7 +26,7 @@ from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import ConnectError
-from vonage_sock.simulator.leg import MAX_MESSAGE_BYTES
+from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
 
 OPEN_WAIT_S: Final = 10.0
 CLOSE_WAIT_S: Final = 1.0

@@ -20,18 +20,18 @@ from vonage_sock.call.machine import CLOSE_NORMAL
 from vonage_sock.clock import MS, Clock, SystemClock, iso_utc
 from vonage_sock.media.decode import ready
 from vonage_sock.protocol.webhooks import Leg
-from vonage_sock.simulator.actions import espeak
-from vonage_sock.simulator.answered import AnsweredCall
-from vonage_sock.simulator.connecting import LegRequest, LegResult
 from vonage_sock.simulator.control import CallBook, CallControl, Speak, Tools
-from vonage_sock.simulator.drilling import Drilling
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.line import HUNG_UP, Pause
+from vonage_sock.simulator.drills.running import Drilling
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
+from vonage_sock.simulator.ncco.actions import espeak
+from vonage_sock.simulator.ncco.answered import AnsweredCall
+from vonage_sock.simulator.ncco.connecting import LegRequest, LegResult
+from vonage_sock.simulator.ncco.line import HUNG_UP, Pause
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import HeardSink, LegPlan
 from vonage_sock.simulator.socket import OPEN_WAIT_S, UnofferedError, open_socket
 from vonage_sock.simulator.telling import CALL_ID, Teller
-from vonage_sock.simulator.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Webhooks
+from vonage_sock.simulator.webhooks.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Webhooks
 from vonage_sock.transport import Driver, Patience
 
 PATIENCE: Final = Patience(check_every_s=2.5, ping_every_s=5.0, gone_after_s=math.inf)

@@ -18,8 +18,8 @@ from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.api.certificate import tls_context
 from vonage_sock.simulator.api.tokens import TokenCheck
 from vonage_sock.simulator.caller import CLIP, open_audio
+from vonage_sock.simulator.leg.plan import Platform
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import Platform
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.preparing import prepare_run
 from vonage_sock.simulator.telling import CALL_ID

@@ -9,8 +9,8 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol.ncco import check_headers
-from vonage_sock.simulator.dtmf import parse_dtmf
-from vonage_sock.simulator.plan import LegPlan, Platform
+from vonage_sock.simulator.leg.dtmf import parse_dtmf
+from vonage_sock.simulator.leg.plan import LegPlan, Platform
 
 DEFAULT_RATE_HZ: Final = 16_000
 

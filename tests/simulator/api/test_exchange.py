@@ -12,8 +12,8 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.simulator.api.exchange import MAX_CALLS, Exchange, TooManyCallsError
 from vonage_sock.simulator.api.reading import read_create
 from vonage_sock.simulator.control import CallBook
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.testing import PcmSource
 
 CALL: dict[str, Any] = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vonage_sock.simulator.api import reading
 from vonage_sock.simulator.api.reading import BadRequestError
-from vonage_sock.simulator.posting import Destination
+from vonage_sock.simulator.webhooks.posting import Destination
 
 NCCO = [{"action": "talk", "text": "x"}]
 PHONE = {"type": "phone", "number": "442079460001"}

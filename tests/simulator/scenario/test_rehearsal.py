@@ -12,7 +12,7 @@ from tests.simulator.scenario.writing import scenario
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.errors import AudioFileError, UsageError
 from vonage_sock.media.decode import AudioFile
-from vonage_sock.simulator.plan import LegPlan
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.scenario.rehearsal import Rehearsal, at_once, behaviours_of, is_rehearsal
 from vonage_sock.simulator.scenario.running import Outcome
 from vonage_sock.testing import run_call

@@ -12,8 +12,8 @@ from tests.simulator.scenario.writing import scenario
 from vonage_sock.audio.frames import RATES_HZ, AudioFormat
 from vonage_sock.call.events import CallReported, Event, EventPosted, ScenarioStepped
 from vonage_sock.errors import ConnectError, ExitCode, UsageError
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import LegPlan
 from vonage_sock.simulator.scenario.running import (
     Outcome,
     ScenarioRun,

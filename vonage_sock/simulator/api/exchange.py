@@ -15,10 +15,10 @@ from typing import Final
 
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.api.bodies import BASE_PATH
+from vonage_sock.simulator.api.outbound import OutboundCall, leg_of
 from vonage_sock.simulator.api.reading import CallRequest
 from vonage_sock.simulator.control import CallBook
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.outbound import OutboundCall, leg_of
 from vonage_sock.simulator.telling import CALL_ID
 from vonage_sock.simulator.vonage import MakeCall
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint, read_ncco, websocket_endpoint
-from vonage_sock.simulator.dtmf import KeyPress, parse_digits
-from vonage_sock.simulator.posting import Destination
+from vonage_sock.simulator.leg.dtmf import KeyPress, parse_digits
+from vonage_sock.simulator.webhooks.posting import Destination
 
 MAX_ACTIONS: Final = 100
 MAX_TEXT: Final = 1_500

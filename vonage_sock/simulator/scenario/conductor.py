@@ -31,10 +31,10 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.call.machine import CLOSE_NORMAL, Abort, Close
 from vonage_sock.clock import MS, SECOND
-from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.leg.dtmf import KeyPress
+from vonage_sock.simulator.leg.script import Move
 from vonage_sock.simulator.scenario import model
 from vonage_sock.simulator.scenario.voices import Voices
-from vonage_sock.simulator.script import Move
 
 AUDIBLE_DBFS: Final = -50.0
 SPURT_PAUSE_NS: Final = 200 * MS

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vonage_sock.clock import MS, SECOND
-from vonage_sock.simulator.dtmf import KeyPress
+from vonage_sock.simulator.leg.dtmf import KeyPress
 
 DEFAULT_LIMIT_NS: Final = 30 * SECOND
 MAX_LIMIT_NS: Final = 3600 * SECOND

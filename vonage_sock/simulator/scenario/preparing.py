@@ -9,8 +9,8 @@ from typing import Any
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Observer
+from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import HeardSink, LegPlan
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.reading import load
 from vonage_sock.simulator.scenario.rehearsal import PREFIX, STAND_IN, Rehearsal

@@ -12,7 +12,7 @@ from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import check_headers
-from vonage_sock.simulator.dtmf import FIRST_DIGIT_NS, KeyPress, parse_dtmf
+from vonage_sock.simulator.leg.dtmf import FIRST_DIGIT_NS, KeyPress, parse_dtmf
 from vonage_sock.simulator.scenario import model, schema, yamltext
 from vonage_sock.simulator.scenario.yamltext import Document
 

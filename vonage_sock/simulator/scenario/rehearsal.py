@@ -20,8 +20,8 @@ from vonage_sock.call.session import CallSession
 from vonage_sock.clock import SECOND, ManualClock
 from vonage_sock.errors import UsageError
 from vonage_sock.media.decode import AudioFile
-from vonage_sock.simulator.leg import VonageLeg
-from vonage_sock.simulator.plan import HeardSink, LegPlan
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.scenario.conductor import Conductor
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.running import Outcome, nothing_to_say, outcome_of, plan_for

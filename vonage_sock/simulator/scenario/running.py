@@ -18,8 +18,8 @@ from vonage_sock.call.events import Event, Observer, StatsUpdated
 from vonage_sock.clock import SECOND, Clock, SystemClock
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.order import CallOrder
-from vonage_sock.simulator.plan import HeardSink, LegPlan
 from vonage_sock.simulator.scenario.conductor import Conductor
 from vonage_sock.simulator.scenario.judging import Evidence, Judgement, judge
 from vonage_sock.simulator.scenario.model import Scenario

@@ -1,0 +1,394 @@
+"""
+A leg that suffers: a ``Machine`` around ``VonageLeg``, between it and the driver.
+
+What leaves is held back, damaged or left out by ``Outway``; when a drill wants the connection itself hurt, the ``Wire`` is
+told. What the server does from then on is counted by a ``Watch`` for each drill, and put in a sentence at the end.
+
+Rule: nothing lasts for ever. A connection that was hurt is watched for a bounded time, and then dropped.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from vonage_sock.call.events import DrillStruck, Event
+from vonage_sock.call.inspect import Found
+from vonage_sock.call.machine import CLOSE_ABNORMAL, Abort, Close, Outgoing
+from vonage_sock.clock import MS, SECOND
+from vonage_sock.simulator.drills.outway import Outway
+from vonage_sock.simulator.drills.plan import ON_WEBHOOKS, Drills, drill_of
+from vonage_sock.simulator.leg.machine import VonageLeg
+
+DROP_WATCH_NS: Final = 3 * SECOND
+HALF_OPEN_WATCH_NS: Final = 90 * SECOND
+"""Who pings each 20 s and gives the answer 20 s, as is usual, or a minute, as is patient, notices within this."""
+
+STILL_SENDING_NS: Final = 100 * MS
+NOT_READ_BYTES: Final = 16_000
+
+JsonObject = dict[str, Any]
+
+
+class Wire(Protocol):
+    """What a drill can do to a connection, and see of it."""
+
+    def drop(self) -> None:
+        """Close TCP without a close frame."""
+        ...
+
+    def reset(self) -> None:
+        """Reset TCP."""
+        ...
+
+    def vanish(self) -> None:
+        """Send and answer nothing any more."""
+        ...
+
+    def stop_reading(self) -> None:
+        """Leave what comes in the kernel."""
+        ...
+
+    def read_again(self) -> None:
+        """Take it."""
+        ...
+
+    def unsent_bytes(self) -> int:
+        """How much of ours the other side's machine hasn't taken."""
+        ...
+
+    def pings(self) -> int:
+        """How many pings came."""
+        ...
+
+
+@dataclass(slots=True)
+class Watch:
+    """
+    What came from the server since a drill struck.
+
+    Args:
+        before: how many frames had come until then.
+    """
+
+    drill: str
+    at: int
+    did: str
+    before: int
+    frames: int = 0
+    first_at: int = 0
+    last_at: int = 0
+    longest_gap_ns: int = 0
+
+    def audio(self, now: int) -> None:
+        """A binary message came."""
+        if self.frames:
+            self.longest_gap_ns = max(self.longest_gap_ns, now - self.last_at)
+        else:
+            self.first_at = now
+        self.frames += 1
+        self.last_at = now
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How and when a leg's socket ended; ``by_us`` when we closed or gave it up."""
+
+    at: int
+    code: int
+    reason: str
+    by_us: bool
+
+
+class DrilledLeg:
+    """
+    A ``Machine``.
+
+    Args:
+        wire: the connection that the leg runs on.
+        chance: what the drills are drawn from.
+        duration_ns: when the caller hangs up, from ``now`` on; None for no fixed time.
+    """
+
+    def __init__(
+        self,
+        leg: VonageLeg,
+        drills: Drills,
+        wire: Wire,
+        *,
+        call_id: str,
+        chance: random.Random,
+        now: int,
+        duration_ns: int | None = None,
+    ) -> None:
+        self._leg = leg
+        self._drills = drills
+        self._wire = wire
+        self._id = call_id
+        self._started_at = now
+        self._now = now
+        self._ends_at = None if duration_ns is None else now + duration_ns
+        self._outway = Outway(drills, chance, now=now)
+        self._strikes = deque(sorted(self._planned(drills, now)))
+        self._watches: dict[str, Watch] = {}
+        self._frames = 0
+        self._gone = False
+        self._watch_until: int | None = None
+        self._outbox: list[Outgoing] = []
+        self._events: deque[Event] = deque()
+        self._ended_by_us = False
+        self._not_reading = False
+        self._violated = False
+        self._waited_bytes = 0
+        self._ending: Ending | None = None
+        self._unsent_bytes = 0
+
+    @property
+    def killed(self) -> bool:
+        """Whether the connection was hurt so that the call is over."""
+        return self._gone
+
+    # What the driver calls.
+
+    def receive_text(self, text: str, now: int) -> None:
+        """A command from the server."""
+        self._now = now
+        if not self._gone:
+            self._leg.receive_text(text, now)
+
+    def receive_bytes(self, data: bytes, now: int) -> None:
+        """Audio from the server."""
+        self._now = now
+        self._frames += 1
+        for watch in self._watches.values():
+            watch.audio(now)
+        if self._ended_by_us:
+            self._waited_bytes += len(data)
+        if not self._gone:
+            self._leg.receive_bytes(data, now)
+
+    def receive_violation(self, code: int, reason: str, now: int) -> None:
+        """The server broke the rules of WebSocket."""
+        self._now = now
+        if self._gone:
+            # Some servers answer a connection that broke with HTTP.
+            self._violated = True
+        else:
+            self._leg.receive_violation(code, reason, now)
+
+    def receive_found(self, found: Found, now: int) -> None:
+        """The socket saw something wrong."""
+        self._now = now
+        if not self._gone:
+            self._leg.receive_found(found, now)
+
+    def receive_close(self, code: int, reason: str, now: int) -> None:
+        """The socket is gone."""
+        self._now = now
+        if self._violated:
+            code, reason = CLOSE_ABNORMAL, ""
+        self._ending = Ending(now, code, reason, self._ended_by_us)
+        self._leg.receive_close(code, reason, now)
+
+    def messages_to_send(self) -> list[Outgoing]:
+        """What leaves now."""
+        for message in self._leg.messages_to_send():
+            if not self._gone:
+                self._pass_on(message)
+        self._tell_strikes()
+        taken = [] if self._gone else self._outway.take(self._now)
+        outbox, self._outbox = [*taken, *self._outbox], []
+        return outbox
+
+    def next_deadline(self) -> int | None:
+        """The leg's, a drill's, or the end of a watch."""
+        if self._gone:
+            return self._watch_until
+        wanted = [self._leg.next_deadline(), self._outway.next_at, self._strikes[0][0] if self._strikes else None]
+        return min((at for at in wanted if at is not None), default=None)
+
+    def handle_deadline(self, now: int) -> None:
+        """Do what is due."""
+        self._now = now
+        if self._gone:
+            if self._watch_until is not None and now >= self._watch_until:
+                self._tell_unnoticed()
+                self._give_up()
+            return
+        while self._strikes and self._strikes[0][0] <= now and not self._gone:
+            self._strike(self._strikes.popleft()[1])
+        if not self._gone:
+            self._leg.handle_deadline(now)
+
+    def next_event(self) -> Event | None:
+        """The oldest event that was not given yet."""
+        return self._events.popleft() if self._events else self._leg.next_event()
+
+    def close(self, code: int, now: int, *, reason: str = "") -> None:
+        """Hang up."""
+        self._now = now
+        if self._gone:
+            self._give_up()
+        else:
+            self._leg.close(code, now, reason=reason)
+
+    # What was seen.
+
+    def rows(self) -> list[JsonObject]:
+        """What each drill did and how the server took it, in the order of the drills' options."""
+        rows: list[JsonObject] = []
+        for name in self._drills.names:
+            drill = drill_of(name)
+            watch = self._watches.get(drill)
+            if watch is not None:
+                rows.append(row(drill, watch.at - self._started_at, self._did(watch), self._took(watch)))
+            elif name not in ON_WEBHOOKS:
+                rows.append(row(drill, None, "nothing: the call ended before", ""))
+        return rows
+
+    # How it works inside.
+
+    @staticmethod
+    def _planned(drills: Drills, now: int) -> list[tuple[int, str]]:
+        planned = {
+            "drop-after": drills.drop_after_s,
+            "reset-after": drills.reset_after_s,
+            "half-open-after": drills.half_open_after_s,
+            "stop-reading-after": drills.stop_reading_after_s,
+        }
+        strikes = [(now + round(at_s * SECOND), drill) for drill, at_s in planned.items() if at_s is not None]
+        return strikes + [(now + round(stall.at_s * SECOND), f"stall {stall.length_s:g}") for stall in drills.stalls]
+
+    def _strike(self, drill: str) -> None:
+        match drill:
+            case "drop-after":
+                self._leave(DROP_WATCH_NS)
+                self._struck(drill, "TCP was closed without a close frame")
+                self._wire.drop()
+            case "reset-after":
+                self._leave(DROP_WATCH_NS)
+                self._struck(drill, "TCP was reset")
+                self._wire.reset()
+            case "half-open-after":
+                self._leave(HALF_OPEN_WATCH_NS)
+                self._struck(drill, "nothing was sent or answered any more, and nothing closed")
+                self._wire.vanish()
+            case "stop-reading-after":
+                self._not_reading = True
+                self._struck(drill, "nothing was read any more, while audio was still sent")
+                self._wire.stop_reading()
+            case stall:
+                length_s = stall.split()[1]
+                before = self._watches.get("stall")
+                also = f"{before.did}; " if before is not None else ""
+                self._struck("stall", f"{also}nothing left for {length_s} s, and then what was held back at once")
+
+    def _leave(self, watch_ns: int) -> None:
+        self._gone = True
+        self._watch_until = self._now + watch_ns
+        if self._ends_at is not None:
+            self._watch_until = max(self._now, min(self._watch_until, self._ends_at))
+
+    def _tell_unnoticed(self) -> None:
+        watch = self._watches.get("half-open-after")
+        if watch is not None and self._now - watch.at >= HALF_OPEN_WATCH_NS:
+            self._leg.receive_found(Found("VS317", {"seconds": HALF_OPEN_WATCH_NS // SECOND}), self._now)
+
+    def _give_up(self) -> None:
+        if not self._ended_by_us:
+            self._ended_by_us = True
+            self._watch_until = None
+            self._outbox.append(Abort())
+
+    def _pass_on(self, message: Outgoing) -> None:
+        if isinstance(message, Close | Abort):
+            self._ended_by_us = True
+            if self._not_reading:
+                self._unsent_bytes = self._wire.unsent_bytes()
+                self._wire.read_again()
+        self._outway.push(message, self._now)
+
+    def _tell_strikes(self) -> None:
+        for drill, did in self._outway.struck.items():
+            if drill not in self._watches:
+                self._struck(drill, did)
+
+    def _struck(self, drill: str, did: str) -> None:
+        before = self._watches.get(drill)
+        if before is None:
+            self._watches[drill] = Watch(drill, self._now, did, self._frames)
+        else:
+            before.did = did
+        self._events.append(DrillStruck(at=self._now, call=self._id, drill=drill, did=did))
+
+    def _did(self, watch: Watch) -> str:
+        return self._outway.struck.get(watch.drill, watch.did)
+
+    def _took(self, watch: Watch) -> str:
+        ending = self._ending or Ending(self._now, CLOSE_ABNORMAL, "", by_us=True)
+        match watch.drill:
+            case "drop-after":
+                return _took_drop(watch, ending)
+            case "reset-after":
+                return "the connection is gone at once"
+            case "half-open-after":
+                return _took_half_open(watch, ending, self._wire.pings())
+            case "stop-reading-after":
+                return _took_no_reading(watch, ending, self._waited_bytes, self._unsent_bytes)
+        return _took(watch, ending)
+
+
+def row(drill: str, at_ns: int | None, did: str, took: str) -> JsonObject:
+    """One drill in a report."""
+    return {"drill": drill, "at_s": None if at_ns is None else round(at_ns / SECOND, 3), "did": did, "took": took}
+
+
+def _took_drop(watch: Watch, ending: Ending) -> str:
+    still = f" and sent {watch.frames} more frames" if watch.last_at - watch.at > STILL_SENDING_NS else ""
+    if ending.by_us:
+        return f"it left its end open for {_span(ending.at - watch.at)}{still}"
+    return f"it closed its end after {_span(ending.at - watch.at)}{still}"
+
+
+def _took_half_open(watch: Watch, ending: Ending, pings: int) -> str:
+    if ending.by_us:
+        sent = f"it sent {_frames(watch.frames)} and {pings} {'ping' if pings == 1 else 'pings'}"
+        return f"it didn't notice within {_span(ending.at - watch.at)}: {sent}"
+    return f"it noticed: {_how(ending)} after {_span(ending.at - watch.at)}"
+
+
+def _took_no_reading(watch: Watch, ending: Ending, waited_bytes: int, unsent_bytes: int) -> str:
+    if not ending.by_us:
+        return f"{_how(ending)} after {_span(ending.at - watch.at)}"
+    ours = "it kept reading ours"
+    if unsent_bytes >= NOT_READ_BYTES:
+        ours = f"it stopped reading ours, {unsent_bytes / 1000:.0f} kB of which wait"
+    return f"{ours}; {waited_bytes / 1000:.0f} kB of its own came when we read again"
+
+
+def _took(watch: Watch, ending: Ending) -> str:
+    if not ending.by_us:
+        return f"{_how(ending)} {_span(ending.at - watch.at)} later, {_frames(watch.frames)} after it"
+    if not watch.frames:
+        return "it stayed, and sent nothing any more" if watch.before else "it stayed, without audio before or after"
+    return (
+        f"it went on: {_frames(watch.frames)} followed, the first after {_span(watch.first_at - watch.at)}, "
+        f"with no gap over {_span(watch.longest_gap_ns)}"
+    )
+
+
+def _how(ending: Ending) -> str:
+    if ending.code == CLOSE_ABNORMAL:
+        return "the connection was lost"
+    return f"it closed with {ending.code}{f' ({ending.reason})' if ending.reason else ''}"
+
+
+def _frames(count: int) -> str:
+    return f"{count:,} frame{'' if count == 1 else 's'}"
+
+
+def _span(span_ns: int) -> str:
+    ms = span_ns / MS
+    return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.1f} s"

@@ -1,0 +1,1 @@
+"""The platform's end of a leg, without input, output or clock."""

@@ -1,0 +1,1 @@
+"""The platform's requests to the application's URLs."""
