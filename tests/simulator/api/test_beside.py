@@ -192,7 +192,7 @@ async def test_unmuted_it_is_heard_again(tmp_path: Path, sdk: Sdk, keys: Keys) -
         for verb in ("mute", "earmuff", "unmute", "unearmuff"):
             await tried.voice(verb, tried.bot.leg("phone"))
 
-    tried, report = await trial([CONNECT], tmp_path, sdk, keys, mute, on="connected", duration_s=0.8, press="")
+    tried, report = await trial([CONNECT], tmp_path, sdk, keys, mute, on="connected", duration_s=2.5, press="")
 
     assert np.abs(np.frombuffer(bytes(tried.bot.received), "<i2")[-800:]).max() > 7000
     assert np.abs(np.frombuffer(report.heard_pcm, "<i2")[-800:]).max() > 7000
