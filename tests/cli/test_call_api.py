@@ -46,6 +46,13 @@ def order(uri: str) -> dict[str, Any]:
     return {"to": [endpoint], "random_from_number": True, "ncco": [{"action": "wait", "timeout": 600}]}
 
 
+BUSY = {
+    "to": [{"type": "phone", "number": "442079460001"}],
+    "random_from_number": True,
+    "ncco": [{"action": "wait"}],
+}
+
+
 async def listen(socket: websockets.ServerConnection) -> None:
     """A server that says nothing."""
     async for _ in socket:
@@ -103,6 +110,54 @@ async def test_a_call_that_cannot_be_made_is_told_and_counts(vsock: Vsock) -> No
 
     assert (201, 7) == (status, code)
     assert "can't reach ws://127.0.0.1:9/" in output
+
+
+async def test_of_many_calls_the_last_are_shown_and_all_count(vsock: Vsock) -> None:
+    """The first failed, and no call after it hides that."""
+    program = await vsock("call", "--api-port", 0, "--calls", 52, "--connect-outcome", "busy", "--verbose")
+    url = (await program.text("/v1/calls")).split()[-1].removesuffix("/v1/calls")
+    bearer = token()
+    for number in range(52):
+        await ask(url, "POST", "", BUSY if number else order("ws://127.0.0.1:9/"), bearer=bearer)
+    code, output, _ = await program.end()
+
+    assert 7 == code
+    assert "\nthe last 50 of 52 calls are shown\n" in output
+    assert ("\ncall2: " in output, "\ncall3: " in output) == (False, True)
+
+
+async def test_an_nccos_only_socket_that_cannot_be_opened_is_shown_and_told(vsock: Vsock) -> None:
+    """With the ladder, VS425 and exit code 7; with --calls the run goes on, and --quiet gives each call a line."""
+    regions: list[str] = []
+    asked = asyncio.Event()
+
+    async def answer(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        regions.append(request.query["region_url"])
+        asked.set()
+        endpoint = {"type": "websocket", "uri": "ws://127.0.0.1:9/", "content-type": "audio/l16;rate=8000"}
+        return aiohttp.web.json_response([{"action": "connect", "endpoint": [endpoint]}])
+
+    app = aiohttp.web.Application()
+    app.add_routes([aiohttp.web.get("/", answer)])
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    target = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    code, output, errors = await (await vsock("call", target)).end()
+    json_code, lines, _ = await (await vsock("call", target, "--json")).end()
+    asked.clear()
+    several = await vsock("call", target, "--api-port", 0, "--calls", 2, "--quiet", "--connect-outcome", "busy")
+    await asked.wait()
+    status, _ = await ask(regions[-1], "POST", "", BUSY)
+    several_code, quiet_lines, _ = await several.end()
+    await runner.cleanup()
+    report = json.loads(lines.splitlines()[-1])
+
+    assert (7, 7, 7, 201) == (code, json_code, several_code, status)
+    assert ("VS425" in output, "can't reach ws://127.0.0.1:9/" in errors) == (True, True)
+    assert ["VS425"] == [finding["code"] for finding in report["findings"]]
+    assert ["call: can't re", "call2: no sock"] == [line[:14] for line in quiet_lines.splitlines()[-2:]]
+    assert "" not in quiet_lines.splitlines()
 
 
 async def test_beside_a_target_the_application_finds_the_api_by_its_region(vsock: Vsock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.call.events import Event, Notice, RecordingFailed
+from vonage_sock.call.events import AnswerRequested, Event, Notice, RecordingFailed
 from vonage_sock.cli.call_api import make_api
 from vonage_sock.cli.call_options import (
     API,
@@ -49,6 +50,8 @@ from vonage_sock.simulator.telling import CALL_ID
 from vonage_sock.simulator.vonage import MakeCall, VonageCall
 
 _NOT_GIVEN = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
+
+_WORST_FIRST = (ExitCode.PROTOCOL, ExitCode.CONNECT)
 
 MAX_EVENTS = 2000
 MAX_LINE = 2000
@@ -135,6 +138,13 @@ class Made:
         found: list[dict[str, Any]] = self.report.get("findings", [])
         return found
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """What it alone would end the program with."""
+        if self.error is not None:
+            return self.error.exit_code
+        return ExitCode.PROTOCOL if any(found["level"] == "error" for found in self.findings) else ExitCode.OK
+
 
 @dataclass(frozen=True, slots=True)
 class Saving:
@@ -199,6 +209,9 @@ class Caller:
         self._stopped = asyncio.Event()
         self._phones: list[VonageCall] = []
         self._made: dict[str, Made] = {}
+        self._calls = 0
+        self._codes: set[ExitCode] = set()
+        """Of all calls, also of those that aren't kept."""
         self._api = make_api(options, self.order, self._make_call, observer=self._tell, clock=self._clock)
         self._display = self._make_display()
 
@@ -217,13 +230,19 @@ class Caller:
             await self._make_calls()
         except VsockError as error:
             finish(display, error.exit_code)
+            if self._is_shown:
+                self._show_webhooks()
             raise
         finally:
             ticker.cancel()
         code = finish(display, self._exit_code())
-        if not self._options["as_json"] and not display.broken:
+        if self._is_shown:
             self._show()
         return code
+
+    @property
+    def _is_shown(self) -> bool:
+        return not self._options["as_json"] and not self._display.broken
 
     async def _make_calls(self) -> None:
         api = self._api
@@ -233,7 +252,11 @@ class Caller:
         await api.start()
         try:
             if self._options["target"] is not None:
-                await self._call_target(api.exchange.next_id(), replace(self.order, region_url=api.url))
+                order = replace(self.order, region_url=api.url)
+                if self._options["calls"] is None:
+                    await self._call_target(api.exchange.next_id(), order)
+                else:
+                    await self._make_call(api.exchange.next_id(), order, beside_others=True)
             await self._wait_for_orders(api)
         finally:
             self._stop()
@@ -253,11 +276,24 @@ class Caller:
             stopped.cancel()
         await api.exchange.idle()
 
-    async def _make_call(self, call_id: str, order: CallOrder, answered: MakeCall | None = None) -> Made:
-        """One call with its recordings and its report; what goes wrong is kept with it."""
+    def _make_call(
+        self, call_id: str, order: CallOrder, answered: MakeCall | None = None, *, beside_others: bool = False
+    ) -> Coroutine[Any, Any, Made]:
+        """
+        One call with its recordings and its report; what goes wrong is kept with it.
+
+        It can be found by its id before it begins.
+        """
+        self._calls += 1
+        if len(self._made) >= MAX_SHOWN:
+            del self._made[next(iter(self._made))]
+        made = self._made[call_id] = Made(call_id)
+        return self._carry_out(made, order, answered, tells=beside_others or answered is not None)
+
+    async def _carry_out(self, made: Made, order: CallOrder, answered: MakeCall | None, *, tells: bool) -> Made:
+        call_id = made.call_id
         saving = self.saving if call_id == CALL_ID else self.saving.kept()
         heard = HeardRecording(saving.mono, saving.stereo, observer=self._display, clock=self._clock, call_id=call_id)
-        made = self._made_of(call_id)
         heard.start()
         phone = VonageCall(
             order,
@@ -277,22 +313,15 @@ class Caller:
         except VsockError as error:
             made.error = error
             made.report = phone.failure(error)
-            if answered is not None:
+            if tells:
                 self._display(Notice(at=self._clock.now(), call=call_id, level="warning", message=str(error)))
         finally:
             self._phones.remove(phone)
             await heard.stop(SAVE_WAIT_S)
             self._lost_recordings += heard.failures
+        self._codes.add(made.exit_code)
         phone.tell_report(made.report)
         return made
-
-    def _made_of(self, call_id: str) -> Made:
-        """What is kept of a call; of many, only of the last ones."""
-        if call_id not in self._made:
-            if len(self._made) >= MAX_SHOWN:
-                del self._made[next(iter(self._made))]
-            self._made[call_id] = Made(call_id)
-        return self._made[call_id]
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -308,30 +337,36 @@ class Caller:
     def _tell(self, event: Event) -> None:
         """What the API tells; a request belongs to the call that it is about."""
         self._display(event)
-        if event.call is not None:
-            self._made_of(event.call).events.append(event)
+        if event.call in self._made:
+            self._made[event.call].events.append(event)
 
     def _show(self) -> None:
-        """How each call went."""
+        """How each call went; of many, the last ones."""
+        if self._calls > len(self._made):
+            click.echo(f"the last {len(self._made)} of {self._calls} calls are shown")
         console = Console(soft_wrap=True, highlight=False)
+        several = len(self._made) > 1 or self._options["target"] is None
         for made in self._made.values():
-            if len(self._made) > 1 or self._options["target"] is None:
-                click.echo(
-                    ""
-                    if self._options["quiet"]
-                    else f"\n{made.call_id}: {clean(made.report.get('target', ''), MAX_LINE)}"
-                )
+            if self._options["quiet"]:
+                head = f"{made.call_id}: " if several else ""
+                click.echo(clean(head + "; ".join(_in_a_line(made)), MAX_LINE))
+                continue
+            if several:
+                click.echo(f"\n{made.call_id}: {clean(made.report.get('target', ''), MAX_LINE)}")
             if made.error is not None:
                 click.echo(clean(str(made.error), MAX_LINE))
-            self._show_call(console, made)
+            elif "frames_sent" not in made.report:
+                click.echo(clean(summary_lines(made.report)[0], MAX_LINE))
+            self._show_ladder(console, made)
 
-    def _show_call(self, console: Console, made: Made) -> None:
-        """The ladder of a call with its numbers; for the quiet ones only how it went, in a line."""
-        if made.error is None and (self._options["quiet"] or "frames_sent" not in made.report):
-            lines = summary_lines(made.report)
-            click.echo(clean("; ".join(lines if self._options["quiet"] else lines[:1]), MAX_LINE))
-        if self._options["quiet"]:
-            return
+    def _show_webhooks(self) -> None:
+        """What came before the error that ends the program, where anything did."""
+        console = Console(soft_wrap=True, highlight=False)
+        for made in self._made.values():
+            if not self._options["quiet"] and any(isinstance(event, AnswerRequested) for event in made.events):
+                self._show_ladder(console, made)
+
+    def _show_ladder(self, console: Console, made: Made) -> None:
         console.print()
         console.print(ladder(list(made.events), made.report, console.width, ascii_only=console.options.ascii_only))
 
@@ -356,8 +391,8 @@ class Caller:
         """The worst that happened in any call."""
         if self._lost_recordings:
             return ExitCode.RECORDING
-        if any(finding["level"] == "error" for made in self._made.values() for finding in made.findings):
-            return ExitCode.PROTOCOL
-        if any(made.error is not None for made in self._made.values()):
-            return ExitCode.CONNECT
-        return ExitCode.OK
+        return next((code for code in _WORST_FIRST if code in self._codes), max(self._codes, default=ExitCode.OK))
+
+
+def _in_a_line(made: Made) -> list[str]:
+    return summary_lines(made.report) if made.error is None else [str(made.error)]

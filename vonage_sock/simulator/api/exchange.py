@@ -27,7 +27,7 @@ MAX_CALLS: Final = 50
 _log = logging.getLogger(__name__)
 
 RunCall = Callable[[str, CallOrder, MakeCall], Awaitable[object]]
-"""Makes a call with this id and stays until it is over; what goes wrong in it is its own business."""
+"""Makes a call with this id; what it gives is awaited until the call is over, and what goes wrong is its own business."""
 
 
 class TooManyCallsError(Exception):
@@ -86,7 +86,8 @@ class Exchange:
         leg = leg_of(request)
         order = self._order_of(request, leg, region_url)
         self._book.enter(leg, call=call_id, at=self._now_text(), control=None, endpoint=request.to)
-        task = asyncio.create_task(self._run(call_id, order, functools.partial(OutboundCall, request=request, leg=leg)))
+        answered = functools.partial(OutboundCall, request=request, leg=leg)
+        task = asyncio.create_task(_finish(self._run_call(call_id, order, answered)))
         self._tasks.add(task)
         task.add_done_callback(self._over)
         return leg, call_id
@@ -106,9 +107,6 @@ class Exchange:
             self._changed.clear()
             await self._changed.wait()
 
-    async def _run(self, call_id: str, order: CallOrder, answered: MakeCall) -> None:
-        await self._run_call(call_id, order, answered)
-
     def _over(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -126,3 +124,7 @@ class Exchange:
             region_url=region_url,
             connect_outcomes=outcomes[min(self._made, len(outcomes)) - 1 :],
         )
+
+
+async def _finish(call: Awaitable[object]) -> None:
+    await call

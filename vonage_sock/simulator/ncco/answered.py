@@ -180,14 +180,14 @@ class AnsweredCall:
         return self._summary(connector, whole=whole, why=why if ncco else "the NCCO can't be carried out")
 
     def _summary(self, connector: Connector, *, whole: bool, why: str) -> JsonObject:
+        if connector.refused is not None:
+            self._teller.find("VS425", reason=str(connector.refused))
         if not connector.reports:
             if connector.refused is not None:
                 raise connector.refused
             if whole and not connector.spared:
                 self._teller.find("VS409")
             return {"no_socket": "; ".join([*connector.called[:MAX_TOLD], why])}
-        if connector.refused is not None:
-            self._teller.find("VS425", reason=str(connector.refused))
         last = connector.reports[-1]
         findings = [finding for report in connector.reports for finding in report["findings"]]
         return {**last, "legs": len(connector.reports), "findings": findings}
