@@ -151,6 +151,9 @@ class Socket:
     is_caller: bool = False
     party: Party = field(default_factory=Party)
     closed_from_outside: bool = False
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """It need not be opened any more."""
+
     _driver: Driver | None = None
     _leg: VonageLeg | None = None
 
@@ -163,6 +166,7 @@ class Socket:
     def close(self) -> None:
         """The platform ends this leg alone."""
         self.closed_from_outside = True
+        self.given_up.set()
         if self._driver is not None:
             self._driver.close(CLOSE_NORMAL)
 
@@ -186,12 +190,14 @@ class CallControl:
         self.book = book
         self.caller = Party()
         self.hung_up_from_outside = False
+        self.hung_up = asyncio.Event()
         self.line: Line | None = None
         self.listener: Destination | None = None
         self.jobs = Jobs()
         self._hang_up = hang_up
         self._clock_text = clock_text
         self._sockets: list[Socket] = []
+        self._caller_socket: Socket | None = None
         self._destination: Ncco | str | None = None
         self._over = False
         self._format = AudioFormat(16000)
@@ -206,6 +212,7 @@ class CallControl:
 
     def enter_caller(self, leg: Leg, call: str, *, socket: Socket | None = None) -> None:
         """The leg begins that the NCCO is carried out on, a telephone's or a websocket's."""
+        self._caller_socket = socket
         control = LegControl(
             self,
             self.caller,
@@ -252,8 +259,11 @@ class CallControl:
         return Bridge(Party() if socket.is_caller else self.caller, socket.party)
 
     def hang_up(self) -> None:
-        """End the whole call."""
+        """End the whole call, and what is waited for until somebody answers."""
         self.hung_up_from_outside = True
+        self.hung_up.set()
+        for socket in filter(None, [self._caller_socket, *self._sockets]):
+            socket.given_up.set()
         self._hang_up()
 
     def transfer(self, destination: Ncco | str) -> bool:

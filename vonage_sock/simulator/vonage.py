@@ -22,6 +22,7 @@ from vonage_sock.media.decode import ready
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.control import CallBook, CallControl, Speak, Tools
 from vonage_sock.simulator.drills.running import Drilling
+from vonage_sock.simulator.giving_up import GivenUpError, unless_given_up
 from vonage_sock.simulator.leg.machine import VonageLeg
 from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.ncco.actions import espeak
@@ -37,6 +38,7 @@ from vonage_sock.transport import Driver, Patience
 PATIENCE: Final = Patience(check_every_s=2.5, ping_every_s=5.0, gone_after_s=math.inf)
 """A server that answers no ping and says nothing is odd, and told; its call goes on."""
 
+ENDED_BY_REQUEST: Final = "the REST API ended the leg before it was open"
 PROBE_ID: Final = "call-again"
 PROBE_NS: Final = 100 * MS
 
@@ -234,6 +236,9 @@ class VonageCall:
         )
         try:
             result = await self._run_leg(request)
+        except GivenUpError:
+            note("cancelled")
+            return {"no_socket": ENDED_BY_REQUEST}
         except BaseException:
             note("failed")
             raise
@@ -248,7 +253,8 @@ class VonageCall:
         source = await ready(audio(request.plan.audio_format))
         timeout_s = self._open_timeout_s if request.timeout_s is None else request.timeout_s
         try:
-            socket = await open_socket(request.url, request.headers, timeout_s=timeout_s, narrow=self._drilling.narrow)
+            opening = open_socket(request.url, request.headers, timeout_s=timeout_s, narrow=self._drilling.narrow)
+            socket = await unless_given_up(request.socket.given_up, opening)
         except BaseException as error:
             source.close()
             if isinstance(error, UnofferedError):

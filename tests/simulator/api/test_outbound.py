@@ -7,7 +7,7 @@ import functools
 from typing import Any
 
 import pytest
-from answering import Application
+from answering import Application, raw_server, silent
 from timing import Kept
 
 from vonage_sock.audio.frames import AudioFormat
@@ -86,6 +86,47 @@ async def test_who_lets_it_ring_is_given_up_after_the_timer() -> None:
         ran = await Ran(app, connect_outcomes=("unanswered",), fast=False).call(values, pause=pause)
 
     assert ([7], "unanswered") == (waited, ran.statuses()[-1])
+
+
+def hang_up(ran: Ran, leg: int = 0) -> None:
+    """As the REST API does."""
+    control = ran.book.all()[leg].control
+    assert control is not None
+    control.hang_up()
+
+
+async def test_hanging_up_ends_the_ringing_at_once() -> None:
+    """Whoever waits for somebody to answer needn't wait for the timer."""
+
+    async def pause(seconds: float) -> None:
+        hang_up(ran)
+        await asyncio.Event().wait()
+
+    async with Application().running() as app:
+        ran = Ran(app, connect_outcomes=("unanswered",), fast=False)
+        await ran.call({**PHONE, "ncco": [{"action": "wait"}]}, pause=pause)
+
+    assert ["started", "ringing", "cancelled"] == ran.statuses()
+
+
+@pytest.mark.parametrize("by_ncco", [False, True])
+async def test_hanging_up_ends_the_opening_of_a_socket_at_once(*, by_ncco: bool) -> None:
+    """The websocket of an order, and that of an NCCO's connect, which is followed by the next action."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        hang_up(ran, leg=-1)
+        await silent(reader, writer)
+
+    async with Application().running() as app, raw_server(accept) as port:
+        ran = Ran(app)
+        uri = {"type": "websocket", "uri": f"ws://127.0.0.1:{port}/", "content-type": "audio/l16;rate=8000"}
+        connect = {"action": "connect", "endpoint": [uri]}
+        await ran.call({**PHONE, "ncco": [connect]} if by_ncco else {"to": [uri], "from": "me", "ncco": [connect]})
+
+    others = ["started", "ringing", "answered"] if by_ncco else []
+    assert [*others, "started", "cancelled", *["completed"] * by_ncco] == ran.statuses()
+    assert ([], True) == (ran.report["findings"], "no_socket" in ran.report)
 
 
 async def test_the_ncco_of_the_order_is_carried_out_on_the_leg() -> None:

@@ -17,6 +17,7 @@ from vonage_sock.call.events import Event, Notice
 from vonage_sock.clock import MS
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.simulator.caller import noise, tone
+from vonage_sock.simulator.control import CallBook
 from vonage_sock.simulator.leg.dtmf import parse_dtmf
 from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.ncco.connecting import OUTCOMES
@@ -101,6 +102,30 @@ async def test_somebody_who_isn_t_reached_is_told_as_documented(outcome: str) ->
     assert OUTCOMES[outcome].items() <= body.items()
     assert ("447700900009", "outbound") == (body["to"], body["direction"])
     assert "the caller hears, for about 1 s: bye" == ran.notes[-1]
+
+
+@pytest.mark.parametrize(("leg", "goes_on"), [(-1, True), (0, False)])
+async def test_ringing_ends_at_once_when_a_leg_is_ended_from_outside(leg: int, *, goes_on: bool) -> None:
+    """The called leg's own end leads to the next action, the caller's ends the call; either is told as cancelled."""
+    book = CallBook()
+
+    async def pause(seconds: float) -> None:
+        control = book.all()[leg].control
+        assert control is not None
+        control.hang_up()
+
+    async with Application().running() as app:
+        told = {"action": "notify", "payload": {"a": 1}, "eventUrl": [f"{app.base}/told"]}
+        app.ncco = [phone(timeout=60), told]
+        plan = LegPlan(audio_format=PHONE, duration_ns=5_000 * MS)
+        order = CallOrder(
+            target=app.answer_url, audio=lambda fmt: PcmSource(PCM, fmt), plan=plan, connect_outcomes=("unanswered",)
+        )
+        async with asyncio.timeout(20):
+            await VonageCall(order, book=book, pause=pause).run()
+
+    assert ["started", "ringing", "cancelled"] == statuses(app)
+    assert goes_on == bool(app.to("/told"))
 
 
 async def test_somebody_who_answers_stays_as_long_as_the_caller_speaks() -> None:

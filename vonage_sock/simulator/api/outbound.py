@@ -12,6 +12,7 @@ Guessed: that a websocket that can't be opened is ``failed``, and that who doesn
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections import deque
 from collections.abc import Coroutine
@@ -24,9 +25,11 @@ from vonage_sock.protocol.ncco import Ncco
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.api.reading import CallRequest
 from vonage_sock.simulator.control import Socket
+from vonage_sock.simulator.giving_up import GivenUpError, unless_given_up
 from vonage_sock.simulator.ncco.actions import Actions, Desk
 from vonage_sock.simulator.ncco.answered import AnsweredCall
 from vonage_sock.simulator.ncco.connecting import OUTCOMES, Connector, LegRequest, LegResult
+from vonage_sock.simulator.ncco.line import HUNG_UP
 from vonage_sock.simulator.ncco.meetings import Meetings
 from vonage_sock.simulator.order import CallOrder
 
@@ -87,6 +90,10 @@ class OutboundCall(AnsweredCall):
                 return {}
             await self._post("answered")
             ncco = await self._its_ncco()
+        except GivenUpError:
+            await self._post("cancelled")
+            await self._poster.flush()
+            return {"no_socket": HUNG_UP}
         except ConnectError:
             await self._close_socket()
             await self._post("failed", **OUTCOMES["failed"])
@@ -121,7 +128,8 @@ class OutboundCall(AnsweredCall):
         outcomes = self._order.connect_outcomes
         outcome = outcomes[0] if outcomes else "answered"
         if outcome == "unanswered" and not self._order.fast:
-            await self._pause(self._request.ringing_s)
+            with contextlib.suppress(GivenUpError):
+                await unless_given_up(self._control.hung_up, self._let_ring())
         if self._hung_up():
             await self._post("cancelled")
             return False
@@ -129,6 +137,9 @@ class OutboundCall(AnsweredCall):
             return True
         await self._post(outcome, **OUTCOMES[outcome])
         return False
+
+    async def _let_ring(self) -> None:
+        await self._pause(self._request.ringing_s)
 
     # A websocket.
 

@@ -23,6 +23,7 @@ from vonage_sock.protocol.ncco import WebsocketEndpoint, websocket_endpoint
 from vonage_sock.protocol.webhooks import Leg, completed_fields
 from vonage_sock.simulator.control import Socket
 from vonage_sock.simulator.drills.running import DrillRefusalError
+from vonage_sock.simulator.giving_up import GivenUpError
 from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.ncco.actions import Desk, destination_of, seconds_of
 from vonage_sock.simulator.ncco.line import HUNG_UP, CallOverError, next_frame
@@ -108,7 +109,7 @@ class Connector:
         self.called: list[str] = []
         self.refused: ConnectError | None = None
         self.spared = False
-        """A drill kept a socket from being opened."""
+        """A drill, or whoever ended its leg, kept a socket from being opened."""
 
     async def connect(self, action: JsonObject) -> bytes:
         """
@@ -173,6 +174,10 @@ class Connector:
         )
         try:
             result = await self._run_leg(request)
+        except GivenUpError:
+            self.spared = True
+            await self._post(leg, "cancelled", where)
+            return b""
         except ConnectError as error:
             return await self._not_opened(endpoint, leg, where, error)
         finally:
@@ -225,9 +230,16 @@ class Connector:
         left = desk.control.enter_callee(leg, desk.teller.call_id, endpoint)
         await self._post(leg, "started", where)
         await self._post(leg, "ringing", where)
+        rings_s = seconds_of(action, "timeout", 60, 1, 120) if outcome == "unanswered" else 0.0
+        try:
+            await self._let_ring(round(rings_s * SECOND), left)
+        except CallOverError:
+            await self._post(leg, "cancelled", where)
+            raise
+        if left():
+            await self._post(leg, "cancelled", where)
+            return b""
         if outcome != "answered":
-            if outcome == "unanswered":
-                await desk.line.pass_time(round(seconds_of(action, "timeout", 60, 1, 120) * SECOND))
             return await self._ask(leg, outcome, where, synchronous=synchronous, **OUTCOMES[outcome])
         await self._post(leg, "answered", where)
         start_time, start_ns = desk.poster.timestamp(), desk.line.position_ns
@@ -240,6 +252,14 @@ class Connector:
             )
             await self._post(leg, "completed", where, **fields)
         return b""
+
+    async def _let_ring(self, span_ns: int, left: Callable[[], bool]) -> None:
+        line = self._desk.line
+        line.check()
+        line.catch_up()
+        until_ns = line.position_ns + span_ns
+        while not left() and line.position_ns < until_ns:
+            await line.step()
 
     async def _speak_to(self, limit_ns: int, left: Callable[[], bool]) -> None:
         """The caller says all it has to say, unless the other has left before."""
