@@ -433,6 +433,7 @@ async def test_events_that_could_not_be_told_before_the_answer_are_told_after_it
         poster = Poster(hooks, teller, default=Destination("http://127.0.0.1:1/event"))
         poster.doubt("http://127.0.0.1:1/answer")
         await poster.tell({"status": "started"})
+        await poster.flush()
         before = teller.findings.all()
         poster.settle(told=False)
 

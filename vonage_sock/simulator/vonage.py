@@ -182,7 +182,10 @@ class VonageCall:
                 hung_up=lambda: self._hung_up,
                 drilling=self._drilling,
             )
-            report = await call.run()
+            try:
+                report = await call.run()
+            finally:
+                call.close()
             await self._try_again(call.ask_again)
             return report
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
 from answering import Application, raw_server, silent
 
-from vonage_sock.clock import ManualClock, SystemClock
+from vonage_sock.clock import MS, ManualClock, SystemClock
 from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.webhooks.posting import MAX_LATE, Destination, Fallback, Poster
 from vonage_sock.simulator.webhooks.web import Webhooks
@@ -107,7 +110,9 @@ async def test_an_answer_that_would_only_be_taken_of_a_synchronous_connect_is_a_
     """Whoever sends it expects that it is run."""
     teller = Teller([], ManualClock())
     async with Application(event_answers={"failed": NCCO}).running() as app, Webhooks(clock=SystemClock()) as hooks:
-        await Poster(hooks, teller, default=Destination(f"{app.base}/event")).tell({"status": "failed"})
+        poster = Poster(hooks, teller, default=Destination(f"{app.base}/event"))
+        await poster.tell({"status": "failed"})
+        await poster.flush()
 
     assert ["VS422"] == [finding.code for finding in teller.findings.all()]
 
@@ -125,8 +130,82 @@ async def test_a_url_that_is_always_late_is_given_up() -> None:
         poster = Poster(hooks, teller, default=Destination(f"http://127.0.0.1:{port}/event"))
         for status in STATUSES:
             await poster.tell({"status": status})
+        await poster.flush()
 
     assert (MAX_LATE, len(STATUSES)) == (len(asked), teller.findings.all()[0].count)
+
+
+class Slow:
+    """An event URL that answers nothing until ``released`` is set."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+        self.app = Application(answer=self._answer)
+
+    async def _answer(self) -> web.Response:
+        await self.released.wait()
+        return web.Response(status=204)
+
+    @property
+    def statuses(self) -> list[str]:
+        """Of the events that came, in order."""
+        return [request.json()["status"] for request in self.app.to("/answer")]
+
+    @contextlib.asynccontextmanager
+    async def posting(self) -> AsyncIterator[Poster]:
+        """What posts there."""
+        async with self.app.running(), Webhooks(clock=SystemClock()) as hooks:
+            yield Poster(hooks, Teller([], ManualClock()), default=Destination(self.app.answer_url))
+
+
+async def test_a_slow_event_url_does_not_hold_the_call_up() -> None:
+    """Events wait for each other, and only a question waits for those before it."""
+    slow = Slow()
+    async with slow.posting() as poster:
+        await poster.tell({"status": "s1"})
+        await poster.tell({"status": "s2"})
+        before = slow.statuses
+        slow.released.set()
+        await poster.ask({"status": "asked"})
+
+    assert (["s1"], ["s1", "s2", "asked"]) == (before, slow.statuses)
+
+
+async def test_who_hangs_up_waits_no_longer_for_the_event_under_way() -> None:
+    """Those behind it and the last one are still told; closed, nothing is."""
+    slow = Slow()
+    async with slow.posting() as poster:
+        for status in ("s1", "s2"):
+            await poster.tell({"status": status})
+        poster.break_off()
+        slow.released.set()
+        await poster.tell({"status": "s3"})
+        await poster.flush()
+        slow.released.clear()
+        await poster.tell({"status": "s4"})
+        await poster.tell({"status": "s5"})
+        poster.close()
+        await poster.flush()
+
+    assert ["s1", "s2", "s3", "s4"] == slow.statuses
+
+
+@pytest.mark.parametrize(("took_ms", "found"), [(2_999, []), (3_200, ["VS428"])])
+async def test_an_event_url_that_takes_long_is_a_finding(took_ms: int, found: list[str]) -> None:
+    """All events behind it come later."""
+    clock = ManualClock()
+    teller = Teller([], clock)
+
+    def answer() -> web.Response:
+        clock.advance_to(clock.now() + took_ms * MS)
+        return web.Response(status=204)
+
+    async with Application(answer=answer).running() as app, Webhooks(clock=clock) as hooks:
+        poster = Poster(hooks, teller, default=Destination(app.answer_url))
+        await poster.tell({"status": "started"})
+        await poster.flush()
+
+    assert found == [finding.code for finding in teller.findings.all()]
 
 
 async def test_without_an_address_nothing_is_posted() -> None:

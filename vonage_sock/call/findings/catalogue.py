@@ -889,6 +889,16 @@ _WEBHOOKS: Final = (
         _EVENT_NODE,
         promised=False,
     ),
+    Rule(
+        "VS428",
+        _WARNING,
+        "the event URL took {took_ms} ms for {event}",
+        "Events are posted one after the other beside the call: what one takes, all behind it come later.",
+        "Answer 204 first and work afterwards.",
+        _EVENT_PYTHON,
+        _EVENT_NODE,
+        promised=False,
+    ),
 )
 
 _REACHABILITY: Final = (

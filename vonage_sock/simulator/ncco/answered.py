@@ -255,6 +255,7 @@ class AnsweredCall:
         if not self._hung_up() or task is None:
             raise asyncio.CancelledError
         task.uncancel()
+        self._poster.break_off()
         try:
             async with asyncio.timeout(GOODBYE_S):
                 if actions is not None:
@@ -335,6 +336,10 @@ class AnsweredCall:
         endpoint = next(filter(None, map(_endpoint_of, ncco)), None)
         twin = None if endpoint is None else Twin(endpoint, upgrade_headers(endpoint, self._web))
         self._drilling.second_answer(twin, failure)
+
+    def close(self) -> None:
+        """What couldn't be told by now never is."""
+        self._poster.close()
 
     async def ask_again(self) -> None:
         """

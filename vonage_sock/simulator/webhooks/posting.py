@@ -2,12 +2,16 @@
 Events on their way to the application: in the usual order, or, to try its patience, out of order and some of them twice.
 
 Vonage promises neither an order nor that an event comes only once. What an answer is waited for keeps its place always.
+
+Rule: an event whose answer doesn't matter never holds the call up. It is posted beside the call, behind those that were
+told before it; the call only waits for a moment, so that an application that answers at once sees everything in one order.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +26,12 @@ from vonage_sock.simulator.webhooks.web import TRIES, LateAnswerError, Webhooks,
 
 MAX_LATE: Final = 2
 """After so many answers that came too late a URL isn't asked any more: a call must not take minutes to end."""
+
+HEAD_START_S: Final = 0.2
+"""How long the call waits for an event to be answered before it goes on."""
+
+SLOW_EVENT_MS: Final = 3_000
+"""Events come one after the other: what takes longer than this makes those of a short call come after its end."""
 
 HOLD_BACK: Final = 0.4
 REPEAT: Final = 0.25
@@ -73,6 +83,8 @@ class Poster:
         self._shuffle = shuffle
         self._watch = watch
         self._held: list[tuple[Destination, JsonObject]] = []
+        self._waiting: deque[tuple[Destination, JsonObject]] = deque()
+        self._posting: asyncio.Task[None] | None = None
         self._late: Counter[str] = Counter()
         self._doubted_host: str | None = None
         self._doubts: list[tuple[str, str]] = []
@@ -102,31 +114,60 @@ class Poster:
         self._watch(body)
         where = to or self.default
         if self._shuffle is None:
-            await self._post_only(where, body)
-            return
-        self._held.append((where, body))
-        while self._held and self._shuffle.random() >= HOLD_BACK:
-            await self._post_any(self._shuffle)
+            self._waiting.append((where, body))
+        else:
+            self._held.append((where, body))
+            while self._held and self._shuffle.random() >= HOLD_BACK:
+                self._let_go(self._shuffle)
+        await self._begin()
 
     async def ask(self, body: JsonObject, to: Destination | None = None) -> bytes:
         """Post an event whose answer may be an NCCO; what came with a 200, from the fallback URL if need be."""
         self._watch(body)
         where = to or self.default
+        await self._all_posted()
         answer = await self._post(where, body, tries=TRIES)
         if answer is None and where.url is not None and self._fallback.url is not None:
             return await self._ask_fallback(self._fallback.url, where.url, body)
         return answer or b""
 
     async def flush(self) -> None:
-        """Post what was held back."""
+        """Post all that was told."""
         while self._held and self._shuffle is not None:
-            await self._post_any(self._shuffle)
+            self._let_go(self._shuffle)
+        await self._begin()
+        await self._all_posted()
 
-    async def _post_any(self, shuffle: random.Random) -> None:
-        where, body = self._held.pop(shuffle.randrange(len(self._held)))
-        await self._post_only(where, body)
+    def break_off(self) -> None:
+        """Give up the event that is under way; those behind it follow with the next that is told."""
+        if self._posting is not None:
+            self._posting.cancel()
+            self._posting = None
+
+    def close(self) -> None:
+        """Post no more."""
+        self._waiting.clear()
+        self.break_off()
+
+    def _let_go(self, shuffle: random.Random) -> None:
+        event = self._held.pop(shuffle.randrange(len(self._held)))
+        self._waiting.append(event)
         if shuffle.random() < REPEAT:
-            await self._post_only(where, body)
+            self._waiting.append(event)
+
+    async def _begin(self) -> None:
+        """Post what waits; stay for a moment where nothing was under way."""
+        if self._waiting and (self._posting is None or self._posting.done()):
+            self._posting = asyncio.create_task(self._post_waiting())
+            await asyncio.wait([self._posting], timeout=HEAD_START_S)
+
+    async def _all_posted(self) -> None:
+        while self._posting is not None and not self._posting.done():
+            await asyncio.wait([self._posting])
+
+    async def _post_waiting(self) -> None:
+        while self._waiting:
+            await self._post_only(*self._waiting.popleft())
 
     async def _post_only(self, where: Destination, body: JsonObject) -> None:
         answer = await self._post(where, body, tries=1)
@@ -161,6 +202,8 @@ class Poster:
                 reply_status=answer.status,
             )
         )
+        if answer.took_ms > SLOW_EVENT_MS:
+            self._teller.find("VS428", took_ms=answer.took_ms, event=kind)
         if not 200 <= answer.status <= 205:
             self._teller.find("VS405", status=answer.status, event=kind)
             return None
