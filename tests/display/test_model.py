@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import display_events as make
 import pytest
 
@@ -277,3 +279,13 @@ def test_what_the_rest_api_is_asked_is_a_line() -> None:
         (Kind.WEBHOOK, "PUT /v1/calls/63f61863/talk \u2192 200 \u00b7 Talk started"),
         (Kind.WARNING, "PUT /v1/calls/63f61863/talk \u2192 404 \u00b7 not found"),
     ] == [(line.kind, line.text) for line in lines]
+
+
+@pytest.mark.parametrize(("code", "expected"), [("VS101", " (frame of a wrong size)"), ("VS102", "")])
+def test_a_platform_that_drops_the_connection_says_why(code: str, expected: str) -> None:
+    """It closed nothing, and a code of 1006 was never sent."""
+    screen = Screen(simulated=True)
+    said(replace(make.finding(), code=code), screen=screen)
+    (text,) = said(make.ended(code=1006, by="platform"), screen=screen)
+
+    assert text.startswith(f"ended the platform dropped the connection{expected} after 12.3 s")

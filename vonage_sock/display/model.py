@@ -225,11 +225,13 @@ class Screen:
         return [_line(event, kind, event.code, wording.finding_text(event))]
 
     def _say_ended(self, event: ev.Ended) -> list[Line]:
+        wrong_size = (event.call, "VS101") in self._findings
         if event.call is not None:
             self.calls.pop(event.call, None)
             self._hidden.discard(event.call)
             self._findings = {(call, code) for call, code in self._findings if call != event.call}
-        return [_line(event, Kind.END, "ended", wording.ended_text(event, simulated=self.simulated))]
+        text = wording.ended_text(event, simulated=self.simulated, wrong_size=wrong_size)
+        return [_line(event, Kind.END, "ended", text)]
 
     def _say_playback(
         self, event: ev.PlaybackStarted | ev.PlaybackFinished | ev.PlaybackCleared | ev.PlaybackFailed

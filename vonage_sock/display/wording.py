@@ -15,6 +15,7 @@ from vonage_sock.call.events import (
     FindingRaised,
     ScenarioStepped,
 )
+from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.display.safe import clean
 from vonage_sock.protocol import jsontext
 
@@ -86,11 +87,13 @@ def connected_text(event: Connected) -> str:
     return joined([khz(event.rate_hz), content_type, remote, clean(headers, 300)])
 
 
-def ended_text(event: Ended, *, simulated: bool) -> str:
+def ended_text(event: Ended, *, simulated: bool, wrong_size: bool = False) -> str:
     """
     Who closed the socket, with which code, after how long, and what went over it.
 
-    With ``simulated`` we are the platform's end, and a close by the platform is ours.
+    Args:
+        simulated: we are the platform's end, and a close by the platform is ours.
+        wrong_size: a strict platform took offence at a frame's size.
     """
     code = event.close_code
     reason = f": {clean(event.close_reason, 125)}" if event.close_reason else ""
@@ -98,6 +101,8 @@ def ended_text(event: Ended, *, simulated: bool) -> str:
     ours = "platform" if simulated else "server"
     if event.closed_by == "network":
         who = f"connection lost without a close frame ({code})"
+    elif simulated and event.closed_by == ours and code == CLOSE_ABNORMAL:
+        who = f"the platform dropped the connection{' (frame of a wrong size)' if wrong_size else ''}"
     elif event.closed_by == ours:
         who = f"we closed it {close}"
     elif event.closed_by == "platform":

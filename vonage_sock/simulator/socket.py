@@ -22,7 +22,7 @@ from websockets.typing import ExtensionName
 from websockets.uri import parse_uri
 
 from vonage_sock.call.inspect import Found
-from vonage_sock.call.machine import CLOSE_ABNORMAL
+from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import ConnectError
@@ -221,14 +221,13 @@ class ClientSocket:
 
     def close_code(self) -> int:
         """That of whoever closed first; 1006 when the peer sent no close frame."""
-        sent = self._close_sent_first()
-        if sent is not None and (self._connection.protocol.close_rcvd is not None or not self._close_called):
-            return sent.code
-        return self._connection.close_code or CLOSE_ABNORMAL
+        close = self._first_close()
+        return CLOSE_ABNORMAL if close is None else close.code
 
     def close_reason(self) -> str:
         """The text that came with the code."""
-        return self._connection.close_reason or ""
+        close = self._first_close()
+        return "" if close is None else close.reason
 
     def found(self, now: int) -> list[Found]:
         """What the library saw and doesn't pass on; the times are the loop's own."""
@@ -292,6 +291,13 @@ class ClientSocket:
         """Take what came."""
         self._reading.set()
 
+    def had_closed(self) -> tuple[int, str] | None:
+        """The code and reason of a close frame by which the peer didn't just answer ours, but ended the call on its own."""
+        sent, received = self._connection.protocol.close_sent, self._connection.protocol.close_rcvd
+        if received is None or received.code == CLOSE_NO_CODE or (sent is not None and received.code == sent.code):
+            return None
+        return received.code, received.reason
+
     async def _wait_to_read(self) -> None:
         waits = [asyncio.ensure_future(self._reading.wait()), asyncio.ensure_future(self._connection.wait_closed())]
         try:
@@ -299,6 +305,10 @@ class ClientSocket:
         finally:
             for wait in waits:
                 wait.cancel()
+
+    def _first_close(self) -> Close | None:
+        sent, received = self._close_sent_first(), self._connection.protocol.close_rcvd
+        return sent if sent is not None and (received is not None or not self._close_called) else received
 
     def _close_sent_first(self) -> Close | None:
         protocol = self._connection.protocol

@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from vonage_sock.call.events import CallReported, Event, Observer
 from vonage_sock.call.machine import CLOSE_NORMAL
 from vonage_sock.clock import MS, Clock, SystemClock, iso_utc
+from vonage_sock.errors import ConnectError
 from vonage_sock.media.decode import ready
+from vonage_sock.protocol.ncco import WebsocketEndpoint
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.control import CallBook, CallControl, Speak, Tools
-from vonage_sock.simulator.drills.running import Drilling
+from vonage_sock.simulator.drills.running import Drilling, TryIt
+from vonage_sock.simulator.drills.sentences import how_it_ended
 from vonage_sock.simulator.giving_up import GivenUpError, unless_given_up
-from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.machine import REFUSALS, VonageLeg
 from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.ncco.actions import espeak
 from vonage_sock.simulator.ncco.answered import AnsweredCall
@@ -168,7 +170,7 @@ class VonageCall:
             self._control.equip(Tools(self._teller, web, speak), order.plan.audio_format)
             if urlsplit(order.target).scheme in ("ws", "wss"):
                 report = await self._call_socket()
-                await self._try_again(self._open_and_close)
+                await self._try_again(self._call_socket_again)
                 return report
             call = self._answered(
                 order,
@@ -186,10 +188,10 @@ class VonageCall:
                 report = await call.run()
             finally:
                 call.close()
-            await self._try_again(call.ask_again)
+            await self._try_again(lambda opened: call.ask_again(self._open_and_close, opened))
             return report
 
-    async def _try_again(self, try_it: Callable[[], Awaitable[None]]) -> None:
+    async def _try_again(self, try_it: TryIt) -> None:
         if not self._drilling.killed or self._hung_up:
             return
         try:
@@ -206,11 +208,30 @@ class VonageCall:
             return True
         return False
 
-    async def _open_and_close(self) -> None:
-        """The shortest call there is."""
-        socket = await open_socket(self._order.target, {}, timeout_s=self._open_timeout_s)
-        plan = replace(self._order.plan, key_presses=(), duration_ns=PROBE_NS)
-        await Driver(await self._make_leg(PROBE_ID, plan), socket, clock=self._clock, observer=_nobody).run()
+    async def _call_socket_again(self, opened: Callable[[], None]) -> None:
+        plan = self._order.plan
+        endpoint = WebsocketEndpoint(self._order.target, plan.audio_format, plan.headers, None)
+        await self._open_and_close(endpoint, {}, opened)
+
+    async def _open_and_close(
+        self, endpoint: WebsocketEndpoint, headers: dict[str, str], opened: Callable[[], None]
+    ) -> None:
+        """
+        The shortest call there is.
+
+        Raises:
+            ConnectError: its socket can't be opened, or the server ends it.
+        """
+        socket = await open_socket(endpoint.uri, headers, timeout_s=self._open_timeout_s)
+        opened_at = self._clock.now()
+        opened()
+        plan = LegPlan(audio_format=endpoint.audio_format, headers=endpoint.headers, duration_ns=PROBE_NS)
+        leg = await self._make_leg(PROBE_ID, plan)
+        await Driver(leg, socket, clock=self._clock, observer=_nobody).run()
+        code = socket.close_code()
+        if not leg.closed_by_us or code in REFUSALS:
+            after_ms = (self._clock.now() - opened_at) // MS
+            raise ConnectError(f"{endpoint.uri} {how_it_ended(code, socket.close_reason())} after {after_ms} ms")
 
     async def _call_socket(self) -> JsonObject:
         """A websocket without any webhook; who looks into the book finds its leg all the same."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import websockets.asyncio.server
+from aiohttp import WSMsgType, web
 from answering import Application, raw_server
 from websockets.exceptions import ConnectionClosed
 
@@ -155,6 +156,142 @@ async def test_a_test_of_anybodys_may_drill(vonage_call: Any) -> None:
     assert "network" == report.closed_by
 
 
+def holding_the_place(answer: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """An aiohttp handler that echoes the first call, and lets ``answer`` have every other one."""
+    calls = 0
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return await answer(request)
+        first = web.WebSocketResponse()
+        await first.prepare(request)
+        async for message in first:
+            if message.type is WSMsgType.BINARY:
+                await first.send_bytes(message.data)
+        return first
+
+    return socket
+
+
+async def upgrade_and_close(request: web.Request) -> web.StreamResponse:
+    """What some frameworks make of a call too many."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.close(code=1013, message=b"busy")
+    return socket
+
+
+async def refuse_upgrade(_request: web.Request) -> web.StreamResponse:
+    return web.Response(status=503)
+
+
+@contextlib.asynccontextmanager
+async def application(answer: Callable[[Any], Awaitable[Any]]) -> AsyncIterator[str]:
+    """An answer URL and the socket that it leads to, which stays with the call that it lost."""
+    app = web.Application()
+    app.router.add_get("/socket", holding_the_place(answer))
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"ws://127.0.0.1:{runner.addresses[0][1]}/socket"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("by_webhook", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (refuse_upgrade, " refused the call with HTTP 503: it takes no more calls"),
+        (upgrade_and_close, r" was closed by the server with 1013 \(busy\) after \d+ ms"),
+    ],
+)
+async def test_a_new_call_is_taken_where_its_socket_stays_open(answer: Any, expected: str, by_webhook: bool) -> None:
+    """An answer URL that answers says nothing of it."""
+    async with application(answer) as url, Application().running() as app:
+        app.ncco = app.connect(uri=url)
+        report = await suffer(app.answer_url if by_webhook else url, drop_after_s=0.1)
+
+    assert "VS503" in codes(report)
+    assert re.search(f"; it takes no new call: {re.escape(url)}{expected}$", taken(report))
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (lambda: web.json_response([{"action": "talk", "text": "hi"}]), "; it takes a new call, within "),
+        (lambda: web.Response(text="{}"), "/answer gave no NCCO: it is an object and must be an array"),
+        (lambda: web.Response(status=500), "/answer gave HTTP 500 instead of 200"),
+    ],
+)
+async def test_a_new_call_is_taken_where_its_answer_is_an_ncco(second: Any, expected: str) -> None:
+    """One without a socket will do."""
+    async with Application().running() as app:
+        left = [second(), web.json_response(app.connect())]
+        app.answer = left.pop
+        report = await suffer(app.answer_url, drop_after_s=0.1)
+
+    assert expected in taken(report)
+
+
+async def test_the_time_until_a_new_call_is_taken_is_that_of_its_opening() -> None:
+    """Not with our own hundred milliseconds on it, nor with a close that nobody answers."""
+    async with echo_server() as url:
+        report = await suffer(url, drop_after_s=0.1)
+    (taken_ms,) = re.findall(r"within (\d+) ms", taken(report))
+
+    assert int(taken_ms) < 100
+
+
+# What is the server's own.
+
+
+async def test_a_fault_before_the_strike_is_the_servers_own() -> None:
+    """A crash that no drill has a part in is told."""
+
+    async def crash(connection: websockets.asyncio.server.ServerConnection) -> None:
+        for _ in range(10):
+            await connection.send(await connection.recv(decode=False))
+        connection.transport.abort()
+
+    async with websockets.asyncio.server.serve(crash, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        report = await suffer(url, duration_ms=2000, drop_after_s=1.5)
+
+    assert ["VS308"] == [code for code in codes(report) if code in ("VS308", "VS318")]
+    assert "nothing: the call ended before" == report["drills"][0]["did"]
+
+
+async def test_a_server_that_fails_where_connected_is_held_back_is_no_finding() -> None:
+    """It is what the drill does, and the report says so."""
+
+    async def text_first(connection: websockets.asyncio.server.ServerConnection) -> None:
+        assert isinstance(await connection.recv(), str)
+
+    async with websockets.asyncio.server.serve(text_first, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        report = await suffer(url, duration_ms=2000, late_connected=True)
+    (row,) = report["drills"]
+
+    assert [] == codes(report)
+    assert (0, "websocket:connected is held back") == (row["at_s"], row["did"])
+    assert row["took"].startswith("it closed with 1011 ")
+
+
+async def test_a_second_socket_that_is_closed_at_once_was_refused() -> None:
+    """An upgrade alone takes nothing."""
+    async with application(upgrade_and_close) as url, Application().running() as app:
+        app.ncco = app.connect(uri=url)
+        report = await suffer(app.answer_url, answer_twice=True)
+
+    expected = "it refused the second socket, which was closed by the server with 1013 (busy) before any audio"
+
+    assert expected == taken(report)
+
+
 # Drills on the webhooks.
 
 
@@ -167,8 +304,7 @@ async def test_a_refused_socket_fails_as_the_platform_says_it() -> None:
     assert [] == [code for code in codes(report) if code != "VS404"]
     assert ("failed", "socket") in app.events()
     assert [] == app.to("/socket")
-    assert taken(report).startswith("it was told failed and answered with ")
-    assert taken(report).endswith(" bytes, which take over")
+    assert "it was told failed and answered with an NCCO of 1 action, which takes over" == taken(report)
 
 
 async def test_a_second_try_after_a_refusal_is_let_through() -> None:
@@ -179,6 +315,16 @@ async def test_a_second_try_after_a_refusal_is_let_through() -> None:
         report = await suffer(app.answer_url, refuse=True)
 
     assert 1 == len(app.to("/socket")) == report["legs"]
+
+
+async def test_only_an_ncco_takes_over_after_a_refusal() -> None:
+    """A body of another kind is told as what it is."""
+    async with Application().running() as app:
+        app.ncco = [{**app.connect()[0], "eventType": "synchronous"}]
+        app.event_answers = {"failed": "OK"}
+        report = await suffer(app.answer_url, refuse=True)
+
+    assert taken(report).startswith("it was told failed and answered with what is no NCCO (it is a text and must be ")
 
 
 @pytest.mark.parametrize(("synchronous", "expected"), [(True, "answered with nothing"), (False, "isn't synchronous")])
@@ -214,8 +360,6 @@ async def test_an_answer_asked_twice_opens_two_sockets() -> None:
 )
 async def test_a_second_answer_may_lead_nowhere(second: str, expected: str) -> None:
     """The first call is made all the same."""
-    from aiohttp import web
-
     async with Application().running() as app:
         answers = {
             "status": lambda: web.Response(status=500),
@@ -233,12 +377,12 @@ async def test_a_second_answer_may_lead_nowhere(second: str, expected: str) -> N
 
 
 async def test_after_a_broken_call_the_answer_url_is_asked_for_a_new_one() -> None:
-    """With another uuid; a socket's address in an NCCO may be good for one call only."""
+    """With another uuid, and its socket is opened; an address in an NCCO may be good for one call only."""
     async with Application().running() as app:
         report = await suffer(app.answer_url, drop_after_s=0.1)
     uuids = {request.query["uuid"] for request in app.to("/answer")}
 
-    assert (2, 1) == (len(uuids), len(app.to("/socket")))
+    assert (2, 2) == (len(uuids), len(app.to("/socket")))
     assert "it takes a new call" in taken(report)
 
 

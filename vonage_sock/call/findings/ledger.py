@@ -19,11 +19,11 @@ class Findings:
         self._excused: frozenset[str] = frozenset()
 
     def excuse(self, codes: Iterable[str]) -> None:
-        """These aren't the other side's fault in this call: they are neither told nor counted."""
-        self._excused = frozenset(codes)
+        """From now on these aren't the other side's fault in this call: they are neither told nor counted."""
+        self._excused |= frozenset(codes)
 
     def excuses(self, code: str) -> bool:
-        """Whether this code isn't told in this call."""
+        """Whether this code isn't told any more in this call."""
         return code in self._excused
 
     def __contains__(self, code: object) -> bool:

@@ -2,7 +2,7 @@
 A leg that suffers: a ``Machine`` around ``VonageLeg``, between it and the driver.
 
 What leaves is held back, damaged or left out by ``Outway``; when a drill wants the connection itself hurt, the ``Wire`` is
-told. What the server does from then on is counted by a ``Watch`` for each drill, and put in a sentence at the end.
+told. What the server does from then on is counted by a ``Watch`` for each drill, and put in a sentence of ``sentences``.
 
 Rule: nothing lasts for ever. A connection that was hurt is watched for a bounded time, and then dropped.
 """
@@ -11,25 +11,38 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from vonage_sock.call.events import DrillStruck, Event
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, Abort, Close, Outgoing
-from vonage_sock.clock import MS, SECOND
+from vonage_sock.clock import SECOND
 from vonage_sock.simulator.drills.outway import Outway
-from vonage_sock.simulator.drills.plan import ON_WEBHOOKS, Drills, drill_of
+from vonage_sock.simulator.drills.plan import ECHOED, ON_WEBHOOKS, Drills, Stall, drill_of, excused_by
+from vonage_sock.simulator.drills.sentences import (
+    Ending,
+    JsonObject,
+    Watch,
+    how,
+    row,
+    seconds,
+    span,
+    took,
+    took_drop,
+    took_half_open,
+)
 from vonage_sock.simulator.leg.machine import VonageLeg
 
 DROP_WATCH_NS: Final = 3 * SECOND
 HALF_OPEN_WATCH_NS: Final = 90 * SECOND
 """Who pings each 20 s and gives the answer 20 s, as is usual, or a minute, as is patient, notices within this."""
 
-STILL_SENDING_NS: Final = 100 * MS
 NOT_READ_BYTES: Final = 16_000
 
-JsonObject = dict[str, Any]
+ECHO_FRAMES: Final = 250
+ECHO_BYTES: Final = 64
+ECHO_KINDS: Final = 8
+"""How many different bytes a part of the audio has at least that is found again; silence and plain tones have fewer."""
 
 
 class Wire(Protocol):
@@ -55,6 +68,10 @@ class Wire(Protocol):
         """Take it."""
         ...
 
+    def had_closed(self) -> tuple[int, str] | None:
+        """Code and reason of a close frame by which the server ended the call on its own."""
+        ...
+
     def unsent_bytes(self) -> int:
         """How much of ours the other side's machine hasn't taken."""
         ...
@@ -62,44 +79,6 @@ class Wire(Protocol):
     def pings(self) -> int:
         """How many pings came."""
         ...
-
-
-@dataclass(slots=True)
-class Watch:
-    """
-    What came from the server since a drill struck.
-
-    Args:
-        before: how many frames had come until then.
-    """
-
-    drill: str
-    at: int
-    did: str
-    before: int
-    frames: int = 0
-    first_at: int = 0
-    last_at: int = 0
-    longest_gap_ns: int = 0
-
-    def audio(self, now: int) -> None:
-        """A binary message came."""
-        if self.frames:
-            self.longest_gap_ns = max(self.longest_gap_ns, now - self.last_at)
-        else:
-            self.first_at = now
-        self.frames += 1
-        self.last_at = now
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How and when a leg's socket ended; ``by_us`` when we closed or gave it up."""
-
-    at: int
-    code: int
-    reason: str
-    by_us: bool
 
 
 class DrilledLeg:
@@ -131,10 +110,14 @@ class DrilledLeg:
         self._now = now
         self._ends_at = None if duration_ns is None else now + duration_ns
         self._outway = Outway(drills, chance, now=now)
+        self._stalls = _numbered(drills.stalls)
         self._strikes = deque(sorted(self._planned(drills, now)))
+        self._said = deque[bytes](maxlen=ECHO_FRAMES)
+        self._echoes = False
         self._watches: dict[str, Watch] = {}
         self._frames = 0
         self._gone = False
+        self._broken_at = now
         self._watch_until: int | None = None
         self._outbox: list[Outgoing] = []
         self._events: deque[Event] = deque()
@@ -164,9 +147,11 @@ class DrilledLeg:
         self._frames += 1
         for watch in self._watches.values():
             watch.audio(now)
-        if self._ended_by_us:
+        if self._not_reading:
+            # It came when nobody read, and its time says nothing.
             self._waited_bytes += len(data)
-        if not self._gone:
+        elif not self._gone:
+            self._look_for_echo(data)
             self._leg.receive_bytes(data, now)
 
     def receive_violation(self, code: int, reason: str, now: int) -> None:
@@ -199,6 +184,8 @@ class DrilledLeg:
                 self._pass_on(message)
         self._tell_strikes()
         taken = [] if self._gone else self._outway.take(self._now)
+        if self._drills.bad_frames and not self._echoes:
+            self._said.extend(message for message in taken if isinstance(message, bytes))
         outbox, self._outbox = [*taken, *self._outbox], []
         return outbox
 
@@ -240,18 +227,17 @@ class DrilledLeg:
         """What each drill did and how the server took it, in the order of the drills' options."""
         rows: list[JsonObject] = []
         for name in self._drills.names:
-            drill = drill_of(name)
-            watch = self._watches.get(drill)
-            if watch is not None:
-                rows.append(row(drill, watch.at - self._started_at, self._did(watch), self._took(watch)))
-            elif name not in ON_WEBHOOKS:
-                rows.append(row(drill, None, "nothing: the call ended before", ""))
+            for drill in self._stalls if name == "stalls" else (drill_of(name),):
+                watch = self._watches.get(drill)
+                if watch is not None:
+                    rows.append(row(drill, watch.at - self._started_at, self._did(watch), self._took(watch)))
+                elif name not in ON_WEBHOOKS:
+                    rows.append(row(drill, None, "nothing: the call ended before", ""))
         return rows
 
     # How it works inside.
 
-    @staticmethod
-    def _planned(drills: Drills, now: int) -> list[tuple[int, str]]:
+    def _planned(self, drills: Drills, now: int) -> list[tuple[int, str]]:
         planned = {
             "drop-after": drills.drop_after_s,
             "reset-after": drills.reset_after_s,
@@ -259,7 +245,7 @@ class DrilledLeg:
             "stop-reading-after": drills.stop_reading_after_s,
         }
         strikes = [(now + round(at_s * SECOND), drill) for drill, at_s in planned.items() if at_s is not None]
-        return strikes + [(now + round(stall.at_s * SECOND), f"stall {stall.length_s:g}") for stall in drills.stalls]
+        return strikes + [(now + round(stall.at_s * SECOND), name) for name, stall in self._stalls.items()]
 
     def _strike(self, drill: str) -> None:
         match drill:
@@ -279,14 +265,16 @@ class DrilledLeg:
                 self._not_reading = True
                 self._struck(drill, "nothing was read any more, while audio was still sent")
                 self._wire.stop_reading()
-            case stall:
-                length_s = stall.split()[1]
-                before = self._watches.get("stall")
-                also = f"{before.did}; " if before is not None else ""
-                self._struck("stall", f"{also}nothing left for {length_s} s, and then what was held back at once")
+            case name:
+                stall = self._stalls[name]
+                self._struck(name, f"nothing left for {stall.length_s:g} s, and then what was held back at once")
+                self._watches[name].until = self._started_at + round((stall.at_s + stall.length_s) * SECOND)
 
     def _leave(self, watch_ns: int) -> None:
         self._gone = True
+        self._broken_at = self._now
+        if self._not_reading:
+            self._wire.read_again()
         self._watch_until = self._now + watch_ns
         if self._ends_at is not None:
             self._watch_until = max(self._now, min(self._watch_until, self._ends_at))
@@ -312,83 +300,68 @@ class DrilledLeg:
 
     def _tell_strikes(self) -> None:
         for drill, did in self._outway.struck.items():
-            if drill not in self._watches:
+            watch = self._watches.get(drill)
+            if watch is None or (drill == "late-connected" and did != watch.did):
                 self._struck(drill, did)
 
     def _struck(self, drill: str, did: str) -> None:
-        before = self._watches.get(drill)
-        if before is None:
-            self._watches[drill] = Watch(drill, self._now, did, self._frames)
-        else:
-            before.did = did
+        watch = self._watches.setdefault(drill, Watch(drill, self._now, did, self._frames))
+        watch.did = did
+        field_name = next(name for name in self._drills.names if drill.startswith(drill_of(name)))
+        self._leg.findings.excuse(excused_by(field_name))
+        self._excuse_echo()
         self._events.append(DrillStruck(at=self._now, call=self._id, drill=drill, did=did))
 
+    def _look_for_echo(self, data: bytes) -> None:
+        """Whether what comes is what was said, in whatever pieces; told by a part of it that doesn't repeat itself."""
+        if not self._said or self._echoes:
+            return
+        middle = len(data) // 2
+        part = data[max(0, middle - ECHO_BYTES // 2) : middle + ECHO_BYTES // 2]
+        self._echoes = len(set(part)) > ECHO_KINDS and part in b"".join(self._said)
+        self._excuse_echo()
+
+    def _excuse_echo(self) -> None:
+        if self._echoes and "bad-frames" in self._watches:
+            self._leg.findings.excuse(ECHOED)
+
     def _did(self, watch: Watch) -> str:
+        ended_at = self._now if self._ending is None else self._ending.at
+        if watch.until is not None and ended_at < watch.until:
+            return f"nothing left for {seconds(ended_at - watch.at)} s, until the call ended"
         return self._outway.struck.get(watch.drill, watch.did)
 
     def _took(self, watch: Watch) -> str:
         ending = self._ending or Ending(self._now, CLOSE_ABNORMAL, "", by_us=True)
         match watch.drill:
             case "drop-after":
-                return _took_drop(watch, ending)
+                return took_drop(watch, ending)
             case "reset-after":
                 return "the connection is gone at once"
             case "half-open-after":
-                return _took_half_open(watch, ending, self._wire.pings())
+                return took_half_open(watch, ending, self._wire.pings())
             case "stop-reading-after":
-                return _took_no_reading(watch, ending, self._waited_bytes, self._unsent_bytes)
-        return _took(watch, ending)
+                return self._took_no_reading(watch, ending)
+        return took(watch, ending)
+
+    def _took_no_reading(self, watch: Watch, ending: Ending) -> str:
+        came = f"{self._waited_bytes / 1000:.0f} kB of its own came when we read again"
+        had_closed = self._wire.had_closed()
+        if self._gone:
+            return f"it stayed until the connection was broken after {span(self._broken_at - watch.at)}; {came}"
+        if not ending.by_us:
+            return f"{how(ending)} after {span(ending.at - watch.at)}"
+        if had_closed is not None:
+            code, reason = had_closed
+            return f"it had closed with {code}{f' ({reason})' if reason else ''}, which was seen when we read again; {came}"
+        if self._unsent_bytes >= NOT_READ_BYTES:
+            return f"it stopped reading ours, {self._unsent_bytes / 1000:.0f} kB of which wait; {came}"
+        unanswered = ", and our close frame was not answered" if ending.code == CLOSE_ABNORMAL else ""
+        return f"it kept reading ours; {came}{unanswered}"
 
 
-def row(drill: str, at_ns: int | None, did: str, took: str) -> JsonObject:
-    """One drill in a report."""
-    return {"drill": drill, "at_s": None if at_ns is None else round(at_ns / SECOND, 3), "did": did, "took": took}
-
-
-def _took_drop(watch: Watch, ending: Ending) -> str:
-    still = f" and sent {watch.frames} more frames" if watch.last_at - watch.at > STILL_SENDING_NS else ""
-    if ending.by_us:
-        return f"it left its end open for {_span(ending.at - watch.at)}{still}"
-    return f"it closed its end after {_span(ending.at - watch.at)}{still}"
-
-
-def _took_half_open(watch: Watch, ending: Ending, pings: int) -> str:
-    if ending.by_us:
-        sent = f"it sent {_frames(watch.frames)} and {pings} {'ping' if pings == 1 else 'pings'}"
-        return f"it didn't notice within {_span(ending.at - watch.at)}: {sent}"
-    return f"it noticed: {_how(ending)} after {_span(ending.at - watch.at)}"
-
-
-def _took_no_reading(watch: Watch, ending: Ending, waited_bytes: int, unsent_bytes: int) -> str:
-    if not ending.by_us:
-        return f"{_how(ending)} after {_span(ending.at - watch.at)}"
-    ours = "it kept reading ours"
-    if unsent_bytes >= NOT_READ_BYTES:
-        ours = f"it stopped reading ours, {unsent_bytes / 1000:.0f} kB of which wait"
-    return f"{ours}; {waited_bytes / 1000:.0f} kB of its own came when we read again"
-
-
-def _took(watch: Watch, ending: Ending) -> str:
-    if not ending.by_us:
-        return f"{_how(ending)} {_span(ending.at - watch.at)} later, {_frames(watch.frames)} after it"
-    if not watch.frames:
-        return "it stayed, and sent nothing any more" if watch.before else "it stayed, without audio before or after"
-    return (
-        f"it went on: {_frames(watch.frames)} followed, the first after {_span(watch.first_at - watch.at)}, "
-        f"with no gap over {_span(watch.longest_gap_ns)}"
-    )
-
-
-def _how(ending: Ending) -> str:
-    if ending.code == CLOSE_ABNORMAL:
-        return "the connection was lost"
-    return f"it closed with {ending.code}{f' ({ending.reason})' if ending.reason else ''}"
-
-
-def _frames(count: int) -> str:
-    return f"{count:,} frame{'' if count == 1 else 's'}"
-
-
-def _span(span_ns: int) -> str:
-    ms = span_ns / MS
-    return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.1f} s"
+def _numbered(stalls: tuple[Stall, ...]) -> dict[str, Stall]:
+    """In the order of their times, with a number where there are several."""
+    if len(stalls) == 1:
+        return {"stall": stalls[0]}
+    return {f"stall {n}": stall for n, stall in enumerate(sorted(stalls, key=lambda stall: stall.at_s), 1)}

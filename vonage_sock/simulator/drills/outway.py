@@ -1,7 +1,8 @@
 """
 What leaves of a leg that suffers, and when: on time, late, in a wrong size, or not at all.
 
-Rule: order is kept, and time and chance are passed in. Who hangs up doesn't wait for what is held back.
+Rule: order is kept, and time and chance are passed in. What is drawn for audio doesn't depend on what else is sent, so
+that a seed repeats whatever the server asks for. Who hangs up doesn't wait for what is held back.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Outway:
         self._bad_left = drills.bad_frames
         self._bad_kinds: list[int] = []
         self._next_bad = chance.randint(*BAD_FRAME_EVERY)
+        self._audio_jitter = random.Random(chance.getrandbits(32) if self._jitter_ns else 0)  # noqa: S311  (as ``chance`` is)
         self.bad_sizes: list[int] = []
         self.struck: dict[str, str] = {}
         """By drill what was done, for those that have struck."""
@@ -81,7 +83,9 @@ class Outway:
     def _push_connected(self, message: str, now: int) -> None:
         if self._drills.no_connected:
             self.struck["no-connected"] = "websocket:connected was left out"
-        elif not self._drills.late_connected:
+        elif self._drills.late_connected:
+            self.struck["late-connected"] = "websocket:connected is held back"
+        else:
             self._hold(message, now)
 
     def _after_frame(self, now: int) -> None:
@@ -111,7 +115,8 @@ class Outway:
     def _hold(self, message: Outgoing, now: int) -> None:
         due_at = now
         if self._jitter_ns:
-            due_at += self._chance.randint(0, self._jitter_ns)
+            # Text leaves right behind the audio before it: what a server asks for moves no frame.
+            due_at += self._audio_jitter.randint(0, self._jitter_ns) if isinstance(message, bytes) else 0
             self.struck["jitter"] = f"each message leaves up to {self._jitter_ns / MS:g} ms late, in order"
         due_at = max(due_at, self._latest_due)
         for start, end in self._stalls:

@@ -2,7 +2,7 @@
 Fault drills: what a call is made to suffer, so that one sees how the server takes it. Values only; ``drilled`` acts on them.
 
 Rule 1: all chance comes from one seed, so that a drill can be repeated. Rule 2: what follows from a drill is not the
-server's fault, and is no finding: ``Drills.excused`` says which codes that are.
+server's fault, and is no finding: ``excused_by`` says which codes that are, from the time on at which it strikes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ BREAKING: Final = frozenset({"drop-after", "reset-after", "half-open-after"})
 _ENDINGS: Final = ("drop_after_s", "reset_after_s", "half_open_after_s")
 _ENDS: Final = {"VS207", "VS308", "VS309", "VS310", "VS318"}
 _PACING: Final = {"VS108", "VS201", "VS202", "VS203", "VS204", "VS205", "VS206", "VS207"}
-_FORMAT: Final = {"VS101", "VS102", "VS103", "VS107", "VS108", "VS111", "VS207", "VS309"}
+_SIZES: Final = {"VS102", "VS103"}
+_FORMAT: Final = _SIZES | {"VS108"}
 _SAMPLES: Final = {"VS104", "VS105", "VS109"}
 _WIRE: Final = {"VS315", "VS316"}
 
@@ -40,11 +41,14 @@ _EXCUSED: Final[dict[str, set[str]]] = {
     "stop_reading_after_s": _ENDS | _PACING | _WIRE,
     "jitter_ms": _PACING,
     "stalls": _PACING,
-    "late_connected": _FORMAT,
+    "late_connected": _FORMAT | _ENDS,
     "no_connected": _FORMAT | _ENDS,
     "dup_connected": {"VS309"},
-    "bad_frames": _FORMAT | _PACING | _SAMPLES,
+    "bad_frames": _SIZES | _PACING | _SAMPLES | {"VS101", "VS309"},
 }
+
+ECHOED: Final = frozenset({"VS107", "VS111"})
+"""What an echo makes of samples that lost their place in a frame of an odd size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +126,6 @@ class Drills:
         """Whether any of them acts on an open socket."""
         return bool(set(self.names) - ON_WEBHOOKS)
 
-    @property
-    def excused(self) -> frozenset[str]:
-        """The codes of what may come of these drills alone."""
-        return frozenset(code for name in self.names for code in _EXCUSED.get(name, ()))
-
     def check_target(self, target: str) -> None:
         """
         Some act on webhooks.
@@ -163,6 +162,11 @@ def option_of(name: str) -> str:
 def drill_of(name: str) -> str:
     """A drill's name: that of its field without the unit."""
     return {"stalls": "stall"}.get(name, name.removesuffix("_s").removesuffix("_ms")).replace("_", "-")
+
+
+def excused_by(name: str) -> frozenset[str]:
+    """The codes of what may come of the drill of this field alone, once it has struck."""
+    return frozenset(_EXCUSED.get(name, ()))
 
 
 def parse_stall(text: str) -> Stall:

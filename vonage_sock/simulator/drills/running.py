@@ -20,10 +20,12 @@ from vonage_sock.call.machine import CLOSE_NORMAL, Machine
 from vonage_sock.clock import MS, Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import WebsocketEndpoint
-from vonage_sock.simulator.drills.machine import DrilledLeg, row
+from vonage_sock.simulator.drills.machine import DrilledLeg
 from vonage_sock.simulator.drills.plan import BREAKING, ON_WEBHOOKS, Drills, drill_of
+from vonage_sock.simulator.drills.sentences import how_it_ended, row
 from vonage_sock.simulator.leg.machine import VonageLeg
 from vonage_sock.simulator.leg.plan import LegPlan
+from vonage_sock.simulator.ncco.reading import ncco_of
 from vonage_sock.simulator.socket import ClientSocket, open_socket
 from vonage_sock.simulator.telling import CALL_ID, Teller
 from vonage_sock.transport import Driver
@@ -35,6 +37,8 @@ TWIN_WAIT_S: Final = 2.0
 
 JsonObject = dict[str, Any]
 MakeLeg = Callable[[str, LegPlan], Awaitable[VonageLeg]]
+TryIt = Callable[[Callable[[], None]], Awaitable[None]]
+"""Makes a call, and calls what it is given when that is answered."""
 
 
 class DrillRefusalError(ConnectError):
@@ -48,10 +52,18 @@ class DrillRefusalError(ConnectError):
         """The event of this ``status`` was answered with this body."""
         if not synchronous:
             self.took = f"it was told {status}; its connect isn't synchronous, and the next action of the NCCO follows"
-        elif body.strip():
-            self.took = f"it was told {status} and answered with {len(body)} bytes, which take over"
         else:
-            self.took = f"it was told {status} and answered with nothing; the next action of the NCCO follows"
+            self.took = f"it was told {status} and answered with {_what_follows(body)}"
+
+
+def _what_follows(body: bytes) -> str:
+    if not body.strip():
+        return "nothing; the next action of the NCCO follows"
+    try:
+        actions = len(ncco_of(body))
+    except ValueError as error:
+        return f"what is no NCCO (it {error}); the next action follows"
+    return f"an NCCO of {actions} {'action' if actions == 1 else 'actions'}, which takes over"
 
 
 class Twin:
@@ -69,6 +81,7 @@ class Twin:
         self.frames = 0
         self.failure = ""
         self.closed = ""
+        """How it was closed, where the server did that."""
         self._driver: Driver | None = None
 
     @contextlib.asynccontextmanager
@@ -96,7 +109,7 @@ class Twin:
         await self._driver.run()
         self.frames = leg.report()["frames_received"]
         if not leg.closed_by_us:
-            self.closed = f"; it closed the second with {socket.close_code()}"
+            self.closed = how_it_ended(socket.close_code(), socket.close_reason())
 
 
 class Drilling:
@@ -152,7 +165,6 @@ class Drilling:
         self._legs += 1
         if self._legs > 1 or not self._drills.on_the_socket:
             return leg
-        leg.findings.excuse(self._drills.excused)
         self._leg = DrilledLeg(
             leg,
             self._drills,
@@ -193,23 +205,28 @@ class Drilling:
                 done["took"] += f"; {self._probed}"
         return rows
 
-    async def probe(self, try_it: Callable[[], Awaitable[None]]) -> None:
+    async def probe(self, try_it: TryIt) -> None:
         """
         Does the server take a new call, after what was done to it?
 
         Args:
-            try_it: makes one, or raises a ``ConnectError``.
+            try_it: makes one and says when it is answered, or raises a ``ConnectError``.
         """
-        started_at = self._teller.clock.now()
+        clock = self._teller.clock
+        started_at, answered_at = clock.now(), list[int]()
+        reason = ""
         try:
             async with asyncio.timeout(PROBE_WAIT_S):
-                await try_it()
-        except (ConnectError, TimeoutError) as error:
-            reason = str(error) or f"nothing within {PROBE_WAIT_S:g} s"
+                await try_it(lambda: answered_at.append(clock.now()))
+        except ConnectError as error:
+            reason = str(error)
+        except TimeoutError:
+            reason = "" if answered_at else f"nothing within {PROBE_WAIT_S:g} s"
+        if reason:
             self._teller.find("VS503", reason=reason)
             self._probed = f"it takes no new call: {reason}"
         else:
-            self._probed = f"it takes a new call, within {max(1, (self._teller.clock.now() - started_at) // MS)} ms"
+            self._probed = f"it takes a new call, within {max(1, (answered_at[0] - started_at) // MS)} ms"
 
     def _strike(self, drill: str, did: str) -> None:
         now = self._teller.clock.now()
@@ -227,8 +244,11 @@ class Drilling:
             return self._twin_failure or "its second answer leads to no socket"
         if self._twin.failure:
             return f"it refused the second socket: {self._twin.failure}"
+        if self._twin.closed and not self._twin.frames:
+            return f"it refused the second socket, which {self._twin.closed} before any audio"
+        endings = [f"the second {self._twin.closed}"] if self._twin.closed else []
+        if report.get("closed_by") in ("server", "network"):
+            endings.insert(0, f"the first {how_it_ended(report['close_code'], report['close_reason'])}")
         first = report.get("frames_received", 0)
-        by_server = report.get("closed_by") == "server"
-        closed = f"; it closed the first with {report['close_code']}" if by_server else ""
         frames = f"{first} frames came on the first, {self._twin.frames} on the second"
-        return f"both sockets were taken: {frames}{closed}{self._twin.closed}"
+        return "; ".join([f"both sockets were {'opened' if endings else 'taken'}: {frames}", *endings])

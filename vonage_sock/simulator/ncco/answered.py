@@ -5,7 +5,8 @@ This module orchestrates; ``actions``, ``connecting`` and ``meetings`` carry out
 ``line`` is what the caller hears.
 
 Rule: nothing here lasts for ever. A call has an end (``LegPlan.duration_ns``, else Vonage's two hours), an NCCO at most
-``MAX_ACTIONS`` actions, and a call at most ``MAX_NCCOS`` of them, since an application may answer every event with one.
+``reading.MAX_ACTIONS`` actions, and a call at most ``MAX_NCCOS`` of them, since an application may answer every event
+with one.
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ import contextlib
 import random
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import AnswerRequested
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import ConnectError
-from vonage_sock.protocol import jsontext
-from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint, read_ncco, websocket_endpoint
+from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint
 from vonage_sock.protocol.webhooks import Leg, completed_fields, fallback_request
 from vonage_sock.simulator.control import CallControl, Speak
 from vonage_sock.simulator.drills.running import Drilling, Twin
@@ -34,6 +33,7 @@ from vonage_sock.simulator.ncco.connecting import OUTCOMES, Connector, RunLeg, u
 from vonage_sock.simulator.ncco.keypad import Keypad
 from vonage_sock.simulator.ncco.line import HUNG_UP, CallOverError, CallSink, Line, Pause, TakenOverError
 from vonage_sock.simulator.ncco.meetings import MEETINGS, Meetings
+from vonage_sock.simulator.ncco.reading import first_endpoint, ncco_of
 from vonage_sock.simulator.ncco.recording import Recordings
 from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.telling import Teller
@@ -41,7 +41,6 @@ from vonage_sock.simulator.webhooks.posting import Destination, Fallback, Poster
 from vonage_sock.simulator.webhooks.web import Answer, Webhooks, is_unreachable
 
 SLOW_ANSWER_MS: Final = 1000
-MAX_ACTIONS: Final = 100
 MAX_NCCOS: Final = 20
 MAX_TOLD: Final = 5
 NO_WEBSOCKET: Final = "the NCCO led to no websocket"
@@ -49,6 +48,7 @@ GOODBYE_S: Final = 2.0
 """How long the last events of a call may take that was hung up before its end."""
 
 JsonObject = dict[str, Any]
+TrySocket = Callable[[WebsocketEndpoint, dict[str, str], Callable[[], None]], Awaitable[None]]
 
 
 class AnsweredCall:
@@ -240,7 +240,7 @@ class AnsweredCall:
             return destination
         self._teller.note(f"the call is transferred to the NCCO of {destination[:200]}")
         try:
-            return await self._fetch_ncco_of(destination, "GET")
+            return await self._fetchncco_of(destination, "GET")
         except ConnectError as error:
             self._teller.find("VS501", reason=str(error))
             return []
@@ -268,7 +268,8 @@ class AnsweredCall:
     @contextlib.contextmanager
     def _open_line(self, ncco: Ncco) -> Iterator[Line]:
         order, heard = self._order, self._heard
-        audio_format = next(filter(None, map(_format_of, ncco)), order.plan.audio_format)
+        endpoint = first_endpoint(ncco)
+        audio_format = order.plan.audio_format if endpoint is None else endpoint.audio_format
         if isinstance(heard, CallSink):
             heard.begin(audio_format, {"from": order.from_number, "to": order.to_number})
         try:
@@ -304,7 +305,7 @@ class AnsweredCall:
             answer = await self._ask_for_ncco(order.fallback_url, params, method)
         return await self._ncco_in(answer, params, method)
 
-    async def _fetch_ncco_of(self, url: str, method: str) -> Ncco:
+    async def _fetchncco_of(self, url: str, method: str) -> Ncco:
         """The NCCO of an address that has no fallback."""
         params: JsonObject = dict(self._phone.answer_params(self._order.region_url))
         return await self._ncco_in(await self._ask_for_ncco(url, params, method), params, method)
@@ -329,11 +330,11 @@ class AnsweredCall:
         failure = ""
         try:
             answer = await self._web.fetch_answer(self._order.target, params, method=method)
-            ncco = _ncco_of(answer.body) if answer.status == 200 else []
+            ncco = ncco_of(answer.body) if answer.status == 200 else []
             failure = "" if answer.status == 200 else f"it answered the second request with HTTP {answer.status}"
         except (ConnectError, ValueError) as error:
             ncco, failure = [], f"its second answer is of no use: {error}"
-        endpoint = next(filter(None, map(_endpoint_of, ncco)), None)
+        endpoint = first_endpoint(ncco)
         twin = None if endpoint is None else Twin(endpoint, upgrade_headers(endpoint, self._web))
         self._drilling.second_answer(twin, failure)
 
@@ -341,17 +342,30 @@ class AnsweredCall:
         """What couldn't be told by now never is."""
         self._poster.close()
 
-    async def ask_again(self) -> None:
+    async def ask_again(self, try_socket: TrySocket, opened: Callable[[], None]) -> None:
         """
         Whether a call that comes now would be answered.
+
+        Args:
+            try_socket: makes a short call on the NCCO's first websocket.
+            opened: called where the call is answered: when that socket is open, or by an NCCO that has none.
 
         Raises:
             ConnectError: it wouldn't.
         """
         params = {**self._phone.answer_params(), "uuid": str(uuid.uuid4()), "conversation_uuid": f"CON-{uuid.uuid4()}"}
-        answer = await self._web.fetch_answer(self._order.target, params, method=self._order.method)
+        target = self._order.target
+        answer = await self._web.fetch_answer(target, params, method=self._order.method)
         if answer.status != 200:
-            raise ConnectError(f"{self._order.target} gave HTTP {answer.status} instead of 200")
+            raise ConnectError(f"{target} gave HTTP {answer.status} instead of 200")
+        try:
+            endpoint = first_endpoint(ncco_of(answer.body))
+        except ValueError as error:
+            raise ConnectError(f"{target} gave no NCCO: it {error}") from error
+        if endpoint is None:
+            opened()
+        else:
+            await try_socket(endpoint, upgrade_headers(endpoint, self._web), opened)
 
     async def _ask_for_ncco(self, url: str, params: JsonObject, method: str) -> Answer:
         answer = await self._web.fetch_answer(url, params, method=method)
@@ -363,7 +377,7 @@ class AnsweredCall:
     async def _read_ncco(self, body: bytes) -> Ncco:
         """No action is carried out of a bad one; the application is told by an event with a reason alone."""
         try:
-            return _ncco_of(body)
+            return ncco_of(body)
         except ValueError as error:
             self._teller.find("VS402", reason=str(error))
             event = self._phone.conversation_event(
@@ -376,40 +390,13 @@ class AnsweredCall:
         """What isn't an NCCO doesn't end the call: it goes on with the next action."""
         self._nccos += 1
         try:
-            return _ncco_of(body)
+            return ncco_of(body)
         except ValueError as error:
             self._teller.find("VS423", event=f"an event of {action}", reason=str(error))
             return None
 
     async def _post(self, status: str, **fields: object) -> None:
         await self._poster.tell(self._phone.event(status, timestamp=self._poster.timestamp(), **fields))
-
-
-def _ncco_of(body: bytes) -> Ncco:
-    try:
-        value = jsontext.loads(body)
-    except ValueError as error:
-        raise ValueError(f"isn't JSON: {error}") from error
-    ncco = read_ncco(value)
-    if len(ncco) > MAX_ACTIONS:
-        raise ValueError(f"has {len(ncco)} actions; {MAX_ACTIONS} are carried out at most")
-    return ncco
-
-
-def _format_of(action: JsonObject) -> AudioFormat | None:
-    """The format of the websocket that an action leads to."""
-    endpoint = _endpoint_of(action)
-    return None if endpoint is None else endpoint.audio_format
-
-
-def _endpoint_of(action: JsonObject) -> WebsocketEndpoint | None:
-    """The websocket that an action leads to."""
-    if action["action"] != "connect":
-        return None
-    try:
-        return websocket_endpoint(action)
-    except ValueError:
-        return None
 
 
 def neighbour_event_url(answer_url: str) -> str | None:
