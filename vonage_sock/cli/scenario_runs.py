@@ -224,8 +224,8 @@ class ScenarioCaller:
     # What is shown.
 
     def _make_display(self) -> Display | None:
-        """What shows single events: of one call everything, of several only what scripts read."""
-        if len(self._runs) > 1 and not self._options["as_json"]:
+        """What shows single events: of one call everything, of several, and for the quiet ones, only what scripts read."""
+        if (len(self._runs) > 1 or self._options["quiet"]) and not self._options["as_json"]:
             return None
         return make_display(
             json=self._options["as_json"],

@@ -100,7 +100,7 @@ class Conductor:
         self._closes = 0
         self._connected_at = 0
         self._first_heard_ns: int | None = None
-        self._heard_frames = 0
+        self._heard_ns = 0
         self._drilled = ""
         self._ended = "the call was over"
         self._stopped = ""
@@ -124,8 +124,8 @@ class Conductor:
 
     @property
     def heard_s(self) -> float:
-        """For how long the server was heard in all."""
-        return round(self._heard_frames * FRAME_NS / SECOND, 3)
+        """For how long the server was heard in all, with the short pauses in what it said."""
+        return round(self._heard_ns / SECOND, 3)
 
     @property
     def stopped(self) -> str:
@@ -196,11 +196,13 @@ class Conductor:
         self._heard_now = heard is not None and rms_dbfs(heard) > AUDIBLE_DBFS
         if self._heard_now:
             self._heard_unwaited = True
-            self._heard_frames += 1
+            self._heard_ns += FRAME_NS
             if self._first_heard_ns is None:
                 self._first_heard_ns = at - self._connected_at
             if self._quiet_at is None or at - self._quiet_at > SPURT_PAUSE_NS:
                 self._spurt_at = at
+            else:
+                self._heard_ns += max(0, at - self._quiet_at)
             self._quiet_at = at + FRAME_NS
 
     def _resume(self) -> bytes | None:

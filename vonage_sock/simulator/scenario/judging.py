@@ -2,7 +2,8 @@
 What was expected of a call against what came of it.
 
 Each expectation has one function, which says what it wanted and what it found, in words, and whether that will do. A figure
-that the call doesn't have never passes. Heard is what a caller can hear: frames louder than -50 dBFS as they are played.
+that the call doesn't have never passes. Heard is what a caller can hear: frames louder than -50 dBFS as they are played,
+with the short pauses between them; see ``Conductor``.
 """
 
 from __future__ import annotations
