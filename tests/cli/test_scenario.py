@@ -75,7 +75,7 @@ async def test_several_runs_at_once_are_told_in_a_table_and_in_junit(vsock: Vsoc
     assert "        found   1000" in lines
     assert max(map(len, lines)) <= 80
     assert ["short", "short", "impatient", "impatient"] == [
-        line.split()[1] for line in lines[lines.index(next(x for x in lines if "first audio" in x)) + 2 :][:4]
+        line.split()[1] for line in lines[lines.index(next(x for x in lines if "first heard" in x)) + 2 :][:4]
     ]
     assert (4, 2, 0) == (document.tests, document.failures, document.errors)
     assert all("opens socket" in case.system_out for suite in document for case in suite)

@@ -8,7 +8,15 @@ import pytest
 
 from tests.simulator.scenario.writing import Bot, at, rehearse, scenario
 from vonage_sock import Echo
-from vonage_sock.call.events import AnswerRequested, Connected, DtmfPressed, Ended, EventPosted, ScenarioStepped
+from vonage_sock.call.events import (
+    AnswerRequested,
+    Connected,
+    DrillStruck,
+    DtmfPressed,
+    Ended,
+    EventPosted,
+    ScenarioStepped,
+)
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.simulator.scenario.conductor import MAX_KEPT, Conductor, fits_message, has, name_of
 from vonage_sock.simulator.scenario.voices import load_voices
@@ -315,6 +323,29 @@ def test_a_call_that_we_ended_ourselves_is_told_as_over() -> None:
 
     assert conductor.failure is not None
     assert "the call was over before this step was done" == conductor.failure.reason
+
+
+@pytest.mark.parametrize(
+    ("by", "drill", "words"),
+    [
+        ("network", None, "the connection was lost before this step was done"),
+        ("network", "drop-after", "our own drill drop-after broke the connection before this step was done"),
+        ("network", "jitter", "the connection was lost before this step was done"),
+        ("server", None, "the server closed the socket before this step was done"),
+    ],
+)
+def test_it_is_said_how_the_call_ended(by: str, drill: str | None, words: str) -> None:
+    """The server isn't blamed for what it hasn't done."""
+    conductor = conducted("steps: [{silence: 5s}]")
+    conductor.observe(connected(8000))
+    conductor.step(0, None)
+    if drill is not None:
+        conductor.watch(DrillStruck(at=0, call="c", drill=drill, did="what it does"))
+    conductor.observe(closed(by))
+    conductor.finish(SECOND)
+
+    assert conductor.failure is not None
+    assert words == conductor.failure.reason
 
 
 def test_a_second_leg_of_another_rate_hears_the_rest_at_its_rate() -> None:
