@@ -14,6 +14,8 @@ import pytest
 
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
+from vonage_sock.behaviours.play import Play
+from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import AnswerRequested, CallReported, Ended, Event
 from vonage_sock.call.machine import Close
 from vonage_sock.call.session import CallSession
@@ -314,7 +316,7 @@ async def test_a_scenario_and_other_words_of_the_caller_contradict_each_other(tm
 def test_a_scenario_is_run_against_behaviours_in_no_time(tmp_path: Path) -> None:
     """A report as from a call, the same in each run; webhooks are no part of it."""
     path = tmp_path / "s.yaml"
-    path.write_text("steps: [{play: clip}, {press: '1'}]\nexpect: [echo_delay_p99: 302ms, heard_at_least: 5s]")
+    path.write_text("steps: [{play: clip}, {press: '1'}]\nexpect: [echo_delay_p99: 302ms, heard_at_least: 3s]")
     reports = [run_scenario(path, Echo(delay_ms=300), rate_hz=8000, headers={"a": 1}) for _ in range(2)]
 
     assert [True, True] == [report.passed for report in reports]
@@ -325,3 +327,70 @@ def test_a_scenario_is_run_against_behaviours_in_no_time(tmp_path: Path) -> None
     path.write_text("expect: [event_posted: answered]")
     with pytest.raises(UsageError, match="needs webhooks"):
         run_scenario(str(path), Echo())
+
+
+class Broken(Behaviour):
+    """Raises when the call begins."""
+
+    def connected(self, call: Call) -> None:
+        """Fail."""
+        raise ValueError("no such voice")
+
+
+def test_what_a_behaviour_raises_is_told_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In the report's findings and failures, and with its traceback."""
+    path = tmp_path / "s.yaml"
+    path.write_text("steps: [{silence: 200ms}]")
+    report = run_scenario(path, Broken())
+
+    assert "VS307" in report.codes
+    assert any("ValueError: no such voice" in failure for failure in report.failures)
+    assert ["vonage_sock.failures"] == [record.name for record in caplog.records]
+    assert "in connected" in caplog.text
+
+
+@pytest.mark.parametrize(("option", "words"), [({"duration_s": -1}, "duration_s=-1"), ({"pcm": b"123"}, "16-bit PCM")])
+async def test_what_can_t_be_said_is_refused(option: dict[str, Any], words: str) -> None:
+    """Before a call is made."""
+    with pytest.raises(UsageError, match=words):
+        await VonageCaller()("ws://127.0.0.1:1/", **option)
+
+
+async def test_what_a_server_s_handler_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, with its traceback."""
+
+    async def handler(call: AsyncCall) -> None:
+        raise KeyError("no such voice")
+
+    maker = ServerMaker()
+    server = await maker(handler)
+    await VonageCaller()(server.addresses.socket_url, duration_s=1)
+    await maker.aclose()
+
+    assert ["vonage_sock.failures"] == [record.name for record in caplog.records]
+    assert "in handler" in caplog.text
+
+
+def test_a_report_s_repr_is_short_and_all_that_failed_is_told(tmp_path: Path) -> None:
+    """The plugin shows it below the ladder."""
+    path = tmp_path / "s.yaml"
+    path.write_text("steps: [{silence: 200ms}]\nexpect: [close_code: 4000, heard_at_least: 1s]")
+    report = run_scenario(path, Echo())
+
+    assert repr(report).endswith("found 1000 and 1 more>")
+    assert ["FAIL  close_code: 4000", "      wanted  close code 4000", "      found   1000"] == (
+        report.unmet().splitlines()[:3]
+    )
+    assert 6 == len(report.unmet().splitlines())
+
+
+def test_zeros_are_not_heard(tmp_path: Path) -> None:
+    """Nor what is fainter than -50 dBFS."""
+    path = tmp_path / "s.yaml"
+    path.write_text("steps: [{silence: 500ms}, hang_up]\nexpect: [first_audio_within: 2s, heard_at_least: 40ms]")
+    zeros = run_scenario(path, Play([lambda audio_format: PcmSource(bytes(64000), audio_format)]))
+    faint = run_scenario(path, Play([lambda audio_format: PcmSource(b"\x20\x00" * 32000, audio_format)]))
+    loud = run_scenario(path, Play([lambda audio_format: PcmSource(b"\x00\x20" * 32000, audio_format)]))
+
+    assert [False, False, True] == [report.passed for report in (zeros, faint, loud)]
+    assert ["none that can be heard", "0.00 s that can be heard"] == [item.found for item in zeros.expectations]

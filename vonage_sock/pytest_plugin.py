@@ -81,7 +81,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pluggy.Result[pytest.TestReport]]:
-    """The ladder of each call in a test that failed."""
+    """The ladder of each call in a test that failed, and below it what was expected and didn't come true."""
     outcome = yield
     caller = item.stash.get(_CALLER, None)
     report = outcome.get_result()
@@ -90,7 +90,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pluggy.Resul
     width, ascii_only = _terminal(item.config)
     for number, call in enumerate(caller.calls, 1):
         title = f"Vonage call {number}: {call.target!r}"
-        report.sections.append((title, call.ladder(width, ascii_only=ascii_only)))
+        told = call.ladder(width, ascii_only=ascii_only)
+        if unmet := call.unmet():
+            told = f"{told}\n\n{unmet}"
+        report.sections.append((title, told))
 
 
 def _terminal(config: pytest.Config) -> tuple[int, bool]:

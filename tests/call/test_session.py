@@ -682,6 +682,7 @@ def test_a_fault_in_a_behaviour_ends_its_call_and_is_told(hook: str) -> None:
     call.receive_close(1000, "", 20)
 
     assert ["VS307"] == findings(call)
+    assert isinstance(call.failure, Exception)
     assert "RuntimeError: oh dear" in call.findings.all()[0].message
     assert ['{"action":"clear"}' if hook == "closed" else Close(1011, "internal error")] == last
     assert "closed" == diary.notes[-1]
@@ -927,3 +928,14 @@ def test_what_the_socket_saw_is_a_finding() -> None:
 
     assert ["VS313", "VS314"] == [finding.code for finding in end.findings.all()]
     assert "a message of 640 bytes came in 2 fragments" == end.findings.all()[0].message
+
+
+def test_the_first_of_several_failures_is_kept() -> None:
+    """The others are often its consequences."""
+    call = session()
+    first = ValueError("first")
+    assert call.failure is None
+    call.fail(first)
+    call.fail(ValueError("second"))
+
+    assert first is call.failure

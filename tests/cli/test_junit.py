@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,3 +104,46 @@ def test_a_place_that_is_gone_by_the_end_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="No such file or directory"):
         report.write("ws://x/", [], wall_ns=0)
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
+    """Wherever it leads, the report is there."""
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "r.xml"
+    link.symlink_to(tmp_path / "there" / "real.xml")
+    document = written(link, outcome())
+
+    assert (True, 1) == (link.is_symlink(), document.tests)
+    assert ["real.xml"] == [item.name for item in (tmp_path / "there").iterdir()]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    """A rename would put a file in its place; so it would in that of a device."""
+    pipe = tmp_path / "r.xml"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    JunitFile(str(pipe)).write("ws://x/", [], wall_ns=0)
+    reader.join(10)
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert b"</testsuites>" in read[0]
+    assert ["r.xml"] == [item.name for item in tmp_path.iterdir()]
+
+
+def test_no_two_test_cases_share_a_name(tmp_path: Path) -> None:
+    """Two scenarios of one file name and title neither."""
+    document = written(tmp_path / "r.xml", outcome(), outcome(), outcome("other"))
+
+    assert ["menu (run 1)", "menu (run 2)", "other"] == [case.name for case in next(iter(document))]
+
+
+def test_a_run_that_was_stopped_is_an_error(tmp_path: Path) -> None:
+    """It says nothing about the server."""
+    stopped = outcome(code=ExitCode.THRESHOLD, stopped=True, judgements=[], step_failure="step 1: stopped by Ctrl-C")
+    document = written(tmp_path / "r.xml", stopped)
+    result = next(iter(next(iter(document)))).result[0]
+
+    assert (0, 1) == (document.failures, document.errors)
+    assert (Error, "stopped", "step 1: stopped by Ctrl-C") == (type(result), result.type, result.message)

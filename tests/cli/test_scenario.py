@@ -75,7 +75,7 @@ async def test_several_runs_at_once_are_told_in_a_table_and_in_junit(vsock: Vsoc
     assert "        found   1000" in lines
     assert max(map(len, lines)) <= 80
     assert ["short", "short", "impatient", "impatient"] == [
-        line.split()[1] for line in lines[lines.index(next(x for x in lines if "first audio" in x)) + 2 :][:4]
+        line.split()[1] for line in lines[lines.index(next(x for x in lines if "first heard" in x)) + 2 :][:4]
     ]
     assert (4, 2, 0) == (document.tests, document.failures, document.errors)
     assert all("opens socket" in case.system_out for suite in document for case in suite)
@@ -220,7 +220,7 @@ def test_check_tells_of_each_file(tmp_path: Path) -> None:
     both, silent = vsock_of("scenario", "check", good, bad), vsock_of("scenario", "check", mute)
 
     assert (2, 5) == (both.exit_code, silent.exit_code)
-    assert f"{good}: good, 1 steps, 0 expectations" in both.output
+    assert f"{good}: good, 1 step, 0 expectations" in both.output
     assert f"{bad}, line 2, column 5: 'hangup' is no step; did you mean hang_up?" in both.output
     assert "line 2: none.wav: no such file" in silent.output
 
@@ -230,3 +230,40 @@ def test_the_schema_is_printed() -> None:
     result = vsock_of("scenario", "schema")
 
     assert (0, schema_text()) == (result.exit_code, result.output)
+
+
+async def test_a_full_disk_spoils_the_table_and_not_the_junit_file(
+    vsock: Vsock, tmp_path: Path, full_disk: int
+) -> None:
+    """One sentence, and the code of the runs; 1 where they passed."""
+    write(
+        tmp_path / "good.yaml", PASSES.replace("{ncco_has: {action: connect}}, ", "").split(", {event_reply")[0] + "]"
+    )
+    write(tmp_path / "bad.yaml", FAILS)
+    runs = ("--repeat", 2, "--junit", "r.xml")
+    bad = await (await vsock("call", "vsock:echo", "--scenario", "bad.yaml", *runs, stdout=full_disk)).end()
+    junit = JUnitXml.fromfile(str(tmp_path / "r.xml"))
+    good = await (await vsock("call", "vsock:echo", "--scenario", "good.yaml", *runs, stdout=full_disk)).end()
+    schema = await (await vsock("scenario", "schema", stdout=full_disk)).end()
+
+    assert (8, 1, 1) == (bad[0], good[0], schema[0])
+    assert (2, 2) == (junit.tests, junit.failures)
+    assert {"Error: standard output can't be written: No space left on device\n"} == {bad[2], good[2], schema[2]}
+
+
+def test_a_quiet_run_is_one_line(tmp_path: Path) -> None:
+    """And several are one line too."""
+    good = write(tmp_path / "a.yaml", "steps: [hang_up]")
+    one = vsock_of("call", "vsock:echo", "--scenario", good, "-q")
+    two = vsock_of("call", "vsock:echo", "--scenario", good, "--scenario", good, "-q")
+
+    assert ["pass  a  0.0 s"] == one.output.splitlines()
+    assert 1 == len(two.output.splitlines())
+    assert two.output.startswith("2 of 2 runs passed")
+
+
+def test_init_quotes_a_name_for_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands can be copied."""
+    monkeypatch.chdir(tmp_path)
+
+    assert "vsock call vsock:echo --scenario 'a b.yaml'" in vsock_of("scenario", "init", "a b.yaml").output

@@ -92,6 +92,7 @@ class CallSession:
         self._outbox: list[Outgoing] = []
         self._events: deque[Event] = deque()
         self._closed_by_us = False
+        self._failure: Exception | None = None
 
     # What a behaviour may know and do.
 
@@ -124,6 +125,11 @@ class CallSession:
     def findings(self) -> Findings:
         """What was wrong so far."""
         return self._findings
+
+    @property
+    def failure(self) -> Exception | None:
+        """What somebody else's code raised first; whoever runs the session can show where."""
+        return self._failure
 
     def send_audio(self, pcm: bytes) -> None:
         """Send 16-bit PCM to the caller at once, in exact frames."""
@@ -175,6 +181,8 @@ class CallSession:
 
     def fail(self, error: Exception) -> None:
         """What was to be done in this call can't go on: told as a finding, and closed with 1011."""
+        if self._failure is None:
+            self._failure = error
         self._find("VS307", reason=f"{type(error).__name__}: {error}")
         self.close(machine.CLOSE_INTERNAL_ERROR, reason="internal error")
 

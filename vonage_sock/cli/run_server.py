@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -34,7 +35,7 @@ from vonage_sock.media.record import Recorder
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
-from vonage_sock.server.app import VsockServer
+from vonage_sock.server.app import VsockServer, failures_log
 from vonage_sock.server.config import ServerConfig, check_base_url
 from vonage_sock.tunnel import find_ngrok
 
@@ -260,6 +261,8 @@ class Session:
         Raises:
             ListenError: the port can't be listened on.
         """
+        # The finding says it on the screen already, and a traceback would break the screen.
+        failures_log.addHandler(logging.NullHandler())
         on_stop(self._stopped.set, lambda: restore_terminal(self._display))
         try:
             await self._server.listen()

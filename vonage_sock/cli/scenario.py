@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib import resources
 from pathlib import Path
 
 import click
 
+from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 
@@ -36,15 +38,20 @@ def init(path: str) -> None:
     file = Path(path)
     try:
         with file.open("x") as opened:
-            opened.write(text.replace("--scenario FILE", f"--scenario {clean(file.name)}"))
+            opened.write(text.replace("--scenario FILE", f"--scenario {clean(shlex.quote(file.name))}"))
     except FileExistsError as error:
         raise UsageError(f"{path} is there already, and isn't replaced; name another file") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}; name another file") from error
-    click.echo(f"{clean(path)} is written. Next:")
-    click.echo(f"  vsock call vsock:echo --scenario {clean(path)}")
-    click.echo("or, with a server in another terminal (vsock serve --echo, or your own):")
-    click.echo(f"  vsock call http://127.0.0.1:8000/webhooks/answer --scenario {clean(path)}")
+    quoted = clean(shlex.quote(path))
+    print_lines(
+        [
+            f"{clean(path)} is written. Next:",
+            f"  vsock call vsock:echo --scenario {quoted}",
+            "or, with a server in another terminal (vsock serve --echo, or your own):",
+            f"  vsock call http://127.0.0.1:8000/webhooks/answer --scenario {quoted}",
+        ]
+    )
 
 
 @scenario.command(short_help="Check files without a call.")
@@ -52,6 +59,7 @@ def init(path: str) -> None:
 @click.pass_context
 def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
     """Check files without a call: their words, their values, and the audio that they name."""
+    from vonage_sock.display.wording import counted  # noqa: PLC0415  (as below)
     from vonage_sock.simulator.scenario.reading import load  # noqa: PLC0415  (init and schema need no YAML)
     from vonage_sock.simulator.scenario.voices import load_voices  # noqa: PLC0415
 
@@ -64,8 +72,10 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
             codes.append(error.exit_code)
             click.echo(f"Error: {clean(error, 1000)}", err=True)
         else:
-            steps, expected = len(read.steps), len(read.expectations)
-            click.echo(f"{clean(path)}: {clean(read.name)}, {steps} steps, {expected} expectations")
+            steps = counted(len(read.steps), "step")
+            print_lines(
+                [f"{clean(path)}: {clean(read.name)}, {steps}, {counted(len(read.expectations), 'expectation')}"]
+            )
     ctx.exit(codes[0] if codes else ExitCode.OK)
 
 
@@ -73,4 +83,4 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
 def schema() -> None:
     """Print the JSON Schema, for editors: vsock scenario schema > scenario.schema.json."""
     text = (resources.files("vonage_sock") / "data" / "scenario.schema.json").read_text()
-    click.echo(text, nl=False)
+    print_lines(text.splitlines())

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 import click
 from rich.console import Console
@@ -22,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from vonage_sock.call.events import CallReported, Event, Observer, RecordingFailed, ScenariosSummed
 from vonage_sock.cli.junit import Case, JunitFile
 from vonage_sock.cli.loop import on_stop
+from vonage_sock.cli.printing import cannot_write
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.cli.scenario_table import (
     expectation_lines,
@@ -33,6 +35,7 @@ from vonage_sock.cli.scenario_table import (
 from vonage_sock.clock import SECOND, Clock, ManualClock, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.display.ladder import ladder, ladder_text
+from vonage_sock.display.output import Target
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError
 from vonage_sock.simulator.heard import HeardRecording
@@ -98,10 +101,12 @@ class ScenarioCaller:
         self._behaviours = self._open_rehearsal()
         self._junit = None if options["junit"] is None else JunitFile(options["junit"])
         self._jobs = [self._job(load(Path(path)), order) for path in options["scenarios"]]
-        self._runs = [(job, run) for run in range(1, options["repeat"] + 1) for job in self._jobs]
+        self._runs = list(_numbered(self._jobs, options["repeat"]))
         self._running: set[ScenarioRun] = set()
         self._cases: list[Case] = []
         self._stopped = False
+        self._target_out = Target(sys.stdout)
+        self._console = Console(file=cast("IO[str]", self._target_out), soft_wrap=True, highlight=False)
 
     async def run(self) -> ExitCode:
         """
@@ -121,9 +126,12 @@ class ScenarioCaller:
         duration_s = round((wall.now() - began_at) / SECOND, 3)
         outcomes = [case.outcome for case in self._sorted()]
         code = self._exit_code(outcomes)
-        self._close(outcomes, code, duration_s)
-        if self._junit is not None:
-            self._junit.write(self._target, self._sorted(), wall_ns=wall_ns)
+        try:
+            # Before all that may be shown: whoever reads that may have gone.
+            if self._junit is not None:
+                self._junit.write(self._target, self._sorted(), wall_ns=wall_ns)
+        finally:
+            code = self._close(outcomes, code, duration_s)
         if len(self._runs) == 1 and outcomes and outcomes[0].error is not None:
             raise outcomes[0].error
         return code
@@ -199,7 +207,7 @@ class ScenarioCaller:
     def _stop(self) -> None:
         self._stopped = True
         for run in self._running:
-            run.phone.hang_up()
+            run.stop()
 
     def _exit_code(self, outcomes: Sequence[Outcome]) -> ExitCode:
         codes = {outcome.exit_code for outcome in outcomes}
@@ -216,8 +224,8 @@ class ScenarioCaller:
     # What is shown.
 
     def _make_display(self) -> Display | None:
-        """What shows single events: of one call everything, of several only what scripts read."""
-        if len(self._runs) > 1 and not self._options["as_json"]:
+        """What shows single events: of one call everything, of several, and for the quiet ones, only what scripts read."""
+        if (len(self._runs) > 1 or self._options["quiet"]) and not self._options["as_json"]:
             return None
         return make_display(
             json=self._options["as_json"],
@@ -240,24 +248,29 @@ class ScenarioCaller:
     @contextlib.contextmanager
     def _progress(self) -> Iterator[_Progress]:
         quiet = self._options["quiet"] or self._display is not None
-        progress = _Progress(len(self._runs), quiet=quiet)
+        progress = _Progress(len(self._runs), self._console, quiet=quiet)
         with progress:
             yield progress
 
-    def _close(self, outcomes: Sequence[Outcome], code: ExitCode, duration_s: float) -> None:
+    def _close(self, outcomes: Sequence[Outcome], code: ExitCode, duration_s: float) -> ExitCode:
+        """Show what came of it all; what can't be shown for want of space is said, and is no success."""
         display = self._display
         if display is not None:
             if len(self._runs) > 1:
                 display(self._summed(outcomes, code, duration_s))
-            finish(display, code)
+            code = finish(display, code)
             if self._options["as_json"] or display.broken:
-                return
-        console = Console(soft_wrap=True, highlight=False)
+                return code
+        console = self._console
         if len(self._runs) == 1 and outcomes:
             if outcomes[0].error is None:
                 self._show_one(console, outcomes[0])
         else:
             self._show_many(console, outcomes, duration_s)
+        if self._target_out.fault is not None:
+            click.echo(f"Error: {cannot_write(self._target_out.fault)}", err=True)
+            return code or ExitCode.ERROR
+        return code
 
     def _summed(self, outcomes: Sequence[Outcome], code: ExitCode, duration_s: float) -> Event:
         failures = [
@@ -287,19 +300,35 @@ class ScenarioCaller:
             console.print(line)
 
     def _show_many(self, console: Console, outcomes: Sequence[Outcome], duration_s: float) -> None:
-        if not self._options["quiet"]:
+        quiet = self._options["quiet"]
+        if not quiet:
             console.print()
             console.print(result_table(outcomes), soft_wrap=False)
         failed = [outcome for outcome in outcomes if not outcome.passed]
-        for outcome in failed[:MAX_DETAILED]:
-            run = f", run {outcome.run}" if self._options["repeat"] > 1 else ""
-            console.print(f"\n{clean(outcome.scenario.name)}{run} ({clean(outcome.scenario.path)})", markup=False)
+        for number, outcome in enumerate(failed[:MAX_DETAILED]):
+            run = f", run {outcome.run}" if self._is_repeated(outcome) else ""
+            if number or not quiet:
+                console.print()
+            console.print(f"{clean(outcome.scenario.name)}{run} ({clean(outcome.scenario.path)})", markup=False)
             for line in failure_lines(outcome, min(console.width, 120)):
                 console.print(line)
         if len(failed) > MAX_DETAILED:
             console.print(f"\n… and {len(failed) - MAX_DETAILED} more; --junit FILE has them all")
-        console.print()
+        if failed or not quiet:
+            console.print()
         console.print(summary_line(outcomes, len(self._runs), duration_s), markup=False)
+
+    def _is_repeated(self, outcome: Outcome) -> bool:
+        return sum(job.scenario.path == outcome.scenario.path for job, _ in self._runs) > 1
+
+
+def _numbered(jobs: Sequence[Job], repeat: int) -> Iterator[tuple[Job, int]]:
+    """All runs; a file that is named twice goes on counting."""
+    runs: Counter[Path] = Counter()
+    for _ in range(repeat):
+        for job in jobs:
+            runs[job.scenario.path] += 1
+            yield job, runs[job.scenario.path]
 
 
 def _nobody(_: Event) -> None:
@@ -309,8 +338,8 @@ def _nobody(_: Event) -> None:
 class _Progress:
     """How far several runs are: a bar where there is a terminal, and a line for each that is over."""
 
-    def __init__(self, runs: int, *, quiet: bool) -> None:
-        self._console = Console(soft_wrap=True, highlight=False)
+    def __init__(self, runs: int, console: Console, *, quiet: bool) -> None:
+        self._console = console
         self._quiet = quiet or runs < 2
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -344,6 +373,6 @@ class _Progress:
             return
         self._console.print(run_line(outcome))
         if drawn:
-            click.echo(f"{drawn}\n")
+            self._console.out(f"{drawn}\n", highlight=False)
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)

@@ -78,7 +78,7 @@ def result_table(outcomes: Sequence[Outcome]) -> Table:
     table.add_column("run", justify="right")
     table.add_column("time", justify="right")
     table.add_column("expected", justify="right", no_wrap=True)
-    table.add_column("first audio", justify="right", no_wrap=True)
+    table.add_column("first heard", justify="right", no_wrap=True)
     table.add_column("findings", overflow="fold")
     for outcome in outcomes:
         table.add_row(
@@ -87,7 +87,7 @@ def result_table(outcomes: Sequence[Outcome]) -> Table:
             str(outcome.run),
             wording.span_text(outcome.duration_s),
             _held(outcome),
-            _first_audio(outcome),
+            _first_heard(outcome),
             _codes(outcome),
         )
     return table
@@ -117,8 +117,8 @@ def _held(outcome: Outcome) -> str:
     return f"{held} of {len(outcome.judgements)}" if outcome.judgements else "-"
 
 
-def _first_audio(outcome: Outcome) -> str:
-    first_ms = outcome.report.get("first_audio_ms")
+def _first_heard(outcome: Outcome) -> str:
+    first_ms = outcome.report.get("first_heard_ms")
     return "-" if first_ms is None else f"{first_ms:,.0f} ms"
 
 

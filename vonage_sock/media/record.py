@@ -245,6 +245,9 @@ class Recorder:
             return WavFile(path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
         if not overwrite and path.exists():
             raise FileExistsError
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            # It is put in place by a rename, which would take that of a device too.
+            raise RecordingError(f"{path} is no regular file, and isn't replaced")
         work_path = path.with_name(path.name + WORK_SUFFIX)
         writer = WavWriter(create_file(work_path, overwrite=overwrite), rate_hz=rate_hz, channels=channels)
         return EncodedFile(path, WavFile(work_path, writer), overwrite=overwrite)

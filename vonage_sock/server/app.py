@@ -48,6 +48,8 @@ STOP_REASON: Final = "server stopping"
 HEALTHY: Final = "ok"
 
 _log = logging.getLogger(__name__)
+failures_log = logging.getLogger("vonage_sock.failures")
+"""Where what other people's code raised is logged, with its traceback."""
 
 MakeBehaviours = Callable[[], Sequence[Behaviour]]
 
@@ -313,7 +315,7 @@ class VsockServer:
             session,
             ServerSocket(request, websocket),
             clock=self._clock,
-            observer=self.tell,
+            observer=lambda event: self._tell_of(session, event),
             patience=self._patience,
             stalled=lambda waiting: self._tell_stalled(call_id, waiting),
         )
@@ -331,6 +333,12 @@ class VsockServer:
             del self._calls[call_id]
             self.calls_ended += 1
             self._call_ended.set()
+
+    def _tell_of(self, session: CallSession, event: Event) -> None:
+        """An event of a call; with the first exception of somebody else's code also where it was raised."""
+        self.tell(event)
+        if isinstance(event, FindingRaised) and event.code == "VS307" and event.count == 1:
+            failures_log.error("%s: a behaviour or handler failed", session.id, exc_info=session.failure)
 
     # Small things.
 

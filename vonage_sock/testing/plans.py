@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,8 @@ def plan_of(
         UsageError: a value can't be used.
     """
     check_headers(headers)
+    if duration_s is not None and not 0 < duration_s < math.inf:
+        raise UsageError(f"duration_s={duration_s!r} can't be had; give more than 0 seconds, or None")
     editions = [edition.value for edition in Platform]
     if platform not in editions:
         raise UsageError(f"platform {platform!r} isn't known; give {' or '.join(editions)}")

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from vonage_sock.audio.frames import FRAMES_PER_SECOND
 from vonage_sock.call.events import Event
 from vonage_sock.display.ladder import ladder_text
+from vonage_sock.display.safe import clean
 
 if TYPE_CHECKING:
     from vonage_sock.simulator.scenario.judging import Judgement
 
 JsonObject = dict[str, Any]
+
+MAX_REPR: Final = 120
+MAX_TOLD: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +150,23 @@ class CallReport:
         """The call on one time axis, its numbers and findings, as text."""
         return ladder_text(self.events, self.figures, width, ascii_only=ascii_only)
 
+    def unmet(self) -> str:
+        """What went wrong in a scenario, a line each, and of each expectation what was wanted and found; empty without."""
+        told = {judgement.failure for judgement in self.expectations}
+        lines = [f"FAIL  {clean(failure, MAX_TOLD)}" for failure in self.failures if failure not in told]
+        for judgement in self.expectations:
+            if not judgement.passed:
+                lines += [
+                    f"FAIL  {clean(judgement.expect, MAX_TOLD)}",
+                    f"      wanted  {clean(judgement.wanted, MAX_TOLD)}",
+                    f"      found   {clean(judgement.found, MAX_TOLD)}",
+                ]
+        return "\n".join(lines)
+
     def __repr__(self) -> str:
         if self.failures:
-            return f"<CallReport {self.target!r}: {'; '.join(self.failures)}>"
+            more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
+            return f"<CallReport {self.target!r}: {clean(self.failures[0], MAX_REPR)}{more}>"
         if self.close_code is None:
             why = ": ".join(
                 filter(None, ("no socket was opened", self.figures.get("no_socket") or self.figures.get("error")))

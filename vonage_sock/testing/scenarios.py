@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from vonage_sock.simulator.scenario.running import Outcome
 from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of
 from vonage_sock.testing.reports import CallReport, fill_in
 from vonage_sock.testing.wire import HeardPcm, run_call
+
+_log = logging.getLogger("vonage_sock.failures")
 
 
 def run_scenario(
@@ -34,6 +37,8 @@ def run_scenario(
             decoder takes its own time.
         rate_hz: the scenario's, or 16,000, when None.
 
+    What a behaviour raises is VS307 in the report, and logged with its traceback.
+
     Raises:
         UsageError: the scenario can't be used; one that needs webhooks can't.
         AudioFileError: a file that it plays can't be played.
@@ -42,6 +47,8 @@ def run_scenario(
     sink = HeardPcm()
     both = prepare_rehearsal(scenario, behaviours, plan, given=() if rate_hz is None else ("rate",), heard=sink)
     transcript = run_call(both.leg, both.session, clock=both.clock, keep_messages=False)
+    if both.session.failure is not None:
+        _log.error("a behaviour failed", exc_info=both.session.failure)
     outcome = both.outcome(transcript.platform_events)
     report = CallReport(target=both.target, events=list(outcome.events))
     judge(report, outcome)

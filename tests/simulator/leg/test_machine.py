@@ -568,7 +568,7 @@ def test_the_report_tells_what_was_measured() -> None:
         "overflow_frames": 0,
         "overflows_at_s": [],
         "turns": {"count": 0, "latency_ms": None, "own_lateness_ms": None},
-        "barge_in": {"count": 0, "unstopped": 0, "stop_ms": None, "own_lateness_ms": None, "each": []},
+        "barge_in": {"count": 0, "unstopped": 0, "stop_ms": None, "own_lateness_ms": None, "each": [], "cut_short": 0},
         "clear_stops": [],
         "clears": 0,
         "notifies": 0,

@@ -86,7 +86,7 @@ def test_nothing_is_reported_of_a_call_without_a_conversation() -> None:
     """Counts of zero, and no spreads."""
     assert {
         "turns": {"count": 0, "latency_ms": None, "own_lateness_ms": None},
-        "barge_in": {"count": 0, "unstopped": 0, "stop_ms": None, "own_lateness_ms": None, "each": []},
+        "barge_in": {"count": 0, "unstopped": 0, "stop_ms": None, "own_lateness_ms": None, "each": [], "cut_short": 0},
         "clear_stops": [],
     } == Call().goes("_*50", "").ends()
 
@@ -170,11 +170,29 @@ def test_each_key_is_timed_by_itself() -> None:
 
 
 def test_a_clear_after_a_key_stops_though_the_next_prompt_comes_at_once() -> None:
-    """A menu goes on; what was being said has ended. The time after the ``clear`` itself is told as it was heard."""
+    """A menu goes on; what was being said has ended. The ``clear`` is the key's, and isn't timed once more."""
     report = Call().goes("", "x*50").press().goes("", "x*4").clear(after_ms=-5).goes("", ".*2 x*100").ends()
 
     assert [("key", 100.0)] == stops(report)
-    assert [{"at_s": 1.075, "stopped_after_ms": None}] == report["clear_stops"]
+    assert [] == report["clear_stops"]
+
+
+def test_only_the_first_clear_is_the_key_s() -> None:
+    """A second one is about what came after it."""
+    call = Call().goes("", "x*50").press().goes("", "x*4").clear().goes("", ".*2 x*100").clear()
+    report = call.goes("", "x*60 .*40").ends()
+
+    assert [("key", 100.0)] == stops(report)
+    assert [1200.0] == [stop["stopped_after_ms"] for stop in report["clear_stops"]]
+
+
+def test_what_begins_just_before_the_end_says_nothing() -> None:
+    """It is counted, so that it can be told why nothing was measured."""
+    report = Call().goes("", "x*50").press().goes("", "x*20").clear().goes("", "x*3").ends()
+    unstopped = Call().goes("", "x*50").press().goes("", "x*20").ends()
+
+    assert (1, 0) == (report["barge_in"]["count"], report["barge_in"]["cut_short"])
+    assert (0, 1) == (unstopped["barge_in"]["count"], unstopped["barge_in"]["cut_short"])
 
 
 def test_a_clear_does_not_stop_for_a_caller_who_speaks() -> None:
@@ -317,7 +335,7 @@ def test_what_is_listed_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_LISTED", 2)
     call = Call().goes("", "x*50")
     for _ in range(3):
-        call.press().goes("", "x*2").clear()
+        call.press().goes("", "x*2").clear().clear()
     report = call.goes("", ".*20").ends()
 
     assert (3, 2, 2) == (report["barge_in"]["count"], len(report["barge_in"]["each"]), len(report["clear_stops"]))
@@ -369,7 +387,13 @@ def test_the_size_of_a_batch_makes_no_difference(monkeypatch: pytest.MonkeyPatch
 
     def report() -> dict[str, Any]:
         call = (
-            Call().goes("_*20 x*30 _*47", "x*37 .*45 x*30").press().goes("", "x*3").clear(after_ms=-3).goes("", ".*33")
+            Call()
+            .goes("_*20 x*30 _*47", "x*37 .*45 x*30")
+            .press()
+            .goes("", "x*3")
+            .clear(after_ms=-3)
+            .clear()
+            .goes("", ".*33")
         )
         return call.ends()
 

@@ -49,6 +49,8 @@ EVIDENCE = Evidence(
     nccos=[NCCO],
     posted=[posted("started", 204), posted("answered", 204), posted("answered", 500)],
     messages=[{"action": "clear"}, {"action": "notify", "payload": {"a": 1}}],
+    first_heard_ms=812.4,
+    heard_s=2.0,
 )
 
 
@@ -107,7 +109,7 @@ def test_an_expectation_holds_or_says_what_it_found(holds: str, fails: str, foun
 
 
 EVERY = (
-    "first_audio_within: 9s, heard_at_least: 1s, lasts_at_least: 1s, lasts_at_most: 9s, stops_within: 9s, "
+    "first_audio_within: 9s, heard_at_least: 1s, lasts_at_least: 1s, lasts_at_most: 9s, stops_within: 5s, "
     "answers_within: 9s, echo_delay_p50: 9s, echo_delay_p99: 9s, no_underruns: true, underruns_at_most: 9, "
     "no_overflow: true, finding: VS201, ncco_has: {action: connect}, event_posted: answered, "
     "event_reply: {event: answered, status: 204}, message: clear, close_code: 1000, closed_by: server"
@@ -119,7 +121,7 @@ def test_what_a_call_without_a_socket_doesn_t_have_never_holds() -> None:
     judged = judge(scenario(f"expect: {{{EVERY}}}").expectations, Evidence(report={"target": "x", "findings": []}))
 
     assert {False} == {item.passed for item in judged}
-    assert "no socket was opened" in {item.found for item in judged}
+    assert {"no socket was opened", "no audio came", "0.00 s"} <= {item.found for item in judged}
     assert "neither a barge-in nor a clear" in {item.found for item in judged}
 
 
@@ -167,3 +169,34 @@ def test_a_long_value_is_shortened() -> None:
     )
 
     assert 200 == len(judged[0].found)
+
+
+def test_what_can_t_be_heard_isn_t_heard() -> None:
+    """However many frames of it were played."""
+    expected = scenario("expect: [first_audio_within: 1s, heard_at_least: 100ms, heard_at_most: 0s]").expectations
+    judged = judge(expected, Evidence(report={"first_audio_ms": 20.0, "frames_heard": 100}))
+
+    assert [False, False, True] == [item.passed for item in judged]
+    assert ["none that can be heard", "0.00 s that can be heard"] == [item.found for item in judged[:2]]
+
+
+def test_it_is_said_for_how_long_a_server_was_heard_on() -> None:
+    """No more than was measured, and no more than there was of the call."""
+    expected = scenario("expect: [stops_within: 400ms]").expectations
+    each = [{"at_s": 2.0, "by": "key", "stopped_after_ms": None}]
+    found = [
+        judge(expected, Evidence(report={"duration_s": lasted_s, "barge_in": {"unstopped": 1, "each": each}}))[0].found
+        for lasted_s in (4.0, 60.0)
+    ]
+    too_soon = judge(expected, Evidence(report={"barge_in": {"cut_short": 1}}))[0]
+
+    assert "audio for 2.0 s, to the call's end, after the barge-in (key) at 2.00 s" == found[0]
+    assert "audio for more than 5 s after the barge-in (key) at 2.00 s" == found[1]
+    assert (False, "the call ended too soon to tell") == (too_soon.passed, too_soon.found)
+
+
+def test_a_lost_connection_is_nobody_s_closing() -> None:
+    """The server isn't blamed for it."""
+    judged = judge(scenario("expect: [closed_by: server]").expectations, Evidence(report={"closed_by": "network"}))
+
+    assert "nobody: the connection was lost" == judged[0].found

@@ -41,7 +41,7 @@ steps:
   - wait_for: close
   - interrupt: {with: {say: "stop"}, after: 300ms, within: 3s}
   - interrupt: {with: {press: "#"}}
-  - hang_up
+  - wait_for: audio
   - drop:
 expect:
   - first_audio_within: 800ms
@@ -77,7 +77,8 @@ def test_a_whole_scenario_is_read() -> None:
         model.WaitFor(model.SocketClosed()),
         model.Interrupt(model.Say("stop"), 300 * MS, 3 * SECOND),
     ] == [step.action for step in read_.steps[10:16]]
-    assert [model.HangUp(), model.Drop()] == [step.action for step in read_.steps[-2:]]
+    assert [model.Drop()] == [step.action for step in read_.steps[-1:]]
+    assert [model.HangUp()] == [step.action for step in scenario("steps: [hang_up]").steps]
     assert [(1, 6), (2, 7)] == [(step.number, step.line) for step in read_.steps[:2]]
     assert ["wait_for audio, within 5s", "say bonjour, voice fr-fr", "play tone:440, for 1.5s"] == [
         read_.steps[number].text for number in (0, 3, 6)
@@ -133,10 +134,10 @@ def test_what_needs_webhooks_is_known() -> None:
         ("- a", "1, column 1", "give a mapping with steps and expect"),
         ("name: x", "1, column 1", "give steps, expect, or both"),
         ("stpes: []", "1, column 1", "did you mean steps?"),
-        ("name: [1]\nsteps: []", "1, column 7", "give a short text"),
-        ("limit: 3h\nsteps: []", "1, column 8", "800ms, 1.5s or 2min"),
-        ("limit: 61min\nsteps: []", "1, column 8", "at most 60min"),
-        ("limit: 0s\nsteps: []", "1, column 8", "more than nothing"),
+        ("name: [1]\nsteps: [hang_up]", "1, column 7", "give a short text"),
+        ("limit: 3h\nsteps: [hang_up]", "1, column 8", "800ms, 1.5s or 2min"),
+        ("limit: 61min\nsteps: [hang_up]", "1, column 8", "at most 60min"),
+        ("limit: 0s\nsteps: [hang_up]", "1, column 8", "more than nothing"),
         ("steps: hi", "1, column 8", "on a line of its own"),
         ("steps:\n  - sya: hi", "2, column 5", "'sya' is no step; did you mean say?"),
         ("steps:\n  - hangup", "2, column 5", "'hangup' is no step; did you mean hang_up?"),
@@ -165,9 +166,22 @@ def test_what_needs_webhooks_is_known() -> None:
         ("steps:\n  - interrupt: {after: 3s}", "2, column 16", "'with' is missing"),
         ("steps:\n  - interrupt: {with: {sing: x}}", "2, column 24", "there are say, play, press"),
         ("steps:\n  - hang_up: 3", "2, column 14", "nothing behind it"),
-        ("caller: {rate: 44100}\nsteps: []", "1, column 16", "8000, 16000 or 24000"),
-        ("caller: {form: x}\nsteps: []", "1, column 10", "did you mean from?"),
-        (f"caller: {{headers: {{a: {'x' * 600}}}}}\nsteps: []", "1, column 19", "Vonage allows 512"),
+        ("caller: {rate: 44100}\nsteps: [hang_up]", "1, column 16", "8000, 16000 or 24000"),
+        ("caller: {form: x}\nsteps: [hang_up]", "1, column 10", "did you mean from?"),
+        (f"caller: {{headers: {{a: {'x' * 600}}}}}\nsteps: [hang_up]", "1, column 19", "Vonage allows 512"),
+        ("steps: []", "1, column 8", "nothing in this list"),
+        ("steps:\nexpect: [no_underruns]", "1, column 7", "nothing here"),
+        ("steps: [hang_up]\nexpect: []", "2, column 9", "nothing in this list"),
+        ("steps: [hang_up]\nexpect: {}", "2, column 9", "is empty"),
+        ("steps: [hang_up]\nexpect:", "2, column 8", "nothing here"),
+        ("steps:\n  - silence: 0s", "2, column 14", "no time at all"),
+        ("steps:\n  - wait_for: {silence: 0ms}", "2, column 25", "no time at all"),
+        ("steps:\n  - play: {audio: noise, for: 0s}", "2, column 31", "no time at all"),
+        ("steps:\n  - hang_up\n  - silence: 1s", "3, column 5", "the caller is gone after hang_up (step 1)"),
+        ("steps:\n  - drop\n  - wait_for: audio", "3, column 5", "the caller is gone after drop (step 1)"),
+        ("limit: 5s\nsteps:\n  - wait_for: {audio: true, within: 6s}", "3, column 37", "its limit of 5 s"),
+        ("limit: 5s\nsteps:\n  - interrupt: {with: {press: 1}, within: 6s}", "3, column 43", "its limit of 5 s"),
+        ("expect:\n  - stops_within: 6s", "2, column 19", "nothing is timed for longer than 5 s"),
         ("expect:\n  - first_audio: 3s", "2, column 5", "did you mean first_audio_within?"),
         ("expect:\n  - first_audio_within", "2, column 5", "first_audio_within needs a value"),
         ("expect:\n  - first_audio_within: 3", "2, column 25", "3 has no unit"),

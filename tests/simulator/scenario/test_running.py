@@ -87,13 +87,13 @@ async def test_a_failed_expectation_is_told_with_what_was_found() -> None:
 
 
 async def test_a_server_that_can_t_be_reached_is_an_error_of_its_own() -> None:
-    """Nothing is judged; the report says why."""
+    """The report says why, and what was expected all the same."""
     events: list[Event] = []
     came = await outcome("steps: [hang_up]\nexpect: [no_underruns]", "ws://127.0.0.1:1/", events.append)
 
     assert isinstance(came.error, ConnectError)
     assert (ExitCode.CONNECT, False) == (came.exit_code, came.report["passed"])
-    assert [str(came.error)] == came.failures
+    assert [str(came.error), "no_underruns: wanted no underrun; found no socket was opened"] == came.failures
     assert isinstance(events[-1], CallReported)
 
 
@@ -129,15 +129,28 @@ async def test_a_run_that_is_stopped_isn_t_passed() -> None:
         run = ScenarioRun(made, order(f"{app.base}/socket".replace("http", "ws")), {})
         task = asyncio.create_task(run.run())
         await app.called.wait()
-        run.phone.hang_up()
+        run.stop()
         came = await task
 
-    assert ["step 1, silence 20s: the call was over before"] == came.failures
+    assert ["step 1, silence 20s: stopped by Ctrl-C"] == came.failures
+    assert (True, ExitCode.THRESHOLD) == (came.stopped, came.exit_code)
+
+
+async def test_a_call_that_can_t_be_made_may_be_what_was_expected() -> None:
+    """A finding of it that is named, with all else that holds: then no step is missed."""
+    async with Application().running() as app:
+        met = await outcome("steps: [hang_up]\nexpect: [finding: VS401]", f"{app.base}/nowhere")
+        unmet = await outcome("expect: [finding: VS401, event_posted: answered]", f"{app.base}/nowhere")
+        other = await outcome("expect: [no_underruns]", f"{app.base}/nowhere")
+
+    assert (None, ExitCode.OK, []) == (met.error, met.exit_code, met.failures)
+    assert [ExitCode.CONNECT] * 2 == [unmet.exit_code, other.exit_code]
+    assert [True, False] == [judgement.passed for judgement in unmet.judgements]
 
 
 def test_the_caller_of_the_scenario_takes_the_place_of_what_nobody_gave() -> None:
     """Options come first, headers are put together."""
-    made = scenario('caller: {from: "1", to: "2", rate: 8000, headers: {a: 1, b: 1}}\nsteps: []\nexpect: []')
+    made = scenario('caller: {from: "1", to: "2", rate: 8000, headers: {a: 1, b: 1}}\nsteps: [hang_up]')
     mine = order("ws://x/", from_number="9")
     with_headers = CallOrder(
         target="ws://x/",
@@ -155,7 +168,7 @@ def test_the_caller_of_the_scenario_takes_the_place_of_what_nobody_gave() -> Non
 
 def test_headers_that_are_too_long_together_are_refused() -> None:
     """As Vonage would."""
-    made = scenario(f"caller: {{headers: {{a: {'x' * 300}}}}}\nsteps: []")
+    made = scenario(f"caller: {{headers: {{a: {'x' * 300}}}}}\nsteps: [hang_up]")
     plan = LegPlan(audio_format=AudioFormat(8000), headers={"b": "y" * 300})
 
     with pytest.raises(UsageError, match="512"):

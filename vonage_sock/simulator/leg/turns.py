@@ -11,6 +11,9 @@ what a server has stopped sending may be heard for a minute. A definition that c
 - A **barge-in** is a key press, or the first step of what the caller says, while the server is being heard; it is stopped
   when the server falls silent within 5 s. Who is heard longer, or still at the call's end, is *unstopped*. A ``clear`` after
   a key press stops at once, since a menu rightly goes on with its next prompt; to a caller who speaks nobody should go on.
+  That ``clear`` is the key's and isn't timed by itself: a menu's next prompt can't be told from a bot that ignores its own
+  ``clear``. Any other one is timed to the silence after it. What began less than a second before the call's end, and was
+  heard until then, is *cut short* and says nothing.
   A server whose sentence ends by itself in those 5 s can't be told from one that gave way.
 - A **turn** goes from the last loud frame of what the caller said to the first of what the server says next. The caller's
   sentence is over after 600 ms of quiet, so that an answer into a shorter pause is no turn. Nor is one counted of a server
@@ -67,6 +70,7 @@ class TurnMeter:
         self._stopped: list[dict[str, Any]] = []
         self._unstopped = 0
         self._cleared: list[dict[str, Any]] = []
+        self._cut_short = 0
         self._turns = _Measured()
         self._unanswered = False
         self._broke_in = False
@@ -106,6 +110,8 @@ class TurnMeter:
         for item in self._open:
             if end_ns - item.at >= HEARD_ON_NS:
                 self._note(item, None)
+            else:
+                self._cut_short += 1
         self._open.clear()
         self._count_answer()
 
@@ -133,6 +139,7 @@ class TurnMeter:
                 "stop_ms": stops.report(),
                 "own_lateness_ms": stops.late_ms,
                 "each": list(each),
+                "cut_short": 0 if echo else self._cut_short,
             },
             "clear_stops": list(self._cleared),
         }
@@ -226,15 +233,20 @@ class TurnMeter:
 
     def _meet(self, item: _Open) -> None:
         """A key press or a ``clear`` comes before the step that is next."""
-        if item.by == "clear" and self._server.speaking:
-            keys = [waiting for waiting in self._open if waiting.by == "key"]
-            self._open = [waiting for waiting in self._open if waiting.by != "key"]
-            for key in keys:
-                self._stop(key, self._server.silent_from * FRAME_NS)
+        if item.by == "clear" and self._server.speaking and self._answers_keys():
+            return
         if self._server.speaking and len(self._open) < MAX_WAITING:
             self._open.append(item)
         elif item.by == "clear":
             self._note(item, 0)
+
+    def _answers_keys(self) -> bool:
+        """A ``clear`` came, which is what keys were pressed for where any wait; then it is done with."""
+        keys = [waiting for waiting in self._open if waiting.by == "key"]
+        self._open = [waiting for waiting in self._open if waiting.by != "key"]
+        for key in keys:
+            self._stop(key, self._server.silent_from * FRAME_NS)
+        return bool(keys)
 
     def _fell_silent(self, now_ns: int) -> None:
         """All that waits for silence has it, unless it is being heard at the call's end."""

@@ -23,6 +23,7 @@ from vonage_sock.audio.level import rms_dbfs
 from vonage_sock.call.events import (
     AnswerRequested,
     Connected,
+    DrillStruck,
     Ended,
     Event,
     EventPosted,
@@ -31,6 +32,7 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.call.machine import CLOSE_NORMAL, Abort, Close
 from vonage_sock.clock import MS, SECOND
+from vonage_sock.simulator.drills.plan import BREAKING
 from vonage_sock.simulator.leg.dtmf import KeyPress
 from vonage_sock.simulator.leg.script import Move
 from vonage_sock.simulator.scenario import model
@@ -96,6 +98,12 @@ class Conductor:
         self._spurt_at: int | None = None
         self._quiet_at: int | None = None
         self._closes = 0
+        self._connected_at = 0
+        self._first_heard_ns: int | None = None
+        self._heard_ns = 0
+        self._drilled = ""
+        self._ended = "the call was over"
+        self._stopped = ""
         self._over = False
         self._used: set[tuple[str, int]] = set()
         self._events: list[Event] = []
@@ -108,6 +116,25 @@ class Conductor:
     def failure(self) -> StepResult | None:
         """The step that failed."""
         return next((result for result in self.results if result.state == FAILED), None)
+
+    @property
+    def first_heard_ms(self) -> float | None:
+        """How long after a socket was opened the server was first heard on it."""
+        return None if self._first_heard_ns is None else round(self._first_heard_ns / MS, 1)
+
+    @property
+    def heard_s(self) -> float:
+        """For how long the server was heard in all, with the short pauses in what it said."""
+        return round(self._heard_ns / SECOND, 3)
+
+    @property
+    def stopped(self) -> str:
+        """By what the call was stopped; empty where it came to its own end."""
+        return self._stopped
+
+    def stop(self, why: str) -> None:
+        """The call is ended from outside, and what isn't done by then is so for this reason."""
+        self._stopped = why
 
     def step(self, at: int, heard: bytes | None) -> Move:
         """The next 20 ms."""
@@ -125,10 +152,15 @@ class Conductor:
         match event:
             case Connected(rate_hz=rate_hz):
                 self._rate_hz = rate_hz
+                self._connected_at = event.at
+                self._drilled = ""
             case MessageReceived(message=message) if len(self.messages) < MAX_KEPT:
                 self.messages.append(message)
-            case Ended(closed_by=closed_by) if closed_by != "platform":
+            case Ended(closed_by="platform"):
+                self._ended = "the call was over"
+            case Ended(closed_by=closed_by):
                 self._closes += 1
+                self._ended = "the connection was lost" if closed_by == "network" else "the server closed the socket"
 
     def watch(self, event: Event) -> None:
         """Something happened in the call around the leg: webhooks."""
@@ -139,6 +171,8 @@ class Conductor:
             case EventPosted() if len(self.posted) < MAX_KEPT:
                 self._begin(event.at)
                 self.posted.append(event)
+            case DrillStruck(drill=drill):
+                self._drilled = drill
 
     def finish(self, at: int) -> list[Event]:
         """The call is over: what is left of the steps fails, unless it can be done without a socket. What is to be told."""
@@ -162,8 +196,13 @@ class Conductor:
         self._heard_now = heard is not None and rms_dbfs(heard) > AUDIBLE_DBFS
         if self._heard_now:
             self._heard_unwaited = True
+            self._heard_ns += FRAME_NS
+            if self._first_heard_ns is None:
+                self._first_heard_ns = at - self._connected_at
             if self._quiet_at is None or at - self._quiet_at > SPURT_PAUSE_NS:
                 self._spurt_at = at
+            else:
+                self._heard_ns += max(0, at - self._quiet_at)
             self._quiet_at = at + FRAME_NS
 
     def _resume(self) -> bytes | None:
@@ -265,9 +304,14 @@ class Conductor:
         if self._over and not self._rate_hz:
             raise _StepFailedError("no socket was opened")
         if self._over:
-            raise _StepFailedError(f"{'the server closed the socket' if self._closes else 'the call was over'} before")
+            raise _StepFailedError(self._stopped or f"{self._how_it_ended()} before this step was done")
         if self._is_out_of_time():
             raise _StepFailedError(f"the scenario's limit of {self.scenario.limit_ns / SECOND:g} s was reached")
+
+    def _how_it_ended(self) -> str:
+        if self._drilled in BREAKING and self._ended != "the server closed the socket":
+            return f"our own drill {self._drilled} broke the connection"
+        return self._ended
 
     def _is_out_of_time(self) -> bool:
         return self._since_began_ns() >= self.scenario.limit_ns

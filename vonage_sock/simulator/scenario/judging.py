@@ -2,7 +2,8 @@
 What was expected of a call against what came of it.
 
 Each expectation has one function, which says what it wanted and what it found, in words, and whether that will do. A figure
-that the call doesn't have never passes.
+that the call doesn't have never passes. Heard is what a caller can hear: frames louder than -50 dBFS as they are played,
+with the short pauses between them; see ``Conductor``.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vonage_sock.audio.frames import FRAMES_PER_SECOND
 from vonage_sock.call.events import EventPosted
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import jsontext
+from vonage_sock.simulator.leg.turns import GIVE_WAY_WITHIN_NS
 from vonage_sock.simulator.scenario.conductor import fits_message, has, name_of
 from vonage_sock.simulator.scenario.model import Expectation
 
@@ -33,12 +34,15 @@ class Evidence:
         nccos: each NCCO that was fetched.
         posted: the events, in order.
         messages: the server's text messages, in order.
+        first_heard_ms, heard_s: when the server was first heard on a socket, and for how long in all; see ``Conductor``.
     """
 
     report: JsonObject
     nccos: Sequence[Sequence[JsonObject]] = ()
     posted: Sequence[EventPosted] = ()
     messages: Sequence[object] = ()
+    first_heard_ms: float | None = None
+    heard_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +81,23 @@ Judge = Callable[[Any, Evidence], Verdict]
 
 
 def _first_audio(limit_ns: int, evidence: Evidence) -> Verdict:
-    wanted = f"the first audio within {_span(limit_ns)}"
-    return _at_most(evidence.report.get("first_audio_ms"), limit_ns, wanted, "no audio came", "the first after ")
-
-
-def _heard(evidence: Evidence) -> float:
-    return float(evidence.report.get("frames_heard", 0)) / FRAMES_PER_SECOND
+    wanted = f"the first audio heard within {_span(limit_ns)}"
+    nothing = "none that can be heard" if evidence.report.get("frames_heard") else "no audio came"
+    return _at_most(evidence.first_heard_ms, limit_ns, wanted, nothing, "the first after ")
 
 
 def _heard_at_least(limit_ns: int, evidence: Evidence) -> Verdict:
-    heard_s = _heard(evidence)
-    return heard_s * SECOND >= limit_ns, f"at least {_span(limit_ns)} of audio heard", f"{heard_s:.2f} s"
+    wanted = f"at least {_span(limit_ns)} of audio heard"
+    return round(evidence.heard_s * SECOND) >= limit_ns, wanted, _heard(evidence)
 
 
 def _heard_at_most(limit_ns: int, evidence: Evidence) -> Verdict:
-    heard_s = _heard(evidence)
-    return heard_s * SECOND <= limit_ns, f"at most {_span(limit_ns)} of audio heard", f"{heard_s:.2f} s"
+    return round(evidence.heard_s * SECOND) <= limit_ns, f"at most {_span(limit_ns)} of audio heard", _heard(evidence)
+
+
+def _heard(evidence: Evidence) -> str:
+    inaudible = " that can be heard" if evidence.report.get("frames_heard") and not evidence.heard_s else ""
+    return f"{evidence.heard_s:.2f} s{inaudible}"
 
 
 def _lasts_at_least(limit_ns: int, evidence: Evidence) -> Verdict:
@@ -118,7 +123,8 @@ def _stops(limit_ns: int, evidence: Evidence) -> Verdict:
         *(("the clear", stop) for stop in evidence.report.get("clear_stops", ())),
     ]
     if not stops:
-        return False, wanted, "neither a barge-in nor a clear"
+        too_soon = "the call ended too soon to tell" if barge_in.get("cut_short") else "neither a barge-in nor a clear"
+        return False, wanted, too_soon
     slow = [(what, stop) for what, stop in stops if not _in_time(stop["stopped_after_ms"], limit_ns)]
     # Only the first ones are listed one by one.
     unlisted = (barge_in.get("stop_ms") or {}).get("max")
@@ -130,12 +136,19 @@ def _stops(limit_ns: int, evidence: Evidence) -> Verdict:
         )
     if slow:
         what, stop = slow[0]
-        after = stop["stopped_after_ms"]
-        found = "audio to the end" if after is None else f"audio for {after:,.0f} ms"
         more = f", and {len(slow) - 1} more of {len(stops)}" if len(slow) > 1 else ""
-        return False, wanted, f"{found} after {what} at {stop['at_s']:.2f} s{more}"
+        return False, wanted, f"audio for {_heard_on(stop, evidence)} after {what} at {stop['at_s']:.2f} s{more}"
     longest = max(stop["stopped_after_ms"] for _, stop in stops)
     return True, wanted, f"{longest:,.0f} ms at most, of {len(stops)}"
+
+
+def _heard_on(stop: JsonObject, evidence: Evidence) -> str:
+    after_ms = stop["stopped_after_ms"]
+    if after_ms is not None:
+        return f"{after_ms:,.0f} ms"
+    left_s = float(evidence.report.get("duration_s", 0)) - stop["at_s"]
+    measured_s = GIVE_WAY_WITHIN_NS / SECOND
+    return f"{left_s:.1f} s, to the call's end," if 0 < left_s < measured_s else f"more than {measured_s:g} s"
 
 
 def _in_time(after_ms: float | None, limit_ns: int) -> bool:
@@ -214,7 +227,11 @@ def _close_code(code: int, evidence: Evidence) -> Verdict:
 
 def _closed_by(who: str, evidence: Evidence) -> Verdict:
     found = evidence.report.get("closed_by")
-    return found == who, f"the socket closed by the {who}", "no socket was opened" if found is None else f"the {found}"
+    wanted = "the connection lost (network)" if who == "network" else f"the socket closed by the {who}"
+    return found == who, wanted, "no socket was opened" if found is None else _CLOSERS[found]
+
+
+_CLOSERS: Final = {"platform": "the platform", "server": "the server", "network": "nobody: the connection was lost"}
 
 
 # Webhooks and messages.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from vonage_sock.errors import UsageError
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.leg.dtmf import FIRST_DIGIT_NS, KeyPress, parse_dtmf
+from vonage_sock.simulator.leg.turns import GIVE_WAY_WITHIN_NS
 from vonage_sock.simulator.scenario import model, schema, yamltext
 from vonage_sock.simulator.scenario.yamltext import Document
 
@@ -81,15 +83,45 @@ class _Reader:
     def scenario(self) -> model.Scenario:
         value = self._document.value
         name = self._text(("name",)) if "name" in value else self._path.stem
-        steps = tuple(self._step(number, step) for number, step in enumerate(value.get("steps") or ()))
+        steps = tuple(self._step(number, step) for number, step in enumerate(value.get("steps", ())))
+        limit_ns = self._limit()
+        self._check_order(steps)
+        self._check_waits(steps, limit_ns)
         return model.Scenario(
             name=" ".join(name.split()) or self._path.stem,
             path=self._path,
             steps=steps,
-            expectations=tuple(self._expectations(value.get("expect") or [])),
+            expectations=tuple(self._expectations(value.get("expect", []))),
             caller=self._caller(value.get("caller") or {}),
-            limit_ns=self._limit(),
+            limit_ns=limit_ns,
         )
+
+    def _check_order(self, steps: Sequence[model.Step]) -> None:
+        """After the caller has left there is nothing but webhooks, and the socket's end, to wait for."""
+        left = None
+        for step in steps:
+            afterwards = isinstance(step.action, model.WaitFor) and isinstance(
+                step.action.condition, model.WebhookPosted | model.SocketClosed | model.MessageCame
+            )
+            if left is not None and not afterwards:
+                self._document.refuse(
+                    ("steps", step.number - 1),
+                    f"the caller is gone after {left.text} (step {left.number}); leave this step out, or put it before",
+                )
+            if isinstance(step.action, model.HangUp | model.Drop):
+                left = step
+
+    def _check_waits(self, steps: Sequence[model.Step], limit_ns: int) -> None:
+        for step in steps:
+            action = step.action
+            name = "wait_for" if isinstance(action, model.WaitFor) else "interrupt"
+            at: At = ("steps", step.number - 1, name, "within")
+            given = isinstance(action, model.WaitFor | model.Interrupt) and at in self._document.texts
+            if given and self._duration(at) > limit_ns:
+                self._document.refuse(
+                    at,
+                    f"the call lasts no longer than its limit of {limit_ns / SECOND:g} s; give less, or raise the limit",
+                )
 
     def _limit(self) -> int:
         limit_ns = self._duration(("limit",), model.DEFAULT_LIMIT_NS)
@@ -127,7 +159,7 @@ class _Reader:
             case "say" | "play" | "press":
                 return self._doing(name, value, at)
             case "silence":
-                return model.Silence(self._duration(at))
+                return model.Silence(self._some_time(at))
             case "wait_for":
                 return self._wait_for(value, at)
             case "interrupt":
@@ -149,7 +181,7 @@ class _Reader:
             if not text.strip():
                 self._document.refuse(text_at, "there is nothing to say; give a text in quotes")
             return model.Say(text, value.get("voice") if inner else None)
-        for_ns = self._duration((*at, "for")) if inner and "for" in value else None
+        for_ns = self._some_time((*at, "for")) if inner and "for" in value else None
         return model.Play(value["audio"] if inner else value, for_ns)
 
     def _wait_for(self, value: Any, at: At) -> model.WaitFor:
@@ -164,7 +196,7 @@ class _Reader:
         if "close" in value:
             return model.SocketClosed()
         if "silence" in value:
-            return model.Quiet(self._duration((*at, "silence")))
+            return model.Quiet(self._some_time((*at, "silence")))
         if "event" in value:
             return model.MessageCame(value["event"])
         return model.WebhookPosted(value["webhook"])
@@ -185,6 +217,12 @@ class _Reader:
         text = name if value is True else f"{name}: {_shown(value)}"
         if name in _TIMED:
             value = self._duration(at)
+            if name == "stops_within" and value > GIVE_WAY_WITHIN_NS:
+                self._document.refuse(
+                    at,
+                    f"nothing is timed for longer than {GIVE_WAY_WITHIN_NS / SECOND:g} s after a barge-in: whoever is heard "
+                    "on by then didn't stop; give 5s or less",
+                )
         elif name in ("finding", "no_finding") and value not in CATALOGUE:
             self._document.refuse(at, f"{schema.no_such('finding', value, sorted(CATALOGUE))}")
         return model.Expectation(name, value, self._document.line(at), " ".join(text.split()))
@@ -198,6 +236,12 @@ class _Reader:
     def _duration(self, at: At, default_ns: int = 0) -> int:
         match = _DURATION.fullmatch(self._document.texts.get(at, ""))
         return default_ns if match is None else int(Decimal(match[1]) * _UNITS_NS[match[2]])
+
+    def _some_time(self, at: At) -> int:
+        span_ns = self._duration(at)
+        if not span_ns:
+            self._document.refuse(at, "this lasts no time at all; give a duration, such as 500ms, or leave it out")
+        return span_ns
 
     def _keys(self, at: At, *, first_ns: int) -> tuple[KeyPress, ...]:
         """Keys as ``--dtmf`` takes them; the first comes ``first_ns`` earlier than there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import FramesSource, OpenSource, Source
@@ -113,6 +113,7 @@ class Rehearsal:
         """What came of it, once the call is over; ``events`` are the leg's."""
         told = [*events, *self._conductor.finish(self.clock.now())]
         report = {"target": self.target, **self.leg.report()}
+        report["findings"] = [*report["findings"], *self._failures()]
         ended = next((event for event in told if isinstance(event, Ended)), None)
         if ended is not None:
             report |= {
@@ -122,3 +123,11 @@ class Rehearsal:
             }
         duration_s = round(self.clock.now() / SECOND, 3)
         return outcome_of(self._conductor, report, run=self._run, duration_s=duration_s, events=told)
+
+    def _failures(self) -> list[dict[str, Any]]:
+        """What somebody's own behaviour raised, which the leg can't know."""
+        return [
+            {"code": f.code, "level": f.level, "message": f.message, "count": f.count}
+            for f in self.session.findings.all()
+            if f.code == "VS307"
+        ]

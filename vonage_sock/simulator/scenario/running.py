@@ -47,7 +47,8 @@ class Outcome:
     Args:
         run: its number among the runs of its scenario, from 1 on.
         report: that of the call, with the scenario's own parts.
-        error: why the call couldn't be made.
+        error: why the call couldn't be made, unless that was expected.
+        stopped: somebody ended it before it was over.
         events: everything that was told.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     judgements: Sequence[Judgement] = ()
     step_failure: str | None = None
     error: VsockError | None = None
+    stopped: bool = False
     exit_code: ExitCode = ExitCode.OK
     duration_s: float = 0.0
     events: Sequence[Event] = field(default_factory=tuple)
@@ -69,10 +71,11 @@ class Outcome:
     @property
     def failures(self) -> list[str]:
         """What went wrong, a sentence each."""
+        unmet = [judgement.failure for judgement in self.judgements if not judgement.passed]
         if self.error is not None:
-            return [str(self.error)]
+            return [str(self.error), *unmet]
         failed = [] if self.step_failure is None else [self.step_failure]
-        failed += [judgement.failure for judgement in self.judgements if not judgement.passed]
+        failed += unmet
         failed += [f"{found['code']}: {found['message']}" for found in unexpected_errors(self.scenario, self.report)]
         return failed + (
             ["what was heard or recorded couldn't be saved"] if self.exit_code is ExitCode.RECORDING else []
@@ -186,6 +189,11 @@ class ScenarioRun:
             **settings,
         )
 
+    def stop(self) -> None:
+        """Somebody has had enough: hang up; the run is not passed then."""
+        self._conductor.stop("stopped by Ctrl-C")
+        self.phone.hang_up()
+
     async def run(self) -> Outcome:
         """Make the call; it is told to the observers, its report too. Raises nothing that concerns only this run."""
         began_at = self._clock.now()
@@ -207,18 +215,16 @@ class ScenarioRun:
         return outcome
 
     def _failed(self, error: VsockError, began_at: int) -> Outcome:
-        about = {"scenario": self.scenario.name, "run": self.run_number, "passed": False}
-        report = self.phone.failure(error) | about
-        self.phone.tell_report(report)
-        return Outcome(
-            scenario=self.scenario,
+        outcome = outcome_of(
+            self._conductor,
+            self.phone.failure(error),
             run=self.run_number,
-            report=report,
-            error=error,
-            exit_code=error.exit_code,
             duration_s=self._since(began_at),
             events=self._events,
+            error=error,
         )
+        self.phone.tell_report(outcome.report)
+        return outcome
 
     def _since(self, began_at: int) -> float:
         return round((self._clock.now() - began_at) / SECOND, 3)
@@ -229,26 +235,45 @@ class ScenarioRun:
 
 
 def outcome_of(
-    conductor: Conductor, report: JsonObject, *, run: int, duration_s: float, events: Sequence[Event]
+    conductor: Conductor,
+    report: JsonObject,
+    *,
+    run: int,
+    duration_s: float,
+    events: Sequence[Event],
+    error: VsockError | None = None,
 ) -> Outcome:
-    """What came of a call that is over."""
+    """
+    What came of a call that is over.
+
+    Args:
+        error: why it couldn't be made; with an expectation that names what was found this is what was to be seen, and
+            no step is missed.
+    """
     scenario = conductor.scenario
     evidence = Evidence(
         report=report,
         nccos=[answer.ncco for answer in conductor.answers],
         posted=conductor.posted,
         messages=conductor.messages,
+        first_heard_ms=conductor.first_heard_ms,
+        heard_s=conductor.heard_s,
     )
     judgements = judge(scenario.expectations, evidence)
-    failed = conductor.failure
-    failure = None if failed is None else f"step {failed.step.number}, {failed.step.text}: {failed.reason}"
-    thresholds = failure is not None or not all(judgement.passed for judgement in judgements)
+    failure = _step_failure(conductor)
+    all_hold = all(judgement.passed for judgement in judgements)
+    if error is not None and all_hold and _is_expected(scenario, report):
+        error = None
     code = ExitCode.OK
-    if thresholds:
+    if error is not None:
+        code = error.exit_code
+    elif failure is not None or not all_hold:
         code = ExitCode.THRESHOLD
     elif unexpected_errors(scenario, report):
         code = ExitCode.PROTOCOL
     whole = report | {
+        "first_heard_ms": conductor.first_heard_ms,
+        "heard_s": conductor.heard_s,
         "scenario": scenario.name,
         "run": run,
         "passed": code is ExitCode.OK,
@@ -261,7 +286,22 @@ def outcome_of(
         report=whole,
         judgements=judgements,
         step_failure=failure,
+        error=error,
+        stopped=bool(conductor.stopped),
         exit_code=code,
         duration_s=duration_s,
         events=events,
     )
+
+
+def _step_failure(conductor: Conductor) -> str | None:
+    failed = conductor.failure
+    if failed is not None:
+        return f"step {failed.step.number}, {failed.step.text}: {failed.reason}"
+    return conductor.stopped or None
+
+
+def _is_expected(scenario: Scenario, report: JsonObject) -> bool:
+    """That the call can't be made: a finding of it is what somebody wanted to see."""
+    found = {item["code"] for item in report.get("findings", ()) if item["level"] == "error"}
+    return any(item.name == "finding" and item.value in found for item in scenario.expectations)

@@ -78,6 +78,8 @@ def _refuse(document: Document, error: jsonschema.ValidationError) -> None:
             names = [name if name in schema.get("properties", ()) else repr(name[:MAX_SHOWN]) for name in value]
             both = " and ".join(names[:3])
             document.refuse(path, f"{both} stand in one {what}; begin each with '- ' on a line of its own")
+        case "minItems":
+            document.refuse(path, "there is nothing in this list; put something in, or leave it out")
         case "minProperties" if isinstance(value, dict):
             document.refuse(path, f"this {what} is empty")
         case "enum" if isinstance(value, str) and isinstance(rule[0], str):
