@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from vonage_sock.audio import seam
 from vonage_sock.audio.frames import FRAME_NS, Packetizer
 from vonage_sock.audio.playout import (
     Gap,
@@ -93,7 +94,11 @@ class VonageLeg:
         self._key_presses = deque(plan.key_presses)
         self._sent_presses: deque[KeyPress] = deque()
         self._playout: PlayoutBuffer[bytes] = PlayoutBuffer(
-            plan.platform.buffer_frames, grid_at=now, prebuffer_frames=PREBUFFER_FRAMES
+            plan.platform.buffer_frames,
+            grid_at=now,
+            prebuffer_frames=PREBUFFER_FRAMES,
+            continues=seam.continues,
+            remembered_frames=seam.REMEMBERED_FRAMES,
         )
         self._incoming = Packetizer(plan.audio_format.frame_bytes)
         self._findings = Findings(call_id)
