@@ -29,7 +29,9 @@ def clip(rate_hz: int) -> list[bytes]:
 def hears(frames: list[bytes], rate_hz: int, *, stall_at: int, stall_ms: int) -> list[tuple[str, float]]:
     """What is found where a server is 40 ms ahead, and its loop stands still once: the codes, and where each gap was."""
     audio_format = AudioFormat(rate_hz)
-    leg = VonageLeg("1", LegPlan(audio_format=audio_format, duration_ns=60_000 * MS), PcmSource(b"", audio_format), now=0)
+    leg = VonageLeg(
+        "1", LegPlan(audio_format=audio_format, duration_ns=60_000 * MS), PcmSource(b"", audio_format), now=0
+    )
     for number, frame in enumerate(frames):
         at = max(0, number - AHEAD_FRAMES) * FRAME_NS + MS
         if number >= stall_at:

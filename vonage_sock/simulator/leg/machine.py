@@ -313,7 +313,7 @@ class VonageLeg:
             self._heard_sink.write(said or self._silence, heard or self._silence)
         while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
             self._press(self._key_presses.popleft())
-            self._turns.pressed(step_at - self._started_at)
+            self._turns.pressed(step_at - self._started_at, late_ns)
         while self._sent_presses and self._sent_presses[0].after_ns <= step_at - self._started_at:
             self._send_key(self._sent_presses.popleft())
         self._step += 1
