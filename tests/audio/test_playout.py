@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -271,3 +272,43 @@ def test_a_pause_behind_a_marker_is_no_gap(marked_at: int) -> None:
     buffer.push("c", 9 * FRAME_NS)
 
     assert (1, [Gap(4 * FRAME_NS, 5 * FRAME_NS)]) == (buffer.underruns, buffer.gaps)
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "pause_ms", "gaps"),
+    [(True, 400, 1), (False, 400, 0), (True, 1000, 0), (False, 190, 1)],
+    ids=["cut", "ended", "too long", "short"],
+)
+def test_a_longer_pause_is_a_gap_where_what_follows_goes_on_in_mid_sound(
+    goes_on: bool, pause_ms: int, gaps: int
+) -> None:
+    """Who knows the frames says so, given those that were played last; the pause counts from where nothing was left."""
+    asked: list[tuple[list[str], str]] = []
+
+    def continues(before: Sequence[str], after: str) -> bool:
+        asked.append((list(before), after))
+        return goes_on
+
+    buffer: PlayoutBuffer[str] = PlayoutBuffer(continues=continues, remembered_frames=2, prebuffer_frames=1)
+    for frame in "abc":
+        buffer.push(frame, 0)
+    resumes_at = 80 * MS + (pause_ms - 20) * MS
+    buffer.advance(resumes_at)
+    buffer.push("d", resumes_at)
+
+    assert gaps == buffer.underruns
+    assert ([(["b", "c"], "d")] if pause_ms == 400 else []) == asked
+
+
+def test_a_pause_that_was_asked_for_is_no_gap_however_it_sounds() -> None:
+    """After ``clear``, and behind a marker."""
+    buffer: PlayoutBuffer[str] = PlayoutBuffer(continues=lambda _before, _after: True, remembered_frames=2)
+    buffer.push("a", 0)
+    buffer.advance(0)
+    buffer.clear()
+    buffer.push("b", 400 * MS)
+    buffer.mark("m", 400 * MS)
+    buffer.advance(800 * MS)
+    buffer.push("c", 800 * MS)
+
+    assert 0 == buffer.underruns

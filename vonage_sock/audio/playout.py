@@ -8,6 +8,7 @@ what was heard when, and the tests as judge. It knows no rates and no sockets: a
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -67,6 +68,9 @@ class PlayoutBuffer(Generic[FrameT]):
         capacity_frames: how many frames wait at most.
         grid_at: playing starts on whole 20 ms after this time; None starts it the moment a frame arrives.
         prebuffer_frames: how many frames' time passes between the first frame's arrival and its playing.
+        continues: whether a frame goes on in the middle of what was played before it, given the frames that were played last
+            and this one; asked only where playing resumes after a pause that may have been the end of what was said.
+        remembered_frames: how many frames ``continues`` is given at most.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class PlayoutBuffer(Generic[FrameT]):
         *,
         grid_at: int | None = None,
         prebuffer_frames: int = 0,
+        continues: Callable[[Sequence[FrameT], FrameT], bool] | None = None,
+        remembered_frames: int = 0,
     ) -> None:
         self.capacity_frames = capacity_frames
         self.frames_played = 0
@@ -94,6 +100,8 @@ class PlayoutBuffer(Generic[FrameT]):
         self._running = False
         self._at_marker = False
         self._dry_at: int | None = None
+        self._continues = continues
+        self._lately: deque[FrameT] = deque(maxlen=remembered_frames)
 
     @property
     def depth_frames(self) -> int:
@@ -120,7 +128,7 @@ class PlayoutBuffer(Generic[FrameT]):
             return False
         self._losing = False
         if not self._running:
-            self._start(now, GAP_WITHIN_FRAMES if continues else RESUME_WITHIN_FRAMES)
+            self._start(frame, now, continues=continues)
         self._queue.append(frame)
         self._frames += 1
         return True
@@ -160,6 +168,7 @@ class PlayoutBuffer(Generic[FrameT]):
             self._frames -= 1
             self._at_marker = False
             self.frames_played += 1
+            self._lately.append(frame)
             done.append(Played(self._next_at, frame))
             self._next_at += FRAME_NS
 
@@ -172,20 +181,27 @@ class PlayoutBuffer(Generic[FrameT]):
         self._dry_at = None
         return dropped
 
-    def _start(self, now: int, resume_within_frames: int) -> None:
+    def _start(self, frame: FrameT, now: int, *, continues: bool) -> None:
         start_at = now + self._prebuffer_ns
         if self._grid_at is not None:
             start_at = self._grid_at - (self._grid_at - start_at) // FRAME_NS * FRAME_NS
         dry_at, self._dry_at = self._dry_at, None
-        if dry_at is not None:
-            gap_ns = start_at - dry_at
-            if 0 < gap_ns < resume_within_frames * FRAME_NS:
-                self.underruns += 1
-                self.underrun_ns += gap_ns
-                if len(self.gaps) < MAX_LISTED:
-                    self.gaps.append(Gap(dry_at, gap_ns))
+        if dry_at is not None and self._is_gap(frame, start_at - dry_at, continues=continues):
+            self.underruns += 1
+            self.underrun_ns += start_at - dry_at
+            if len(self.gaps) < MAX_LISTED:
+                self.gaps.append(Gap(dry_at, start_at - dry_at))
+        else:
+            self._lately.clear()
         self._next_at = start_at
         self._running = True
+
+    def _is_gap(self, frame: FrameT, pause_ns: int, *, continues: bool) -> bool:
+        if not 0 < pause_ns < GAP_WITHIN_FRAMES * FRAME_NS:
+            return False
+        if continues or pause_ns < RESUME_WITHIN_FRAMES * FRAME_NS:
+            return True
+        return self._continues is not None and self._continues(list(self._lately), frame)
 
 
 @dataclass(frozen=True, slots=True)

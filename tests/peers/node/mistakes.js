@@ -5,6 +5,8 @@
 const FRAME_MS = 20;
 const BLOCK_MS = 200;
 const BLOCK_EVERY = 60;
+const STALL_MS = 400;
+const STALL_BEHIND = 62;
 const SLOW_ANSWER_MS = 1300;
 
 function voice(rate, seconds) {
@@ -70,11 +72,24 @@ const scripts = {
   play: () => paced(frames(times(VOICE, 3))),
   "no-pacing": () => frames(times(VOICE, 70)),
   "one-message": () => [times(VOICE, 2)],
-  *sleeps() {
+  *"waits-and-sleeps"() {
     for (const frame of frames(times(VOICE, 4))) {
       yield 2;
       yield frame;
       yield FRAME_MS;
+    }
+  },
+  *sleeps() {
+    for (const frame of frames(times(VOICE, 6))) {
+      yield frame;
+      yield FRAME_MS;
+    }
+  },
+  *stalls() {
+    let sent = 0;
+    for (const step of paced(frames(times(VOICE, 3)), 5)) {
+      yield step;
+      if (typeof step !== "number" && ++sent === STALL_BEHIND) block(STALL_MS);
     }
   },
   "wav-header": () => paced(frames(wavFile(times(VOICE, 2))).map((message) => padded(message))),
@@ -95,6 +110,11 @@ const scripts = {
   "unknown-command": () => [JSON.stringify({ action: "hangup" })],
   "bad-notify": () => [JSON.stringify({ action: "notify" })],
 };
+
+function block(ms) {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
 
 const hangsUp = new Set(["closes"]);
 
@@ -125,8 +145,7 @@ function handle(ws, mode) {
   ws.on("message", (data, isBinary = typeof data !== "string") => {
     if (!isBinary || mode in scripts) return;
     if (mode === "blocks" && ++count % BLOCK_EVERY === 0) {
-      const until = performance.now() + BLOCK_MS;
-      while (performance.now() < until);
+      block(BLOCK_MS);
     }
     ws.send(data);
   });

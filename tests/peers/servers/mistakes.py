@@ -17,6 +17,8 @@ FRAME_S = 0.02
 SLOW_ANSWER_S = 1.3
 BLOCK_S = 0.2
 BLOCK_EVERY = 60
+STALL_S = 0.4
+STALL_BEHIND = 62
 HANGS_UP = {"closes"}
 
 
@@ -76,12 +78,30 @@ def one_message():
     yield VOICE * 2
 
 
-def sleeps():
-    """The next piece is waited for, sent, and then a frame's time is slept."""
+def waits_and_sleeps():
+    """The next piece is waited for 2 ms, sent, and then a frame's time is slept: 22 ms a frame."""
     for frame in frames(VOICE * 4):
         yield 0.002
         yield frame
         yield FRAME_S
+
+
+def sleeps():
+    """A frame, and then a frame's time is slept: slow by what sending and waking take."""
+    for frame in frames(VOICE * 6):
+        yield frame
+        yield FRAME_S
+
+
+def stalls():
+    """Correct, but for standing still once, with all that the process does, in the middle of a sound."""
+    sent = 0
+    for step in paced(frames(VOICE * 3), lead=5):
+        yield step
+        if isinstance(step, bytes):
+            sent += 1
+            if sent == STALL_BEHIND:
+                time.sleep(STALL_S)
 
 
 def wav_header():
@@ -157,7 +177,9 @@ SCRIPTS = {
     "play": play,
     "no-pacing": no_pacing,
     "one-message": one_message,
+    "waits-and-sleeps": waits_and_sleeps,
     "sleeps": sleeps,
+    "stalls": stalls,
     "wav-header": wav_header,
     "half-rate": half_rate,
     "short-tail": short_tail,

@@ -49,9 +49,9 @@ class Call:
             self.steps += 1
         return self
 
-    def press(self) -> Call:
+    def press(self, *, late_ns: int = 0) -> Call:
         """A key, in the step that was last."""
-        self.meter.pressed((self.steps - 1) * FRAME_NS)
+        self.meter.pressed((self.steps - 1) * FRAME_NS, late_ns)
         return self
 
     def clear(self, *, after_ms: float = 0) -> Call:
@@ -403,3 +403,41 @@ def test_the_size_of_a_batch_makes_no_difference(monkeypatch: pytest.MonkeyPatch
 
         assert expected == report()
     assert (2, 1, 1) == (expected["barge_in"]["count"], expected["turns"]["count"], len(expected["clear_stops"]))
+
+
+@pytest.mark.parametrize("noise_dbfs", [-55, -50, -48, -45, -40])
+@pytest.mark.parametrize("lead_steps", [25, 100, 400])
+def test_a_server_with_noise_behind_its_voice_is_timed_as_one_without(
+    noise_dbfs: int, lead_steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An office's noise from the first step to the last: it stops after 360 ms, answers after 740, and 20 follow a clear."""
+    monkeypatch.setitem(LETTERS, "o", noise(noise_dbfs))
+    monkeypatch.setitem(LETTERS, "v", noise(-17))
+    call = Call().goes("", f"o*{lead_steps} v*50").press().goes("", "v*17 o*60")
+    call.goes("v*50", "o*50").goes("", "o*37 v*60").clear().goes("", "v*1 o*100")
+    report = call.ends()
+
+    assert [("key", 360.0)] == stops(report)
+    assert (1, 740.0) == latencies(report)
+    assert [20.0] == [item["stopped_after_ms"] for item in report["clear_stops"]]
+
+
+def test_a_voice_that_becomes_a_little_louder_is_no_other() -> None:
+    """What swells by 13 dB goes on, and is heard to be quiet when it is."""
+    soft, louder = noise(-40), noise(-27)
+    meter = TurnMeter(SILENCE)
+    for frame in [soft] * 60 + [louder] * 60 + [SILENCE] * 40:
+        meter.step(SILENCE, frame, 0)
+    meter.finish()
+
+    assert {"turns": 0, "each": []} == {
+        "turns": meter.report(echo=False)["turns"]["count"],
+        "each": meter.report(echo=False)["barge_in"]["each"],
+    }
+
+
+def test_the_lateness_of_the_key_s_own_step_counts() -> None:
+    """The key left as late as that."""
+    report = Call().goes("", "x*50").press(late_ns=30 * MS).goes("", "x*10 .*60", late_ns=MS).ends()
+
+    assert 30.0 == report["barge_in"]["own_lateness_ms"]

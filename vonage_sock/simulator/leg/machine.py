@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from vonage_sock.audio import seam
 from vonage_sock.audio.frames import FRAME_NS, Packetizer
 from vonage_sock.audio.playout import (
     Gap,
@@ -93,7 +94,11 @@ class VonageLeg:
         self._key_presses = deque(plan.key_presses)
         self._sent_presses: deque[KeyPress] = deque()
         self._playout: PlayoutBuffer[bytes] = PlayoutBuffer(
-            plan.platform.buffer_frames, grid_at=now, prebuffer_frames=PREBUFFER_FRAMES
+            plan.platform.buffer_frames,
+            grid_at=now,
+            prebuffer_frames=PREBUFFER_FRAMES,
+            continues=seam.continues,
+            remembered_frames=seam.REMEMBERED_FRAMES,
         )
         self._incoming = Packetizer(plan.audio_format.frame_bytes)
         self._findings = Findings(call_id)
@@ -308,7 +313,7 @@ class VonageLeg:
             self._heard_sink.write(said or self._silence, heard or self._silence)
         while self._key_presses and self._key_presses[0].after_ns <= step_at - self._started_at:
             self._press(self._key_presses.popleft())
-            self._turns.pressed(step_at - self._started_at)
+            self._turns.pressed(step_at - self._started_at, late_ns)
         while self._sent_presses and self._sent_presses[0].after_ns <= step_at - self._started_at:
             self._send_key(self._sent_presses.popleft())
         self._step += 1

@@ -4,7 +4,8 @@ The stopwatch of a conversation: how soon the server falls silent when it is int
 Both are measured on what the caller said and *heard*, step by step of 20 ms, after the model of the platform's buffer:
 what a server has stopped sending may be heard for a minute. A definition that can be argued with stands here, in words:
 
-- **Speech** is three loud frames in a row, from the first of them on; what is quiet is quiet, zeros or not (``NoiseFloor``).
+- **Speech** is three loud frames in a row, from the first of them on; what is quiet is quiet, zeros or not (``NoiseFloor``),
+  and so is what lies 20 dB below the voice itself: noise behind it. Noise that came before the voice is known by it, too.
 - The **server falls silent** when nothing is left to play for 200 ms, which is where the platform's model sees the end of
   what was said, or when what is played has been quiet for 600 ms: pauses between words and sentences are shorter. Either way
   the silence counts from its first step.
@@ -28,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vonage_sock.audio.frames import FRAME_MS, FRAME_NS
-from vonage_sock.audio.level import rms_of_each
+from vonage_sock.audio.level import FLOOR_DBFS, rms_of_each
 from vonage_sock.audio.phrases import DEFAULT_HANGOVER_MS, ONSET_FRAMES, Cut, NoiseFloor
 from vonage_sock.audio.playout import RESUME_WITHIN_FRAMES
 from vonage_sock.clock import MS, SECOND
@@ -40,6 +41,15 @@ HEARD_ON_NS: Final = SECOND
 """What was heard on for less before the call ended says nothing about whether it would have stopped."""
 
 OVER_THE_CALLER: Final = 0.1
+BELOW_VOICE_DB: Final = 20.0
+RISES_DB: Final = 10.0
+ONSET_WITHIN_STEPS: Final = 10
+NOISE_STEPS: Final = 20
+NO_VOICE_DBFS: Final = -35.0
+"""What was never louder may be noise from the line's beginning on."""
+
+VOICE_RISE: Final = 0.3
+VOICE_FALL_DB_PER_FRAME: Final = 0.02
 BATCH_STEPS: Final = 50
 MAX_LISTED: Final = 50
 MAX_WAITING: Final = 1000
@@ -93,9 +103,14 @@ class TurnMeter:
         if len(self._said) >= BATCH_STEPS:
             self._work_off()
 
-    def pressed(self, at: int) -> None:
-        """A key was pressed so many nanoseconds after the first step began."""
-        self._mark(_Open("key", at))
+    def pressed(self, at: int, late_ns: int = 0) -> None:
+        """
+        A key was pressed so many nanoseconds after the first step began.
+
+        Args:
+            late_ns: how late our own timer was in the step that pressed it.
+        """
+        self._mark(_Open("key", at, late_ns))
 
     def cleared(self, at: int) -> None:
         """The server's ``clear`` came, counted likewise."""
@@ -193,6 +208,7 @@ class TurnMeter:
             self._heard_steps += 1
             self._heard_over_steps += self._caller.silent_from > step
         if server is Cut.BEGIN:
+            self._open = [item for item in self._open if item.at > self._server.began * FRAME_NS]
             self._spoke()
         elif server is Cut.END:
             self._server_silent_from = self._server.silent_from
@@ -327,18 +343,21 @@ class _Voice:
         self.began = 0
         self.silent_from = 0
         self._floor = NoiseFloor()
+        self._voice_dbfs = FLOOR_DBFS
         self._loud_run = 0
         self._nothing_run = 0
+        self._rising: list[float] = []
 
     def judge(self, step: int, level_dbfs: float | None, *, nothing_left: bool = False) -> Cut:
         """One step; its level is None where there is no sound at all."""
-        loud = level_dbfs is not None and self._floor.is_loud(level_dbfs, in_phrase=self.speaking)
+        loud = level_dbfs is not None and self._is_loud(level_dbfs)
         if not self.speaking:
             return self._between(step, loud=loud)
         if loud:
             self.silent_from = step + 1
             self._nothing_run = 0
-            return Cut.SPEECH
+            return self._listen(step, level_dbfs or 0.0)
+        self._rising.clear()
         self._nothing_run = self._nothing_run + 1 if nothing_left else 0
         if self._nothing_run < RESUME_WITHIN_FRAMES and step + 1 - self.silent_from < PAUSE_FRAMES:
             return Cut.SPEECH
@@ -349,6 +368,34 @@ class _Voice:
     def rest(self) -> None:
         """Some steps without a sound, after which nobody was speaking."""
         self._loud_run = 0
+
+    def _is_loud(self, level_dbfs: float) -> bool:
+        in_phrase = self.speaking and self._voice_dbfs > NO_VOICE_DBFS
+        loud = self._floor.is_loud(level_dbfs, in_phrase=in_phrase)
+        return loud and level_dbfs >= self._voice_dbfs - BELOW_VOICE_DB
+
+    def _listen(self, step: int, level_dbfs: float) -> Cut:
+        """How loud the voice is; one that stands out of what was taken for it begins here."""
+        if self._voice_dbfs == FLOOR_DBFS:
+            self._voice_dbfs = level_dbfs
+        over_db = level_dbfs - self._voice_dbfs
+        rises = step - self.began >= NOISE_STEPS and over_db >= RISES_DB
+        if self._voice_dbfs > NO_VOICE_DBFS or not rises:
+            self._rising.clear()
+            self._voice_dbfs += VOICE_RISE * over_db if over_db > 0 else max(over_db, -VOICE_FALL_DB_PER_FRAME)
+            return Cut.SPEECH
+        self._rising.append(level_dbfs)
+        loudest_dbfs = max(self._rising)
+        stands_out = loudest_dbfs - self._voice_dbfs >= BELOW_VOICE_DB
+        if len(self._rising) < (ONSET_FRAMES if stands_out else ONSET_WITHIN_STEPS):
+            return Cut.SPEECH
+        self._voice_dbfs = loudest_dbfs
+        began = step + 1 - len(self._rising)
+        self._rising.clear()
+        if not stands_out:
+            return Cut.SPEECH
+        self.began = began
+        return Cut.BEGIN
 
     def _between(self, step: int, *, loud: bool) -> Cut:
         self._loud_run = self._loud_run + 1 if loud else 0
