@@ -30,6 +30,7 @@ from vonage_sock.simulator.control import CallControl, Speak
 from vonage_sock.simulator.drills.running import Drilling, Twin
 from vonage_sock.simulator.leg.plan import HeardSink
 from vonage_sock.simulator.ncco.actions import Actions, Desk
+from vonage_sock.simulator.ncco.checking import problems_of
 from vonage_sock.simulator.ncco.connecting import OUTCOMES, Connector, RunLeg, upgrade_headers
 from vonage_sock.simulator.ncco.keypad import Keypad
 from vonage_sock.simulator.ncco.line import HUNG_UP, CallOverError, CallSink, Line, Pause, TakenOverError
@@ -38,7 +39,7 @@ from vonage_sock.simulator.ncco.recording import Recordings
 from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.webhooks.posting import Destination, Fallback, Poster
-from vonage_sock.simulator.webhooks.web import Answer, Webhooks, is_unreachable
+from vonage_sock.simulator.webhooks.web import Answer, LateAnswerError, Webhooks, is_unreachable
 
 SLOW_ANSWER_MS: Final = 1000
 MAX_ACTIONS: Final = 100
@@ -49,6 +50,10 @@ GOODBYE_S: Final = 2.0
 """How long the last events of a call may take that was hung up before its end."""
 
 JsonObject = dict[str, Any]
+
+
+class RefusedAnswerError(ConnectError):
+    """The answer URL gave another status than 200."""
 
 
 class AnsweredCall:
@@ -237,7 +242,7 @@ class AnsweredCall:
             return []
         if not isinstance(destination, str):
             self._teller.note("the call is transferred to another NCCO, which takes over")
-            return destination
+            return self._check(destination)
         self._teller.note(f"the call is transferred to the NCCO of {destination[:200]}")
         try:
             return await self._fetch_ncco_of(destination, "GET")
@@ -298,11 +303,20 @@ class AnsweredCall:
         except ConnectError as error:
             if order.fallback_url is None:
                 raise
+            self._find_failed(error)
             self._teller.note(f"{error}; the fallback URL is asked")
             params = fallback_request(params, url=order.target, kind="answer", reason="Connection closed.")
             method = order.fallback_method
             answer = await self._ask_for_ncco(order.fallback_url, params, method)
         return await self._ncco_in(answer, params, method)
+
+    def _find_failed(self, error: ConnectError) -> None:
+        """Why the answer URL gave nothing, which the fallback URL's answer mustn't hide; a status was told."""
+        limit_ms = round(self._web.timeout_s * 1000)
+        if isinstance(error, LateAnswerError):
+            self._teller.find("VS407", took_ms=limit_ms, limit_ms=limit_ms)
+        elif not isinstance(error, RefusedAnswerError):
+            self._teller.find("VS501", reason=str(error))
 
     async def _fetch_ncco_of(self, url: str, method: str) -> Ncco:
         """The NCCO of an address that has no fallback."""
@@ -314,7 +328,7 @@ class AnsweredCall:
             self._teller.find("VS403", content_type=answer.content_type[:60])
         if answer.took_ms > SLOW_ANSWER_MS:
             self._teller.find("VS407", took_ms=answer.took_ms, limit_ms=round(self._web.timeout_s * 1000))
-        ncco = await self._read_ncco(answer.body)
+        ncco = self._check(await self._read_ncco(answer.body))
         if self._drilling.asks_twice:
             await self._ask_twice(params, method)
         self._teller.tell(
@@ -357,8 +371,14 @@ class AnsweredCall:
         answer = await self._web.fetch_answer(url, params, method=method)
         if answer.status != 200:
             self._teller.find("VS401", status=answer.status)
-            raise ConnectError(f"{url} gave HTTP {answer.status} instead of 200; the platform ends the call")
+            raise RefusedAnswerError(f"{url} gave HTTP {answer.status} instead of 200; the platform ends the call")
         return answer
+
+    def _check(self, ncco: Ncco) -> Ncco:
+        """The same, once it was told what is wrong with it."""
+        for problem in problems_of(ncco):
+            self._teller.find(problem.code, **problem.numbers)
+        return ncco
 
     async def _read_ncco(self, body: bytes) -> Ncco:
         """No action is carried out of a bad one; the application is told by an event with a reason alone."""
@@ -376,7 +396,7 @@ class AnsweredCall:
         """What isn't an NCCO doesn't end the call: it goes on with the next action."""
         self._nccos += 1
         try:
-            return _ncco_of(body)
+            return self._check(_ncco_of(body))
         except ValueError as error:
             self._teller.find("VS423", event=f"an event of {action}", reason=str(error))
             return None
