@@ -301,8 +301,9 @@ class ApiServer:
 
 def _why(error: OSError) -> str:
     # asyncio's own words repeat the address, and name a Python exception.
-    known = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)
-    return os.strerror(error.errno).lower() if known else error.strerror or str(error)
+    if error.errno is None or error.errno <= 0 or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno).lower()
 
 
 def _refuse(asked: Asked, status: int, detail: str, problems: tuple[tuple[str, str], ...] = ()) -> web.Response:
