@@ -2,7 +2,7 @@
 What is wrong with an NCCO by itself, before any call is made with it.
 
 Every documented action and field is known; what older editions allowed (numbers and booleans as texts) passes, except for
-the times of a leg and of a ``wait``. A ``Problem`` holds a finding's code, where it is, and the numbers of the code's message.
+the times of a leg and of a ``wait``. A ``Problem`` holds a code of the catalogue, where it is, and its numbers.
 
 Source: Vonage NCCO reference; ranges also from the official SDKs, and the wider one where they differ.
 """
