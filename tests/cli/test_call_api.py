@@ -194,6 +194,7 @@ async def test_beside_a_target_the_application_finds_the_api_by_its_region(vsock
         ([], "Missing argument 'TARGET'"),
         (["ws://127.0.0.1:9/", "--api-tls", "x.pem"], "--api-tls is about the REST API; give --api-port PORT as well"),
         (["ws://127.0.0.1:9/", "--calls", "2"], "--calls is about the REST API"),
+        (["ws://127.0.0.1:9/", "--api-host", "::1"], "--api-host is about the REST API; give --api-port PORT as well"),
         (["--api-port", "0", "--api-public-key", "key.pem"], "BEGIN PUBLIC KEY"),
         (["--api-port", "0", "--api-public-key", "nowhere.pem"], "nowhere.pem"),
         (["--api-port", "0", "--api-tls", "key.pem"], "doesn't hold a certificate"),

@@ -367,3 +367,30 @@ def test_a_transfer_may_name_its_conversation_in_either_way() -> None:
     assert [["VS409"]] * 2 == [
         [problem.code for problem in lint_ncco([{"action": "transfer", name: "CON-1"}])] for name in names
     ]
+
+
+@pytest.mark.parametrize(
+    ("action", "codes"),
+    [
+        ({"action": "wait", "timeout": "2"}, ["VS421"]),
+        ({"action": "wait", "timeout": "soon"}, ["VS420"]),
+        ({"action": "wait", "timeout": 2}, []),
+        ({"action": "talk", "text": "x", "loop": "2"}, []),
+    ],
+)
+def test_times_are_numbers_and_not_texts(action: dict[str, Any], codes: list[str]) -> None:
+    """A limit or timeout in quotes is told; older editions' texts elsewhere pass."""
+    assert codes == [problem.code for problem in lint_ncco([action]) if problem.code != "VS409"]
+
+
+def test_a_legs_limit_and_timeout_are_numbers() -> None:
+    """Both are told."""
+    connect = {
+        "action": "connect",
+        "endpoint": [{"type": "phone", "number": "447700900001"}],
+        "limit": "10",
+        "timeout": "2",
+    }
+
+    told = [problem.numbers["field"] for problem in lint_ncco([connect]) if problem.code == "VS421"]
+    assert ["limit", "timeout"] == told

@@ -55,3 +55,8 @@ def test_another_secret_does_not_verify() -> None:
 
     with pytest.raises(jwt.InvalidSignatureError):
         claims_of(header, secret=SECRET[::-1])
+
+
+def test_a_short_secret_signs_without_a_librarys_warning() -> None:
+    """Warnings are errors here."""
+    assert signed_authorization("short", body=None, issued_at_s=1, token_id="t").startswith("Bearer ")

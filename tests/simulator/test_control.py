@@ -218,3 +218,13 @@ async def _turn() -> None:
     import asyncio
 
     await asyncio.sleep(0)
+
+
+def test_a_named_conversation_is_the_same_for_every_call() -> None:
+    """Another name is another; of too many the oldest is forgotten."""
+    book = CallBook()
+    first = book.conversation("a")
+    assert (first, False) == (book.conversation("a"), first == book.conversation("b"))
+    for number in range(MAX_LEGS):
+        book.conversation(str(number))
+    assert first != book.conversation("a")

@@ -295,13 +295,13 @@ async def test_an_answer_that_is_no_ncco_is_a_finding(make: Any, code: str, part
 @pytest.mark.parametrize(
     ("connect", "code", "part"),
     [
-        ({"uri": "http://127.0.0.1:1/socket"}, "VS402", "has a uri with http scheme; it must begin with wss://"),
-        ({"uri": "//"}, "VS402", "has a uri with no scheme"),
-        ({"uri": 5}, "VS402", "has no 'uri'"),
-        ({"uri": "ws://[::1"}, "VS402", "has a uri that can't be read"),
-        ({"content-type": "audio/l16;rate=44100"}, "VS402", "has a content-type that can't be used"),
-        ({"content-type": 8000}, "VS402", "has a number as 'content-type'"),
-        ({"headers": []}, "VS402", "has an array as 'headers'"),
+        ({"uri": "http://127.0.0.1:1/socket"}, "VS412", "the uri has http:// as its scheme and must begin with wss://"),
+        ({"uri": "//"}, "VS412", "the uri has nothing as its scheme"),
+        ({"uri": 5}, "VS420", "the field 'uri' is 5 and must be a text"),
+        ({"uri": "ws://[::1"}, "VS420", "must be an address that begins with wss://"),
+        ({"content-type": "audio/l16;rate=44100"}, "VS415", "the content-type can't be used"),
+        ({"content-type": 8000}, "VS420", "the field 'content-type' is 8000 and must be a text"),
+        ({"headers": []}, "VS420", "the field 'headers' is [] and must be an object"),
     ],
 )
 async def test_a_connect_that_cannot_work_is_a_finding(connect: dict[str, Any], code: str, part: str) -> None:
@@ -310,25 +310,27 @@ async def test_a_connect_that_cannot_work_is_a_finding(connect: dict[str, Any], 
         app.ncco = app.connect(**connect)
         report = await call(app.answer_url)
 
-    assert code in codes(report)
-    assert f"the NCCO has a connect that {part}" in messages(report)
+    assert [code, "VS409"] == codes(report)
+    assert part in messages(report)
     assert [] == app.to("/socket")
 
 
 @pytest.mark.parametrize(
-    ("connect", "part"),
+    ("connect", "code", "part"),
     [
-        ({"content-type": "audio/l16; rate=8000"}, "content-type holds spaces"),
-        ({"headers": {"a": "x" * 600}}, "headers take 608 bytes and Vonage allows 512"),
+        ({"content-type": "audio/l16; rate=8000"}, "VS414", "content-type holds spaces"),
+        ({"headers": {"a": "x" * 600}}, "VS411", "headers take 608 bytes as JSON and Vonage allows 512"),
     ],
 )
-async def test_a_connect_that_vonage_may_refuse_is_a_warning(connect: dict[str, Any], part: str) -> None:
+async def test_a_connect_that_vonage_may_refuse_is_told_as_lint_does(
+    connect: dict[str, Any], code: str, part: str
+) -> None:
     """The call is made all the same."""
     async with Application().running() as app:
         app.ncco = app.connect(**connect)
         report = await call(app.answer_url)
 
-    assert ["VS404"] == codes(report)
+    assert [code] == codes(report)
     assert part in messages(report)
     assert 8 == report["frames_sent"]
 
@@ -480,7 +482,7 @@ async def test_an_event_url_that_is_no_address_is_a_finding_and_the_call_goes_on
         app.ncco = [app.connect()[0] | {"eventUrl": ["nowhere"]}]
         report = await call(app.answer_url)
 
-    assert ["VS408"] == codes(report)
+    assert ["VS421", "VS408"] == codes(report)
     assert 8 == report["frames_sent"]
 
 
@@ -703,3 +705,26 @@ async def test_a_server_that_takes_what_nobody_offered_is_told_why(header: str) 
             await phone.run()
 
     assert ["VS314"] == codes(phone.failure(caught.value))
+
+
+@pytest.mark.parametrize(("status", "code"), [(500, "VS401"), (None, "VS501")])
+async def test_an_answer_url_that_failed_is_told_though_the_fallback_url_answered(
+    status: int | None, code: str, unused_tcp_port: int
+) -> None:
+    """The call goes on with the fallback's NCCO, and the finding says why it had to."""
+    async with Application().running() as app:
+        target = f"{app.base}/nothing" if status else f"http://127.0.0.1:{unused_tcp_port}/x"
+        report = await call(target, fallback_url=app.answer_url)
+
+    assert [code] == codes(report)
+    assert 8 == report["frames_sent"]
+
+
+async def test_an_upgrade_that_should_be_signed_and_isn_t_is_told() -> None:
+    """It says which option signs it."""
+    events: list[Event] = []
+    async with Application().running() as app:
+        app.ncco = app.connect(authorization={"type": "vonage"})
+        await call(app.answer_url, events)
+
+    assert "give --signature-secret" in "".join(event.message for event in events if isinstance(event, Notice))

@@ -38,6 +38,7 @@ from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.protocol.ncco import check_headers
+from vonage_sock.protocol.signing import SAFE_SECRET_BYTES
 from vonage_sock.simulator.api.beside import RestApi
 from vonage_sock.simulator.caller import open_audio
 from vonage_sock.simulator.heard import HeardRecording
@@ -225,6 +226,7 @@ class Caller:
         """
         display = self._display
         on_stop(self._stop, lambda: restore_terminal(display))
+        self._tell_short_secret()
         ticker = asyncio.create_task(tick(display, self._clock, self._tell_stats))
         try:
             await self._make_calls()
@@ -243,6 +245,15 @@ class Caller:
     @property
     def _is_shown(self) -> bool:
         return not self._options["as_json"] and not self._display.broken
+
+    def _tell_short_secret(self) -> None:
+        secret = self.order.signature_secret
+        if secret is not None and len(secret.encode()) < SAFE_SECRET_BYTES:
+            message = (
+                f"a secret of fewer than {SAFE_SECRET_BYTES} bytes is weak for HS256, and some libraries warn of it; "
+                "the tokens are signed with it all the same"
+            )
+            self._display(Notice(at=self._clock.now(), level="info", message=message))
 
     async def _make_calls(self) -> None:
         api = self._api

@@ -33,11 +33,13 @@ def make_api(
         UsageError: a key or a certificate can't be used, or an option would have no effect.
     """
     idle = [name for key, name in _NEEDS_PORT.items() if options[key] is not None]
+    if options["api_host"] is not None:
+        idle.append("--api-host")
     if options["api_port"] is None:
         if idle:
             raise UsageError(f"{idle[0]} is about the REST API; give --api-port PORT as well")
         return None
-    key, tls, host = options["api_public_key"], options["api_tls"], options["api_host"]
+    key, tls, host = options["api_public_key"], options["api_tls"], options["api_host"] or "127.0.0.1"
     return RestApi(
         template,
         run_call,

@@ -177,7 +177,7 @@ API = option_group(
         metavar="PORT",
         help="Answer /v1/calls on this port, 0 for a free one; without TARGET, wait for calls that are ordered there.",
     ),
-    _api("--api-host", default="127.0.0.1", metavar="HOST", help="Address to listen on."),
+    _api("--api-host", metavar="HOST", help="Address to listen on.  [default: 127.0.0.1]"),
     _api("--api-public-key", metavar="FILE", help="Check the signatures of tokens with the application's key (PEM)."),
     _api("--api-application-id", metavar="ID", help="Take only tokens of this application."),
     _api(

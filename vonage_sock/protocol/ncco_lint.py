@@ -1,8 +1,8 @@
 """
 What is wrong with an NCCO by itself, before any call is made with it.
 
-Every documented action and field is known; what older editions allowed (numbers and booleans as texts) passes. A
-``Problem`` holds a finding's code, where it is, and the numbers of the code's message.
+Every documented action and field is known; what older editions allowed (numbers and booleans as texts) passes, except for
+the times of a leg and of a ``wait``. A ``Problem`` holds a code of the catalogue, where it is, and its numbers.
 
 Source: Vonage NCCO reference; ranges also from the official SDKs, and the wider one where they differ.
 """
@@ -175,7 +175,7 @@ _ACTIONS: Final[dict[str, dict[str, _Field]]] = {
         "mode": _choice("synchronous", "asynchronous"),
         **_EVENTS,
     },
-    "wait": {"timeout": _number(0.1, 7200)},
+    "wait": {"timeout": _Field("plain number", low=0.1, high=7200)},
     "notify": {"payload": _need(_OBJECT), "eventUrl": _need(_URLS), "eventMethod": _METHOD},
     "conversation": {
         "name": _need(_TEXT),
@@ -193,8 +193,8 @@ _ACTIONS: Final[dict[str, dict[str, _Field]]] = {
         "from": _Field("text", high=200),
         "randomFromNumber": _FLAG,
         "eventType": _choice("synchronous"),
-        "timeout": _number(1, 7200),
-        "limit": _number(1, 7200),
+        "timeout": _Field("plain number", low=1, high=7200),
+        "limit": _Field("plain number", low=1, high=7200),
         "machineDetection": _choice("continue", "hangup"),
         "advancedMachineDetection": _Field(
             "object",
@@ -244,6 +244,7 @@ _WANTED: Final = {
     "text": "a text",
     "flag": "true or false",
     "number": "a number",
+    "plain number": "a number",
     "object": "an object",
     "urls": "an array of one address",
     "texts": "an array of texts",
@@ -287,7 +288,9 @@ def _check(name: str, value: object, wanted: _Field, where: str) -> Iterator[Pro
         yield Problem("VS416", where, {"field": name})
     elif not _is_kind(value, wanted.kind):
         yield _wrong("VS420", name, value, _WANTED[wanted.kind], where)
-    elif wanted.kind == "number":
+    elif wanted.kind in {"number", "plain number"}:
+        if wanted.kind == "plain number" and isinstance(value, str):
+            yield _wrong("VS421", name, value, "a number, without quotes", where)
         yield from _check_range(name, value, wanted, where)
     elif wanted.fields is not None and isinstance(value, dict):
         yield from _fields(value, wanted.fields, f"{where}, {name}", own=("",))
@@ -324,7 +327,7 @@ def _is_kind(value: object, kind: str) -> bool:
     match kind:
         case "flag":
             return isinstance(value, bool) or value in {"true", "false"} if isinstance(value, bool | str) else False
-        case "number":
+        case "number" | "plain number":
             return (isinstance(value, int | float) and not isinstance(value, bool)) or (
                 isinstance(value, str) and _NUMERIC.fullmatch(value) is not None
             )

@@ -57,6 +57,7 @@ class Leg:
     to: str
     direction: str = "inbound"
     headers: JsonObject | None = None
+    endpoint_type: str = "phone"
 
     def answer_params(self, region_url: str = REGION_URL) -> dict[str, str]:
         """
@@ -70,7 +71,7 @@ class Leg:
             "from": self.from_,
             "uuid": self.uuid,
             "conversation_uuid": self.conversation_uuid,
-            "endpoint_type": "phone",
+            "endpoint_type": self.endpoint_type,
             "region_url": region_url,
         }
 

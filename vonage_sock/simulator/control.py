@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
 from vonage_sock.audio.source import FramesSource, OpenSource, Source
@@ -79,6 +80,13 @@ class CallBook:
 
     def __init__(self) -> None:
         self._legs: dict[str, LegRecord] = {}
+        self._conversations: dict[str, str] = {}
+
+    def conversation(self, name: str) -> str:
+        """The uuid of a named conversation, the same for every call; of many the oldest are forgotten."""
+        if name not in self._conversations and len(self._conversations) >= MAX_LEGS:
+            del self._conversations[next(iter(self._conversations))]
+        return self._conversations.setdefault(name, f"CON-{uuid4()}")
 
     def enter(
         self, leg: Leg, *, call: str, at: str, control: LegControl | None, endpoint: JsonObject | None = None

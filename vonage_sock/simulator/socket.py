@@ -382,7 +382,7 @@ def _why_not(url: str, error: Exception, timeout_s: float) -> str:
 
 def _why_refused(url: str, status: int) -> str:
     hints = {
-        401: "it wants an Authorization header",
+        401: "it wants an Authorization header, or another one (for the type vonage give --signature-secret)",
         403: "it doesn't allow this client",
         404: "there is nothing at this path",
         426: "the path is right, but the upgrade didn't get through",

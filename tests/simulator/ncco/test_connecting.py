@@ -180,7 +180,7 @@ async def test_an_endpoint_of_no_known_type_is_a_finding() -> None:
     async with Application().running() as app:
         ran = await run(app, [{"action": "connect", "endpoint": [{"type": "pigeon"}]}])
 
-    assert "none of phone, sip, app, vbc" in ran.report["findings"][0]["message"]
+    assert ["VS421", "VS409"] == [finding["code"] for finding in ran.report["findings"]]
     assert [] == statuses(app)
 
 
@@ -305,3 +305,14 @@ async def test_hanging_up_before_the_answer_cancels_the_call() -> None:
         release.set()
 
     assert ("cancelled", "phone") == app.events()[-1]
+
+
+@pytest.mark.parametrize(("more", "by"), [({"limit": 0.1}, "platform"), ({}, "user")])
+async def test_a_called_phone_says_who_ended_it_and_who_calls(more: dict[str, Any], by: str) -> None:
+    """The platform where its limit did; the number is the connect's own."""
+    async with Application().running() as app:
+        await run(app, [phone(**more, **{"from": "447700900077"})], duration_ms=None)
+    bodies = [request.json() for request in app.to("/event")]
+    ended = next(body for body in bodies if body["to"] == "447700900009" and body["status"] == "completed")
+
+    assert ("447700900077", by) == (ended["from"], ended["disconnected_by"])

@@ -106,4 +106,4 @@ async def test_speech_can_not_be_told_word_by_word(kind: Any) -> None:
     """The mode is for keys alone."""
     ran = await run(LISTEN | {"type": kind}, WAIT, keys="1")
 
-    assert (["VS402"], []) == (ran.codes, told(ran))
+    assert (["VS402" if isinstance(kind, list) else "VS420"], []) == (ran.codes, told(ran))

@@ -47,13 +47,18 @@ async def test_a_transfer_ends_the_ncco() -> None:
 
 
 @pytest.mark.parametrize(
-    "action", [{"action": "transfer"}, TRANSFER | {"conversationId": 5}, {"action": "conversation", "name": ""}]
+    ("action", "code"),
+    [
+        ({"action": "transfer"}, "VS419"),
+        (TRANSFER | {"conversationId": 5}, "VS420"),
+        ({"action": "conversation", "name": ""}, "VS402"),
+    ],
 )
-async def test_a_meeting_without_a_name_is_passed_over(action: dict[str, Any]) -> None:
+async def test_a_meeting_without_a_name_is_passed_over(action: dict[str, Any], code: str) -> None:
     """With a finding."""
     ran = await run(action, *BYE)
 
-    assert (["VS402"], []) == (ran.codes, ran.of("conversation_uuid_to"))
+    assert ([code], []) == (ran.codes, ran.of("conversation_uuid_to"))
     assert "the caller hears, for about 1 s: bye" in ran.notes
 
 

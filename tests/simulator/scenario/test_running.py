@@ -99,11 +99,11 @@ async def test_a_server_that_can_t_be_reached_is_an_error_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("expect", "code"),
-    [("closed_by: platform", ExitCode.PROTOCOL), ("finding: VS402", ExitCode.OK), ("no_findings", ExitCode.THRESHOLD)],
+    [("closed_by: platform", ExitCode.PROTOCOL), ("finding: VS420", ExitCode.OK), ("no_findings", ExitCode.THRESHOLD)],
 )
 async def test_a_broken_protocol_counts_unless_it_is_expected(expect: str, code: ExitCode) -> None:
     """And after what a person expected: a failed expectation comes first."""
-    bad = {"action": "connect", "endpoint": [{"type": "spaceship"}]}
+    bad = {"action": "connect", "endpoint": [{"type": 5}]}
     ncco = [bad, *Application(port=1).connect()]
     async with Application(ncco=ncco).running() as app:
         app.ncco = [bad, *app.connect()]

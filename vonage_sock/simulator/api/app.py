@@ -8,6 +8,8 @@ API's own shape. Each request is told to the observer, with what came of it.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 import uuid
 from collections.abc import Awaitable, Callable
@@ -112,8 +114,8 @@ class ApiServer:
         except OSError as error:
             await self._runner.cleanup()
             raise ListenError(
-                f"the REST API can't listen on {self._host}:{self._port}: {error.strerror or error}; "
-                "choose another --api-port, or 0 for a free one"
+                f"the REST API can't listen on {self._host}:{self._port}: {_why(error)}; "
+                "choose another --api-port (0 for a free one) or --api-host"
             ) from error
         self._port = self._runner.addresses[0][1]
         tell(
@@ -295,6 +297,13 @@ class ApiServer:
     def _done(self, request: web.Request, message: str) -> web.Response:
         _asked.get().detail = message
         return web.json_response({"message": message, "uuid": request.match_info["uuid"]})
+
+
+def _why(error: OSError) -> str:
+    # asyncio's own words repeat the address, and name a Python exception.
+    if error.errno is None or error.errno <= 0 or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno).lower()
 
 
 def _refuse(asked: Asked, status: int, detail: str, problems: tuple[tuple[str, str], ...] = ()) -> web.Response:

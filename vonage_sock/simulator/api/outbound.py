@@ -47,6 +47,7 @@ def leg_of(request: CallRequest) -> Leg:
         to=request.to_name,
         direction="outbound",
         headers=None if request.socket is None else request.socket.headers,
+        endpoint_type=str(request.to.get("type", "phone")),
     )
 
 
@@ -117,7 +118,7 @@ class OutboundCall(AnsweredCall):
         if self._request.ncco is not None:
             actions = ", ".join(str(action["action"])[:40] for action in self._request.ncco)
             self._teller.note(f"the NCCO that came with the order: {actions}")
-            return self._request.ncco
+            return self._check(self._request.ncco)
         return await self._fetch_ncco()
 
     # A telephone.

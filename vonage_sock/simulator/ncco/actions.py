@@ -31,6 +31,7 @@ from vonage_sock.protocol.ncco import KNOWN_ACTIONS
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.caller import can_speak, say, tone
 from vonage_sock.simulator.control import LETTERS_PER_S, CallControl, Speak, gain_of, silence_of
+from vonage_sock.simulator.ncco.checking import is_told
 from vonage_sock.simulator.ncco.keypad import Keypad
 from vonage_sock.simulator.ncco.line import Line, next_frame
 from vonage_sock.simulator.ncco.listening import IdleKeys
@@ -72,6 +73,13 @@ class Desk:
     speak: Speak | None
     recording: list[tuple[Recording, Destination | None]] = field(default_factory=list)
     """Recordings that go on until the call is over."""
+
+    def pass_over(self, action: JsonObject, what: str) -> None:
+        """An action can't be carried out; say so, once."""
+        if is_told(action):
+            self.teller.note(f"the NCCO has {what}, which is passed over")
+        else:
+            self.teller.find("VS402", reason=f"has {what}")
 
 
 def espeak() -> Speak | None:
@@ -137,7 +145,7 @@ class Actions:
     async def _talk(self, action: JsonObject, following: JsonObject | None) -> None:
         text = action.get("text")
         if not isinstance(text, str) or not (plain := " ".join(_TAG.sub(" ", text).split())):
-            self._find("a talk without a 'text'")
+            self._desk.pass_over(action, "a talk without a 'text'")
             return
         about_s = math.ceil(len(plain) / LETTERS_PER_S)
         self._desk.teller.note(f"the caller hears, for about {about_s} s: {plain[:SHOWN_LETTERS]}")
@@ -164,7 +172,7 @@ class Actions:
         """
         url = url_of(action.get("streamUrl"))
         if url is None:
-            self._find("a stream without an address in 'streamUrl', an array of one")
+            self._desk.pass_over(action, "a stream without an address in 'streamUrl', an array of one")
             return
         self._desk.teller.note(f"the caller hears the file at {url[:SHOWN_LETTERS]}")
         with tempfile.TemporaryDirectory(prefix="vsock-") as directory:
@@ -299,13 +307,13 @@ class Actions:
         kinds = action.get("type", ["dtmf"])
         kinds = [kinds] if isinstance(kinds, str) else kinds
         if not isinstance(kinds, list) or not {"dtmf", "speech"} & set(filter(_is_text, kinds)):
-            self._find("an input whose 'type' is neither dtmf nor speech")
+            self._desk.pass_over(action, "an input whose 'type' is neither dtmf nor speech")
             return b""
         if action.get("mode") == "asynchronous":
             if "dtmf" in kinds:
                 self._listen(destination_of(action))
             else:
-                self._find("an asynchronous input whose 'type' isn't dtmf")
+                self._desk.pass_over(action, "an asynchronous input whose 'type' isn't dtmf")
             return b""
         inputs = await self._collect(action, kinds)
         body = desk.phone.input_event(timestamp=desk.poster.timestamp(), **inputs)
@@ -374,14 +382,13 @@ class Actions:
     async def _notify(self, action: JsonObject) -> bytes:
         payload, where = action.get("payload"), destination_of(action)
         if not isinstance(payload, dict) or where is None:
-            self._find("a notify that lacks 'payload', an object, or 'eventUrl', an array of one address")
+            self._desk.pass_over(
+                action, "a notify that lacks 'payload', an object, or 'eventUrl', an array of one address"
+            )
             return b""
         poster = self._desk.poster
         body = self._desk.phone.conversation_event(timestamp=poster.timestamp(), payload=payload)
         return await poster.ask(body, where)
-
-    def _find(self, what: str) -> None:
-        self._desk.teller.find("VS402", reason=f"has {what}")
 
 
 def seconds_of(values: JsonObject, key: str, default: float, low: float, high: float) -> float:

@@ -29,6 +29,7 @@ from vonage_sock.simulator.control import CallControl, Speak
 from vonage_sock.simulator.drills.running import Drilling, Twin
 from vonage_sock.simulator.leg.plan import HeardSink
 from vonage_sock.simulator.ncco.actions import Actions, Desk
+from vonage_sock.simulator.ncco.checking import problems_of
 from vonage_sock.simulator.ncco.connecting import OUTCOMES, Connector, RunLeg, upgrade_headers
 from vonage_sock.simulator.ncco.keypad import Keypad
 from vonage_sock.simulator.ncco.line import HUNG_UP, CallOverError, CallSink, Line, Pause, TakenOverError
@@ -38,7 +39,7 @@ from vonage_sock.simulator.ncco.recording import Recordings
 from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.telling import Teller
 from vonage_sock.simulator.webhooks.posting import Destination, Fallback, Poster
-from vonage_sock.simulator.webhooks.web import Answer, Webhooks, is_unreachable
+from vonage_sock.simulator.webhooks.web import Answer, LateAnswerError, Webhooks, is_unreachable
 
 SLOW_ANSWER_MS: Final = 1000
 MAX_NCCOS: Final = 20
@@ -49,6 +50,10 @@ GOODBYE_S: Final = 2.0
 
 JsonObject = dict[str, Any]
 TrySocket = Callable[[WebsocketEndpoint, dict[str, str], Callable[[], None]], Awaitable[None]]
+
+
+class RefusedAnswerError(ConnectError):
+    """The answer URL gave another status than 200."""
 
 
 class AnsweredCall:
@@ -126,11 +131,10 @@ class AnsweredCall:
             await self._say_goodbye("cancelled")
             return {"no_socket": HUNG_UP}
         self._poster.settle(told=False)
-        await self._post("answered")
         with self._open_line(ncco) as line:
-            return await self._go_through(ncco, line)
+            return await self._go_through(ncco, line, answered=True)
 
-    async def _go_through(self, ncco: Ncco, line: Line) -> JsonObject:
+    async def _go_through(self, ncco: Ncco, line: Line, *, answered: bool = False) -> JsonObject:
         order = self._order
         desk = Desk(
             line=line,
@@ -155,6 +159,8 @@ class AnsweredCall:
         start_time = self._poster.timestamp()
         by_user, cancelled, why = False, False, NO_WEBSOCKET
         try:
+            if answered:
+                await self._post("answered")
             await self._perform(ncco, desk, actions, connector, Meetings(desk, actions))
         except CallOverError as over:
             by_user, why = True, str(over)
@@ -237,10 +243,10 @@ class AnsweredCall:
             return []
         if not isinstance(destination, str):
             self._teller.note("the call is transferred to another NCCO, which takes over")
-            return destination
+            return self._check(destination)
         self._teller.note(f"the call is transferred to the NCCO of {destination[:200]}")
         try:
-            return await self._fetchncco_of(destination, "GET")
+            return await self._fetch_ncco_of(destination, "GET")
         except ConnectError as error:
             self._teller.find("VS501", reason=str(error))
             return []
@@ -299,13 +305,22 @@ class AnsweredCall:
         except ConnectError as error:
             if order.fallback_url is None:
                 raise
+            self._find_failed(error)
             self._teller.note(f"{error}; the fallback URL is asked")
             params = fallback_request(params, url=order.target, kind="answer", reason="Connection closed.")
             method = order.fallback_method
             answer = await self._ask_for_ncco(order.fallback_url, params, method)
         return await self._ncco_in(answer, params, method)
 
-    async def _fetchncco_of(self, url: str, method: str) -> Ncco:
+    def _find_failed(self, error: ConnectError) -> None:
+        """Why the answer URL gave nothing, which the fallback URL's answer mustn't hide; a status was told."""
+        limit_ms = round(self._web.timeout_s * 1000)
+        if isinstance(error, LateAnswerError):
+            self._teller.find("VS407", took_ms=limit_ms, limit_ms=limit_ms)
+        elif not isinstance(error, RefusedAnswerError):
+            self._teller.find("VS501", reason=str(error))
+
+    async def _fetch_ncco_of(self, url: str, method: str) -> Ncco:
         """The NCCO of an address that has no fallback."""
         params: JsonObject = dict(self._phone.answer_params(self._order.region_url))
         return await self._ncco_in(await self._ask_for_ncco(url, params, method), params, method)
@@ -315,7 +330,7 @@ class AnsweredCall:
             self._teller.find("VS403", content_type=answer.content_type[:60])
         if answer.took_ms > SLOW_ANSWER_MS:
             self._teller.find("VS407", took_ms=answer.took_ms, limit_ms=round(self._web.timeout_s * 1000))
-        ncco = await self._read_ncco(answer.body)
+        ncco = self._check(await self._read_ncco(answer.body))
         if self._drilling.asks_twice:
             await self._ask_twice(params, method)
         self._teller.tell(
@@ -371,8 +386,14 @@ class AnsweredCall:
         answer = await self._web.fetch_answer(url, params, method=method)
         if answer.status != 200:
             self._teller.find("VS401", status=answer.status)
-            raise ConnectError(f"{url} gave HTTP {answer.status} instead of 200; the platform ends the call")
+            raise RefusedAnswerError(f"{url} gave HTTP {answer.status} instead of 200; the platform ends the call")
         return answer
+
+    def _check(self, ncco: Ncco) -> Ncco:
+        """The same, once it was told what is wrong with it."""
+        for problem in problems_of(ncco):
+            self._teller.find(problem.code, **problem.numbers)
+        return ncco
 
     async def _read_ncco(self, body: bytes) -> Ncco:
         """No action is carried out of a bad one; the application is told by an event with a reason alone."""
@@ -390,7 +411,7 @@ class AnsweredCall:
         """What isn't an NCCO doesn't end the call: it goes on with the next action."""
         self._nccos += 1
         try:
-            return ncco_of(body)
+            return self._check(ncco_of(body))
         except ValueError as error:
             self._teller.find("VS423", event=f"an event of {action}", reason=str(error))
             return None

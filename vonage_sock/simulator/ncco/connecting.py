@@ -121,20 +121,18 @@ class Connector:
         try:
             endpoint = websocket_endpoint(action)
         except ValueError as error:
-            self._desk.teller.find("VS402", reason=f"has a connect that {error}")
+            self._desk.pass_over(action, f"a connect that {error}")
             return b""
         if endpoint is None:
             return await self._call_somebody(action)
-        for problem in endpoint.problems:
-            self._desk.teller.find("VS404", reason=problem)
         return await self._open_websocket(endpoint, action)
 
-    def _leg(self, to: str, headers: JsonObject | None = None) -> Leg:
-        phone = self._desk.phone
+    def _leg(self, action: JsonObject, to: str, headers: JsonObject | None = None) -> Leg:
+        phone, own = self._desk.phone, action.get("from")
         return Leg(
             uuid=str(uuid.uuid4()),
             conversation_uuid=phone.conversation_uuid,
-            from_=phone.to,
+            from_=own[:SHOWN_LETTERS] if isinstance(own, str) and own else phone.to,
             to=to,
             direction="outbound",
             headers=headers,
@@ -144,11 +142,13 @@ class Connector:
 
     async def _open_websocket(self, endpoint: WebsocketEndpoint, action: JsonObject) -> bytes:
         desk = self._desk
-        leg = self._leg(endpoint.uri, endpoint.headers)
+        leg = self._leg(action, endpoint.uri, endpoint.headers)
         where = destination_of(action)
         socket = desk.control.enter_socket(
             leg, desk.teller.call_id, endpoint.audio_format, {"type": "websocket", "uri": endpoint.uri}
         )
+        if endpoint.authorization is not None and endpoint.authorization.get("type") == "vonage" and not desk.web.signs:
+            desk.teller.note("the upgrade is unsigned, as there is no secret for it; give --signature-secret")
         await self._post(leg, "started", where)
         posts: list[asyncio.Task[None]] = []
         opened_wall_ns: list[int] = []
@@ -218,10 +218,10 @@ class Connector:
         kind = endpoint.get("type")
         if kind not in ENDPOINTS:
             kinds = ", ".join(ENDPOINTS)
-            desk.teller.find("VS402", reason=f"has a connect whose endpoint is no websocket and none of {kinds}")
+            desk.pass_over(action, f"a connect whose endpoint is no websocket and none of {kinds}")
             return b""
         name = next((endpoint[key] for key in ("number", "uri", "user", "extension") if key in endpoint), kind)
-        leg = self._leg(str(name)[:200])
+        leg = self._leg(action, str(name)[:200])
         where = destination_of(action)
         synchronous = action.get("eventType") == "synchronous"
         outcome = self._outcomes[0] if len(self._outcomes) == 1 else self._outcomes.pop(0)
@@ -243,12 +243,16 @@ class Connector:
             return await self._ask(leg, outcome, where, synchronous=synchronous, **OUTCOMES[outcome])
         await self._post(leg, "answered", where)
         start_time, start_ns = desk.poster.timestamp(), desk.line.position_ns
+        limit_ns, limited = round(seconds_of(action, "limit", 7200, 0.1, 7200) * SECOND), False
         try:
-            await self._speak_to(round(seconds_of(action, "limit", 7200, 0.1, 7200) * SECOND), left)
+            limited = await self._speak_to(limit_ns, left)
         finally:
             duration_s = (desk.line.position_ns - start_ns) / SECOND
             fields = completed_fields(
-                start_time=start_time, end_time=desk.poster.timestamp(), duration_s=duration_s, by="user"
+                start_time=start_time,
+                end_time=desk.poster.timestamp(),
+                duration_s=duration_s,
+                by="platform" if limited else "user",
             )
             await self._post(leg, "completed", where, **fields)
         return b""
@@ -261,8 +265,8 @@ class Connector:
         while not left() and line.position_ns < until_ns:
             await line.step()
 
-    async def _speak_to(self, limit_ns: int, left: Callable[[], bool]) -> None:
-        """The caller says all it has to say, unless the other has left before."""
+    async def _speak_to(self, limit_ns: int, left: Callable[[], bool]) -> bool:
+        """The caller says all it has to say, unless the other has left before; whether the limit ended it."""
         line = self._desk.line
         source = await ready(self._desk.audio(line.audio_format))
         line.catch_up()
@@ -271,8 +275,9 @@ class Connector:
             while not left() and line.position_ns < until_ns:
                 frame = await next_frame(source, line.audio_format.silence)
                 if frame is None:
-                    return
+                    return False
                 await line.step(said=frame)
+            return not left()
         finally:
             source.close()
 

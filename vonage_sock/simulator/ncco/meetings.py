@@ -13,7 +13,6 @@ Source: NCCO reference, "conversation" and "transfer" (which is terminal for the
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import Any, Final
 
@@ -35,7 +34,6 @@ class Meetings:
     def __init__(self, desk: Desk, actions: Actions) -> None:
         self._desk = desk
         self._actions = actions
-        self._named: dict[str, str] = {}
 
     async def enter(self, action: JsonObject, *, left: int) -> None:
         """
@@ -52,9 +50,9 @@ class Meetings:
         name = action.get("conversationId", action.get("conversation_id")) if transfer else action.get("name")
         if not isinstance(name, str) or not name:
             missing = "a transfer without a 'conversationId'" if transfer else "a conversation without a 'name'"
-            self._desk.teller.find("VS402", reason=f"has {missing}")
+            self._desk.pass_over(action, missing)
             return
-        await self._join(action, name if transfer else self._named.setdefault(name, f"CON-{uuid.uuid4()}"))
+        await self._join(action, name if transfer else self._desk.control.book.conversation(name))
         self._desk.teller.note(f"the conversation {name[:SHOWN_LETTERS]!r} is a stub: nobody else is in it")
         if not transfer and _flag(action, "startOnEnter", default=True) is False:
             await self._hold(action)

@@ -85,6 +85,11 @@ class Webhooks:
         """Close the connections."""
         await self._session.close()
 
+    @property
+    def signs(self) -> bool:
+        """There is a secret to sign with."""
+        return self._secret is not None
+
     async def fetch_answer(self, url: str, params: Mapping[str, object], *, method: str = "GET") -> Answer:
         """
         Ask for the NCCO, and once more where nothing came of it.
