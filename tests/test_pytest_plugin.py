@@ -51,6 +51,17 @@ async def test_mute(vonage_call, vonage_server):
     report = await vonage_call(server.addresses.socket_url, pcm=bytes(640) * 5, press="#")
     assert report.close_code == 4000
 """
+EXPECTING = """
+async def test_expects(vonage_call, vonage_server, tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("steps: [{silence: 100ms}, hang_up]\\nexpect: [close_code: 4000, heard_at_least: 1s]")
+    server = await vonage_server(mute)
+    report = await vonage_call(server.addresses.socket_url, scenario=path)
+    assert report.passed
+
+async def test_nobody_there(vonage_call):
+    await vonage_call("ws://127.0.0.1:1/")
+"""
 LEFT_OPEN = """
 async def test_stuck(vonage_call, vonage_server):
     server = await vonage_server(mute)
@@ -97,6 +108,18 @@ def test_a_loop_of_the_whole_module_is_fine_too(pytester: pytest.Pytester) -> No
     mark = 'pytestmark = pytest.mark.asyncio(loop_scope="module")\n'
 
     run(pytester, STRICT, mark.join(["", PASSING])).assert_outcomes(passed=2)
+
+
+def test_all_that_failed_is_told_and_nothing_of_our_insides(pytester: pytest.Pytester) -> None:
+    """Each expectation with what was wanted and found; a server that isn't there is one sentence."""
+    result = run(pytester, AUTO, EXPECTING)
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["FAIL  close_code: 4000", "      wanted  close code 4000", "      found   1000", "FAIL  heard_at_least: 1s"]
+    )
+    result.stdout.fnmatch_lines(["E *ConnectError: can't reach ws://127.0.0.1:1/*"])
+    assert "/aiohttp/" not in result.stdout.str()
 
 
 def test_workers_of_xdist_send_the_ladder(pytester: pytest.Pytester) -> None:

@@ -484,6 +484,18 @@ asyncio.run(main())
     assert handed_over - 5 < count
 
 
+async def test_a_pipe_or_a_link_is_not_replaced_by_an_encoded_file(tmp_path: Path) -> None:
+    """It is put in place by a rename, which would take a device's place too."""
+    pipe, link = tmp_path / "a.flac", tmp_path / "b.flac"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "none.flac")
+    tapes = [await record(path, frames(2), overwrite=True) for path in (pipe, link)]
+
+    assert [True, True] == [tape.recorder.failures > 0 for tape in tapes]
+    assert ["isn't replaced"] * 2 == [tape.told(RecordingFailed)[0].error[-14:] for tape in tapes]
+    assert (True, True) == (pipe.is_fifo(), link.is_symlink())
+
+
 async def test_a_stuck_disk_costs_the_recording_not_the_memory(tmp_path: Path) -> None:
     """At 64 MiB of waiting audio the recording is given up and told, though its thread is still stuck."""
     path = tmp_path / "a.raw"
