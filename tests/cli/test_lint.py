@@ -121,7 +121,10 @@ def test_what_can_t_be_read_is_a_usage_error(tmp_path: Path) -> None:
     result = lint(str(tmp_path / "nothing.json"))
 
     assert (ExitCode.USAGE, "") == (result.exit_code, result.stdout)
-    assert "nothing.json: No such file or directory" in result.stderr
+    assert (
+        "nothing.json can't be read: No such file or directory; give a file that holds an NCCO, an answer URL"
+        in result.stderr
+    )
 
 
 def test_text_of_an_ncco_is_made_harmless() -> None:

@@ -463,3 +463,46 @@ async def test_over_tls_a_drop_closes_both_ways() -> None:
         await ended.wait()
 
     assert 1006 == client.close_code()
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "reason"),
+    [
+        (wire_frame(2, bytes(100), rsv=6), 1002, "reserved bits must be 0"),
+        (wire_frame(3, b""), 1002, "invalid opcode"),
+        (wire_frame(1, b"\xff"), 1007, "invalid start byte at position 0"),
+        (struct.pack("!BBQ", 0x82, 127, 1 << 40), 1009, " exceeds limit of "),
+    ],
+    ids=["reserved bits", "unknown opcode", "no UTF-8", "too large"],
+)
+async def test_what_broke_the_rules_is_told_with_its_reason(data: bytes, code: int, reason: str) -> None:
+    """Both are those of the close frame that we sent first."""
+    async with raw_server(upgraded(writing(data))) as port, asyncio.timeout(10):
+        client = await open_socket(f"ws://127.0.0.1:{port}/", {})
+        await read_all(client)
+
+    assert (True, code) == (client.refused(), client.close_code())
+    assert reason in client.close_reason()
+
+
+@pytest.mark.parametrize(
+    ("close", "expected"),
+    [(b"\x03\xf3late", (1011, "late")), (b"\x03\xe8bye", None), (b"", None)],
+    ids=["its own", "the answer", "an answer without a code"],
+)
+async def test_a_close_that_the_server_had_sent_before_ours_was_read(
+    close: bytes, expected: tuple[int, str] | None
+) -> None:
+    """The call's code is ours, with our reason; that of the server is told apart from a mere answer."""
+
+    async def close_unread(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(2)
+        writer.write(wire_frame(8, close))
+        await reader.read()
+
+    async with raw_server(upgraded(close_unread)) as port, asyncio.timeout(10):
+        client = await open_socket(f"ws://127.0.0.1:{port}/", {})
+        await client.close(1000, "ours")
+
+    assert (1000, "ours") == (client.close_code(), client.close_reason())
+    assert expected == client.had_closed()

@@ -37,7 +37,7 @@ def lint(ctx: click.Context, source: str, *, strict: bool, as_json: bool) -> Non
     """Check an NCCO: a file, an answer URL (asked by GET, as for a call), or - for standard input.
 
     Each problem is a line: code, level, where, and what. The exit code is 3 when one of them is an error, with --strict also
-    when one is a warning.
+    when one is a warning, and 7 when the answer URL can't be reached.
     """
     code = ExitCode.OK
     try:
@@ -65,7 +65,13 @@ def _problems(source: str) -> list[Problem]:
         raise UsageError(
             f"{source!r} isn't a web address; give an answer URL (http://127.0.0.1:8000/webhooks/answer), a file, or -"
         )
-    return lint_text(read_file(source, option_name="lint"))
+    try:
+        return lint_text(read_file(source, option_name="lint"))
+    except UsageError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
+        raise UsageError(
+            f"{source} can't be read: {reason}; give a file that holds an NCCO, an answer URL (http://…), or -"
+        ) from error
 
 
 async def _fetch(url: str) -> list[Problem]:

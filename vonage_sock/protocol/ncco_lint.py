@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from vonage_sock.audio.frames import parse_content_type
 from vonage_sock.errors import FormatError
@@ -252,6 +252,9 @@ _WANTED: Final = {
     "endpoints": "an array of exactly one object",
 }
 
+_CONNECTED_FIELDS: Final = {"event", "content-type"}
+"""What ``websocket:connected`` says by itself; ``headers`` are laid into the same object."""
+
 _E164 = re.compile(r"\d{4,15}", re.ASCII)
 _NUMERIC = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{\w+\}", re.ASCII)
@@ -406,12 +409,19 @@ def _websocket(endpoint: JsonObject, where: str) -> Iterator[Problem]:
     elif isinstance(content_type, str):
         yield from _content_type(content_type, where)
     headers = endpoint.get("headers")
-    size = jsontext.size_bytes(headers) if isinstance(headers, dict) else 0
-    if size > MAX_HEADERS_BYTES:
-        yield Problem("VS411", where, {"size": size, "limit": MAX_HEADERS_BYTES})
+    if isinstance(headers, dict):
+        yield from _headers(headers, where)
     match endpoint.get("authorization"):
         case {"type": "custom", **rest} if "value" not in rest:
             yield Problem("VS419", f"{where}, authorization", {"field": "value"})
+
+
+def _headers(headers: JsonObject, where: str) -> Iterator[Problem]:
+    size = jsontext.size_bytes(headers)
+    if size > MAX_HEADERS_BYTES:
+        yield Problem("VS411", where, {"size": size, "limit": MAX_HEADERS_BYTES})
+    for name in sorted(_CONNECTED_FIELDS & set(headers)):
+        yield Problem("VS429", where, {"name": name})
 
 
 def _content_type(content_type: str, where: str) -> Iterator[Problem]:
@@ -432,14 +442,27 @@ def _uri(uri: str, where: str) -> Iterator[Problem]:
     except ValueError:
         yield _wrong("VS420", "uri", uri, "an address that begins with wss://", where)
         return
+    if any(letter.isspace() for letter in uri):
+        yield _wrong("VS420", "uri", uri, "an address without spaces, which are written %20", where)
+    if "#" in uri:
+        yield _wrong("VS420", "uri", uri, "an address without #, which a websocket's may not hold", where)
     if parts.scheme not in {"ws", "wss"}:
         yield Problem("VS412", where, {"scheme": f"{parts.scheme}://" if parts.scheme else "nothing"})
     elif not host:
         yield _wrong("VS420", "uri", uri, "an address with a host", where)
+    elif not _has_usable_port(parts):
+        yield _wrong("VS420", "uri", uri, "an address with a port from 1 to 65535, or none", where)
     elif _is_local(host):
         yield Problem("VS502", where, {"host": host})
     elif parts.scheme == "ws":
         yield Problem("VS413", where)
+
+
+def _has_usable_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_local(host: str) -> bool:

@@ -405,3 +405,118 @@ def test_a_violation_of_a_connection_that_is_whole_is_a_finding() -> None:
     machine.receive_violation(1002, "x", 1)
 
     assert ["VS311"] == [event.code for event in events_of(machine) if hasattr(event, "code")]
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "expected"),
+    [
+        (
+            (1011, "keepalive ping timeout"),
+            1000,
+            "it had closed with 1011 (keepalive ping timeout) meanwhile; 0 kB of its own came when we read again",
+        ),
+        (
+            None,
+            1006,
+            "it kept reading ours; 0 kB of its own came when we read again, and our close frame was not answered",
+        ),
+    ],
+)
+def test_a_close_that_came_while_nothing_was_read_is_told(
+    closed: tuple[int, str] | None, code: int, expected: str
+) -> None:
+    """With the server's own code, not ours."""
+    wire = FakeWire()
+    wire.closed = closed
+    machine = drilled(wire, seconds=1.5, stop_reading_after_s=0.5)
+    advance(machine, 2 * SECOND)
+    machine.receive_close(code, "", 1500 * MS)
+
+    assert expected == took(machine)
+
+
+def test_a_connection_is_read_again_before_it_is_dropped() -> None:
+    """Else nobody would see how the server takes that; and what came too late is in no figure of delay."""
+    wire = FakeWire()
+    machine = drilled(wire, seconds=10, stop_reading_after_s=0.2, drop_after_s=1.0)
+    advance(machine, 990 * MS)
+    machine.receive_bytes(FRAME, 990 * MS)
+    advance(machine, 2 * SECOND)
+    machine.receive_close(1006, "", 1010 * MS)
+    rows = {row["drill"]: row["took"] for row in machine.rows()}
+
+    assert ["stop reading", "read again", "drop"] == wire.done
+    assert (
+        "it stayed until the connection was broken after 800 ms; 0 kB of its own came when we read again"
+        == rows["stop-reading-after"]
+    )
+    assert "it closed its end after 10 ms" == rows["drop-after"]
+
+
+def test_what_is_read_too_late_is_in_no_delay() -> None:
+    """A socket that is lost gives what waited in it."""
+    machine = drilled(FakeWire(), seconds=10, stop_reading_after_s=0.2)
+    advance(machine, SECOND)
+    for _ in range(10):
+        machine.receive_bytes(FRAME, SECOND)
+    machine.receive_close(1006, "", SECOND)
+
+    assert 0 == machine._leg.report()["frames_received"]
+
+
+def test_stalls_are_numbered_and_one_that_was_cut_short_says_how_long_it_was() -> None:
+    """In the order of their times."""
+    machine = drilled(FakeWire(), seconds=1.0, stalls=(Stall(9, 0.6), Stall(0.1, 0.2)))
+    advance(machine, SECOND)
+    machine.receive_close(1000, "", SECOND)
+
+    assert [
+        ("stall 1", 0.2, "nothing left for 0.1 s, and then what was held back at once"),
+        ("stall 2", 0.6, "nothing left for 0.4 s, until the call ended"),
+    ] == [(row["drill"], row["at_s"], row["did"]) for row in machine.rows()]
+
+
+def test_what_the_server_asks_for_moves_no_frame() -> None:
+    """The seed decides alone: a clear, which is answered, changes nothing for audio."""
+    quiet, chatty = (drilled(FakeWire(), jitter_ms=60) for _ in range(2))
+    before = [advance(machine, 300 * MS) for machine in (quiet, chatty)]
+    chatty.receive_text('{"action":"clear"}', 310 * MS)
+    chatty.messages_to_send()
+    after = [frames(advance(machine, SECOND)) for machine in (quiet, chatty)]
+
+    assert before[0] == before[1]
+    assert after[0][1:] == after[1][1:]
+
+
+def test_a_strike_excuses_nothing_that_came_before() -> None:
+    """And from then on what may come of it, with no strike no code."""
+    machine = drilled(FakeWire(), seconds=10, drop_after_s=0.5)
+    findings = machine._leg.findings
+    advance(machine, 400 * MS)
+    before = findings.excuses("VS308")
+    advance(machine, SECOND)
+
+    assert (False, True) == (before, findings.excuses("VS308"))
+
+
+@pytest.mark.parametrize(
+    "drills",
+    [{"late_connected": True}, {"no_connected": True}, {"jitter_ms": 5}, {"stalls": (Stall(0.1, 0),)}],
+    ids=str,
+)
+def test_a_strict_platform_stays_strict(drills: dict[str, Any]) -> None:
+    """Whatever the drill has to do with formats."""
+    machine = drilled(FakeWire(), **drills)
+    advance(machine, 100 * MS)
+
+    assert not machine._leg.findings.excuses("VS101")
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_shifted_samples_are_excused_of_an_echo_alone(echo: bool) -> None:
+    """One whose frames are another's is told of them, bad frames of ours or not."""
+    machine = drilled(FakeWire(), seconds=10, bad_frames=1)
+    sent = [message for _, message in advance(machine, SECOND) if isinstance(message, bytes)]
+    machine.receive_bytes(sent[0][1:] + b"x" if echo else bytes(reversed(FRAME)), SECOND)
+
+    assert [echo, echo] == [machine._leg.findings.excuses(code) for code in ("VS107", "VS111")]

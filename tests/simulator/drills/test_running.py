@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import websockets.asyncio.server
 from aiohttp import WSMsgType, web
@@ -263,6 +264,23 @@ async def test_a_fault_before_the_strike_is_the_servers_own() -> None:
 
     assert ["VS308"] == [code for code in codes(report) if code in ("VS308", "VS318")]
     assert "nothing: the call ended before" == report["drills"][0]["did"]
+
+
+async def test_bad_frames_of_ours_hide_no_samples_of_the_servers_own() -> None:
+    """One that speaks big-endian by itself is told of it."""
+    samples = (8000 * np.sin(np.arange(8000 * 4) * 0.1 * (1 + np.arange(8000 * 4) / 64_000))).astype(">i2").tobytes()
+
+    async def speak(connection: websockets.asyncio.server.ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for start in range(0, len(samples), 320):
+                await connection.recv()
+                await connection.send(samples[start : start + 320])
+
+    async with websockets.asyncio.server.serve(speak, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        report = await suffer(url, duration_ms=2500, bad_frames=1)
+
+    assert ["VS107"] == codes(report)
 
 
 async def test_a_server_that_fails_where_connected_is_held_back_is_no_finding() -> None:

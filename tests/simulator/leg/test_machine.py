@@ -932,3 +932,13 @@ def test_keys_that_nobody_presses_are_sent_at_their_times() -> None:
     assert {220: ("1", 160), 300: ("2", 80)} == {at: (text["digit"], text["duration"]) for at, text in told.items()}
     assert [] == [event for event in events(platform) if isinstance(event, DtmfPressed)]
     assert "12" == platform.report()["dtmf_sent"]
+
+
+def test_a_notify_too_many_is_told() -> None:
+    """1,024 may wait; what comes beyond has no answer."""
+    platform = leg()
+    platform.receive_bytes(FRAME, 0)
+    for number in range(1025):
+        platform.receive_text(json.dumps({"action": "notify", "payload": {"n": number}}), 1)
+
+    assert ["VS319"] == [finding.code for finding in platform.findings.all()]

@@ -602,6 +602,20 @@ _PROTOCOL: Final = (
         """,
         promised=False,
     ),
+    Rule(
+        "VS319",
+        _NOTE,
+        "a notify was ignored: {most:,} are waiting for their audio already",
+        "Each notify waits until what was sent before it has been played, and far more of them came than pieces of audio.",
+        "Send one notify behind each utterance, and wait for its answer before there are hundreds.",
+        """
+    await ws.send(json.dumps({"action": "notify", "payload": {"utterance": n}}))   # once an utterance
+        """,
+        """
+    ws.send(JSON.stringify({ action: "notify", payload: { utterance: n } }));      // once an utterance
+        """,
+        promised=False,
+    ),
 )
 
 _WEBHOOKS: Final = (
@@ -863,8 +877,15 @@ _WEBHOOKS: Final = (
         "a websocket of the NCCO can't be opened: {reason}",
         "The server wasn't there, refused the upgrade, or took too long; the next action is carried out.",
         "Accept the upgrade on that path, or send a fallback NCCO to the failed event.",
-        _ENDPOINT_PYTHON,
-        _ENDPOINT_NODE,
+        """
+    @app.websocket("/socket")             # the path of the uri in the NCCO
+    async def socket(ws: WebSocket):
+        await ws.accept()
+        """,
+        """
+    const wss = new WebSocketServer({ server, path: "/socket" });   // the path of the uri in the NCCO
+    wss.on("connection", (ws) => ws.on("message", handle));
+        """,
     ),
     Rule(
         "VS426",
@@ -897,6 +918,20 @@ _WEBHOOKS: Final = (
         "Answer 204 first and work afterwards.",
         _EVENT_PYTHON,
         _EVENT_NODE,
+        promised=False,
+    ),
+    Rule(
+        "VS429",
+        _NOTE,
+        "the headers hold {name!r}, which websocket:connected has for itself",
+        "The headers of the endpoint are laid beside event and content-type in the first message; one name can't be both.",
+        "Give it another name.",
+        """
+    endpoint["headers"] = {"my-event": name}
+        """,
+        """
+    endpoint.headers = { "my-event": name };
+        """,
         promised=False,
     ),
 )

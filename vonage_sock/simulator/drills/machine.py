@@ -353,7 +353,7 @@ class DrilledLeg:
             return f"{how(ending)} after {span(ending.at - watch.at)}"
         if had_closed is not None:
             code, reason = had_closed
-            return f"it had closed with {code}{f' ({reason})' if reason else ''}, which was seen when we read again; {came}"
+            return f"it had closed with {code}{f' ({reason})' if reason else ''} meanwhile; {came}"
         if self._unsent_bytes >= NOT_READ_BYTES:
             return f"it stopped reading ours, {self._unsent_bytes / 1000:.0f} kB of which wait; {came}"
         unanswered = ", and our close frame was not answered" if ending.code == CLOSE_ABNORMAL else ""

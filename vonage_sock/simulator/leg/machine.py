@@ -19,6 +19,7 @@ from typing import Final
 from vonage_sock.audio import seam
 from vonage_sock.audio.frames import FRAME_NS, Packetizer
 from vonage_sock.audio.playout import (
+    MAX_MARKERS,
     Gap,
     Played,
     PlayoutBuffer,
@@ -415,7 +416,8 @@ class VonageLeg:
                 self._emit(MessageReceived(at=self._now, call=self._id, message={"action": "clear"}))
             case messages.NotifyCommand(payload):
                 self._commands["notify"] += 1
-                self._playout.mark(payload, self._now)
+                if not self._playout.mark(payload, self._now):
+                    self._find("VS319", most=MAX_MARKERS)
                 self._emit(
                     MessageReceived(at=self._now, call=self._id, message={"action": "notify", "payload": payload})
                 )
