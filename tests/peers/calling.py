@@ -37,6 +37,9 @@ TIMING: Final = frozenset({"VS108", "VS201", "VS202", "VS203", "VS204"})
 TOO_LATE_MS: Final = 10.0
 TRIES: Final = 3
 
+LEFT_OUT: Final[list[str]] = []
+"""What nothing could be said of, for the end of pytest's report."""
+
 QUERY: Final = {"websockets": "?events=elsewhere"}
 """It answers no POST; an answer URL with a query has no event URL beside it."""
 
@@ -123,7 +126,7 @@ async def judge(framework: str) -> list[Outcome]:
     """
     Every row; those that differ by what may be the machine's doing are called again, a few times.
 
-    What the machine was too busy for each time is told and left out.
+    What the machine was too busy for each time is left out, and stands in ``LEFT_OUT``.
     """
     judged = {outcome.row.name: outcome for outcome in await call_all(framework)}
     for _ in range(1, TRIES):
@@ -138,6 +141,9 @@ async def judge(framework: str) -> list[Outcome]:
         if not item.as_expected and item.may_be_the_machine and item.machine_is_too_busy
     ]
     for name in left_out:
-        print(f"{framework}, {name}: this machine is too busy to say")
-        del judged[name]
+        item = judged.pop(name)
+        LEFT_OUT.append(
+            f"{framework}, {name}: this machine is too busy to say"
+            f" (missing {' '.join(sorted(item.missing)) or '-'}, surplus {' '.join(sorted(item.surplus)) or '-'})"
+        )
     return list(judged.values())

@@ -1,9 +1,10 @@
 """
 Whether audio that goes on after a pause is the same that stopped before it: speech that was cut, not speech that ended.
 
-Rule: only what can't be anything else counts. What ends, fades out, and what begins, begins from silence; cut in mid-word both
-sides are loud and the first samples are those that the last ones foretell. What is as regular as a tone foretells itself
-whenever it begins again, so that it counts only where its loudness moves, as a beep's doesn't, and not at a zero crossing.
+Rule: only what can't be anything else counts. What ends, fades out, and what begins, begins from silence; cut in mid-word
+both sides are loud and the first samples are those that the last ones foretell. What is as regular as a tone foretells
+itself whenever it begins again, so that it counts only where its loudness moves, as a beep's doesn't, and not at a zero
+crossing.
 """
 
 from __future__ import annotations
