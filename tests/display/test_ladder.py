@@ -345,3 +345,21 @@ def test_what_the_rest_api_is_asked_is_a_row() -> None:
         ("\u2190 PUT call", "204 x"),
         ("\u2190 DELETE input/dtmf", "404 x"),
     ] == [(row.webhooks, row.reading) for row in rows]
+
+
+def test_the_conversation_stands_on_the_time_axis() -> None:
+    """When the caller broke in and what became of it, and when audio was lost; not every one of many."""
+    each = [
+        {"at_s": 1.0, "by": "key", "stopped_after_ms": 360.0},
+        {"at_s": 2.5, "by": "speech", "stopped_after_ms": None},
+        *[{"at_s": 9.0 + at, "by": "key", "stopped_after_ms": 20.0} for at in range(30)],
+    ]
+    report = {"barge_in": {"each": each}, "overflows_at_s": [2.0]}
+    rows = [(row.at_ns // MS, row.platform, row.reading) for row in ladder_rows([connected(0)], report)]
+
+    assert [
+        (1000, "breaks in", "silent after 360 ms"),
+        (2000, "loses audio", ""),
+        (2500, "breaks in", "goes on"),
+    ] == [row for row in rows if 0 < row[0] < 9000]
+    assert 8 == sum(platform == "breaks in" for _, platform, _ in rows)

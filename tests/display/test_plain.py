@@ -23,9 +23,9 @@ def noon(_at: int) -> str:
     return "12:00:00.000"
 
 
-def plain(*events: ev.Event, quiet: bool = False, ascii_only: bool = False) -> list[str]:
+def plain(*events: ev.Event, quiet: bool = False, ascii_only: bool = False, summed_up: bool = False) -> list[str]:
     lines = Lines()
-    observer = Plain(lines, Screen(), noon, quiet=quiet, ascii_only=ascii_only)
+    observer = Plain(lines, Screen(), noon, quiet=quiet, ascii_only=ascii_only, summed_up=summed_up)
     for event in events:
         observer(event)
     return lines
@@ -49,6 +49,7 @@ def test_quiet_shows_problems_and_ends_only() -> None:
     events = (make.started(), make.connected(), make.finding(), make.finding(level="note"), failed, make.ended())
 
     assert ["VS102", "record", "ended"] == [line.split()[2] for line in plain(*events, quiet=True)]
+    assert ["record"] == [line.split()[2] for line in plain(*events, quiet=True, summed_up=True)]
 
 
 def test_a_stream_that_is_not_utf8_gets_ascii() -> None:

@@ -119,11 +119,11 @@ async def _call_in_turns(framework: str, rows: list[Row]) -> list[Outcome]:
     return outcomes
 
 
-async def judge(framework: str) -> list[Outcome]:
+async def judge(framework: str) -> tuple[list[Outcome], list[str]]:
     """
     Every row; those that differ by what may be the machine's doing are called again, a few times.
 
-    What the machine was too busy for each time is told and left out.
+    What the machine was too busy for each time is left out, and told in lines.
     """
     judged = {outcome.row.name: outcome for outcome in await call_all(framework)}
     for _ in range(1, TRIES):
@@ -137,7 +137,11 @@ async def judge(framework: str) -> list[Outcome]:
         for name, item in judged.items()
         if not item.as_expected and item.may_be_the_machine and item.machine_is_too_busy
     ]
+    told: list[str] = []
     for name in left_out:
-        print(f"{framework}, {name}: this machine is too busy to say")
-        del judged[name]
-    return list(judged.values())
+        item = judged.pop(name)
+        told.append(
+            f"{framework}, {name}: this machine is too busy to say"
+            f" (missing {' '.join(sorted(item.missing)) or '-'}, surplus {' '.join(sorted(item.surplus)) or '-'})"
+        )
+    return list(judged.values()), told

@@ -29,11 +29,11 @@ COMMANDS = {
 
 EXAMPLES = """\b
 Examples:
-  vsock demo                                          see it work, no account needed
-  vsock serve --echo                                  callers hear themselves
-  vsock record out.wav                                record the next calls
-  vsock play welcome.mp3 --then hangup                play a file and hang up
-  vsock call http://127.0.0.1:8000/webhooks/answer    call the above, as Vonage would
+  vsock demo                              see it work, no account needed
+  vsock serve --echo                      callers hear themselves
+  vsock record out.wav                    record the next calls
+  vsock play welcome.mp3 --then hangup    play a file and hang up
+  vsock call http://127.0.0.1:8000/webhooks/answer    as Vonage would
 """
 
 

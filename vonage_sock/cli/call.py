@@ -65,13 +65,13 @@ SAVE_WAIT_S = 30.0
 EXAMPLES = """\b
 Examples:
   vsock call http://127.0.0.1:8000/webhooks/answer
-  vsock call ws://127.0.0.1:8000/socket --audio question.wav --save heard.wav
-  vsock call ws://localhost:5000/ws --audio say:hello --dtmf "1,w2,34#" --duration 20
+  vsock call ws://127.0.0.1:8000/socket --audio hi.wav --save heard.wav
+  vsock call ws://localhost:5000/ws --audio say:hello --dtmf "1,w2,34#"
   vsock call wss://example.ngrok.app/socket --rate 8000 --json
-  vsock call http://127.0.0.1:8000/webhooks/answer --fast --connect-outcome busy --shuffle-events
-  vsock call http://127.0.0.1:8000/webhooks/answer --scenario menu.yaml --repeat 20 --jobs 4 --junit report.xml
-  vsock call vsock:echo --scenario menu.yaml
-  vsock call http://127.0.0.1:5000/answer --api-port 8100 --api-public-key public.key
+  vsock call http://127.0.0.1:8000/answer --fast --connect-outcome busy
+  vsock call http://127.0.0.1:8000/answer --scenario menu.yaml --jobs 4
+  vsock call vsock:echo --scenario menu.yaml --repeat 20 --junit report.xml
+  vsock call http://127.0.0.1:5000/answer --api-port 8100
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,15 @@ class SectionedOption(click.Option):
     def __init__(self, *args: Any, section: str = OTHERS, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.section = section
+
+    def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
+        """What stands in brackets behind the help: no empty default, and a range as one says it."""
+        extra = super().get_help_extra(ctx)
+        if extra.get("default") == '""':
+            del extra["default"]
+        if "range" in extra:
+            extra["range"] = re.sub(r"^(.+?)<=x<=(.+?)(?:\.0)?$", r"\1 to \2", extra["range"])
+        return extra
 
 
 class SectionedCommand(click.Command):

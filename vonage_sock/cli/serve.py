@@ -14,7 +14,7 @@ Examples:
   vsock serve --echo                          callers hear themselves
   vsock serve --echo --record call.wav        … and are recorded
   vsock serve --play menu.wav --on-dtmf 1=sales.mp3 --barge-in
-  vsock serve --ncco my.json --json           your own NCCO, events as JSON lines
+  vsock serve --ncco my.json --json           your own NCCO, and JSON lines
 """
 
 

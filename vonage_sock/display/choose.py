@@ -136,6 +136,7 @@ def _make_plain(target: Target, clock: Clock, *, quiet: bool, verbose: bool, sta
         quiet=quiet,
         stats=stats,
         ascii_only=not target.encoding.lower().startswith("utf"),
+        summed_up=simulated,
     )
     return _Threaded(observer, observer.tick, output, wants_stats_ms=SLOW_STATS_MS if stats else None)
 

@@ -240,9 +240,20 @@ def _audio_rows(at: int, end: ev.Ended | None, report: JsonObject) -> Iterator[R
         reading = "" if first_ms is None else f"after {_number(first_ms):.0f} ms"
         heard = _IN + wording.counted(received, "frame")
         yield Row(at + round(_number(first_ms) * MS), "hears", socket=heard, reading=reading)
-    gaps = report.get("underruns_at_s")
-    for gap_s in gaps[:MAX_GAPS] if isinstance(gaps, list) else ():
-        yield Row(at + round(_number(gap_s) * SECOND), "hears a gap", style="yellow")
+    for key, said in (("underruns_at_s", "hears a gap"), ("overflows_at_s", "loses audio")):
+        times = report.get(key)
+        for at_s in times[:MAX_GAPS] if isinstance(times, list) else ():
+            yield Row(at + round(_number(at_s) * SECOND), said, style="yellow")
+    yield from _barge_in_rows(at, report)
+
+
+def _barge_in_rows(at: int, report: JsonObject) -> Iterator[Row]:
+    """When the caller broke in, and what became of it."""
+    each = _object(report, "barge_in").get("each")
+    for item in each[:MAX_GAPS] if isinstance(each, list) else ():
+        stopped_ms = item.get("stopped_after_ms")
+        reading = "goes on" if stopped_ms is None else f"silent after {_number(stopped_ms):.0f} ms"
+        yield Row(at + round(_number(item.get("at_s")) * SECOND), "breaks in", reading=reading)
 
 
 def _together(rows: Iterable[Row]) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vonage_sock.call.events import Event, ServerStarted
+from vonage_sock.call.events import Ended, Event, FindingRaised, ServerStarted
 from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.display.model import URGENT, Kind, Line, Screen
 from vonage_sock.display.output import TextOutput
@@ -28,6 +28,7 @@ class Plain:
         quiet: only warnings, errors and how calls ended.
         stats: where each live call stands, once a second.
         ascii_only: the other side can't show more.
+        summed_up: what was found and how the call ended is said behind it all; the quiet ones aren't told twice.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Plain:
         quiet: bool = False,
         stats: bool = False,
         ascii_only: bool = False,
+        summed_up: bool = False,
     ) -> None:
         self._output = output
         self._screen = screen
@@ -46,11 +48,14 @@ class Plain:
         self._quiet = quiet
         self._stats = stats
         self._ascii_only = ascii_only
+        self._left_out = (FindingRaised, Ended) if quiet and summed_up else ()
         self._stats_at: int | None = None
 
     def __call__(self, event: Event) -> None:
         """Write its lines."""
-        self._show(self._screen.apply(event))
+        lines = self._screen.apply(event)
+        if not isinstance(event, self._left_out):
+            self._show(lines)
         if isinstance(event, ServerStarted) and not self._quiet:
             for hint in start_hints(event):
                 text = " ".join("".join(part for part, _ in hint).split())

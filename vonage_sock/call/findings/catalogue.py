@@ -308,7 +308,7 @@ _PACING: Final = (
     Rule(
         "VS204",
         _WARNING,
-        "audio comes at {percent} % of real time, steadily: the caller hears gaps",
+        "audio has come at {percent} % of real time so far: the caller hears gaps",
         "The pause between two frames is 20 ms plus the time that sending takes, so that each second of audio takes longer "
         "than a second.",
         "Count the times from the start (or pause 18 to 19 ms) and send some frames ahead.",
