@@ -647,15 +647,6 @@ _WEBHOOKS: Final = (
         _ANSWER_NODE,
     ),
     Rule(
-        "VS404",
-        _WARNING,
-        "connect: {reason}",
-        "Something in the connect action is against the NCCO reference; the platform may refuse it.",
-        "Check the NCCO with vsock lint.",
-        _ENDPOINT_PYTHON,
-        _ENDPOINT_NODE,
-    ),
-    Rule(
         "VS405",
         _WARNING,
         "the event URL gave HTTP {status} to {event}; 200 to 205 is expected",
