@@ -130,13 +130,13 @@ def test_a_bot_that_never_stops() -> None:
 
 
 def test_a_full_queue_that_is_cleared_stops_at_once() -> None:
-    """A file sent 2 s ahead, and ``clear`` at the key: silence in the frame after the command, on either stopwatch."""
+    """A file sent 2 s ahead, and ``clear`` at the key: silence in the frame after the command, timed once."""
     frames = (voice(FRAME_MS) for _ in range(1000))
     call = Measured(Play([lambda _: FramesSource("file", frames, 1000)], barge_in=True), presses=True)
 
     assert [call.silent_ms(PRESSED_MS)] == call.stops
     assert [20.0] == call.stops
-    assert [{"at_s": 2.002, "stopped_after_ms": 18.0}] == call.report["clear_stops"]
+    assert [] == call.report["clear_stops"]
 
 
 def test_a_full_queue_that_is_not_cleared_is_heard_on() -> None:

@@ -39,7 +39,7 @@ async def test_nothing_listens() -> None:
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (401, "it wants an Authorization header"),
+        (401, "it wants an Authorization header, or another one (for the type vonage give --signature-secret)"),
         (403, "it doesn't allow this client"),
         (404, "there is nothing at this path"),
         (426, "the path is right, but the upgrade didn't get through"),
