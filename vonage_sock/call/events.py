@@ -297,7 +297,12 @@ class ScenarioStepped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenariosSummed(Event):
-    """All runs of all scenarios are over; ``failures`` are a sentence for each thing that went wrong."""
+    """
+    All runs of all scenarios are over; ``failures`` are a sentence for each thing that went wrong.
+
+    ``first_heard_ms`` has the p50 and p95 of when the server was first heard, and ``own_lateness_ms``, how late our own
+    timer was in the worst of these calls (p99); None where it was heard in none.
+    """
 
     name: ClassVar[str] = "scenario.summary"
 
@@ -306,4 +311,5 @@ class ScenariosSummed(Event):
     failed: int
     exit_code: int
     duration_s: float
+    first_heard_ms: JsonObject | None = None
     failures: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.cli.scenario_table import (
     expectation_lines,
     failure_lines,
+    first_heard,
     result_table,
     run_line,
     summary_line,
@@ -286,6 +287,7 @@ class ScenarioCaller:
             failed=len(outcomes) - passed,
             exit_code=int(code),
             duration_s=duration_s if isinstance(self._clock, SystemClock) else 0.0,
+            first_heard_ms=first_heard(outcomes),
             failures=tuple(failures),
         )
 

@@ -9,9 +9,11 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from vonage_sock.clock import MS
 from vonage_sock.display import wording
 from vonage_sock.display.render import wrap
 from vonage_sock.display.safe import clean
+from vonage_sock.simulator.leg.measure import Spread
 from vonage_sock.simulator.scenario.running import Outcome
 
 PASS, FAIL = "pass", "FAIL"
@@ -94,10 +96,29 @@ def result_table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def summary_line(outcomes: Sequence[Outcome], wanted: int, duration_s: float) -> str:
-    """All runs in one sentence."""
+    """All runs in one sentence, and how soon the server was first heard in them."""
     passed = sum(outcome.passed for outcome in outcomes)
     left = f", {wanted - len(outcomes)} not made" if wanted > len(outcomes) else ""
-    return f"{passed} of {wording.counted(wanted, 'run')} passed in {wording.span_text(duration_s)}{left}"
+    line = f"{passed} of {wording.counted(wanted, 'run')} passed in {wording.span_text(duration_s)}{left}"
+    heard = first_heard(outcomes)
+    if heard is None:
+        return line
+    return (
+        f"first heard after {heard['p50']:,.0f} ms p50, {heard['p95']:,.0f} ms p95; "
+        f"own timer late by {heard['own_lateness_ms']:.1f} ms p99\n{line}"
+    )
+
+
+def first_heard(outcomes: Sequence[Outcome]) -> dict[str, float] | None:
+    """When the server was first heard, over several runs, in milliseconds; None where it never was."""
+    reports = [outcome.report for outcome in outcomes if outcome.report.get("first_heard_ms") is not None]
+    if not reports:
+        return None
+    spread = Spread()
+    for report in reports:
+        spread.add(round(report["first_heard_ms"] * MS))
+    worst_ms = max(report["own_lateness_ms"]["p99"] for report in reports)
+    return {"p50": spread.percentile_ms(50), "p95": spread.percentile_ms(95), "own_lateness_ms": worst_ms}
 
 
 def _verdict(passed: bool) -> Text:  # noqa: FBT001  (it is the value that is shown)
