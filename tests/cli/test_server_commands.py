@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -126,16 +127,30 @@ async def test_a_signal_that_is_delivered_twice_is_one(vsock: Vsock) -> None:
     assert (0, "") == (await server.end())[::2]
 
 
-async def test_a_signal_to_a_program_that_ends_changes_nothing(vsock: Vsock) -> None:
-    """It has said its last word, and its exit code stays."""
-    server = await vsock("serve", "--port", 0, "--json")
-    await server.event("server.started")
-    server.interrupt()
-    await server.event("server.stopped")
+AFTER_THE_END = """
+import asyncio, os, signal
+from vonage_sock.cli.loop import on_stop, run
 
-    server.interrupt()
+async def main():
+    stopped = asyncio.Event()
+    on_stop(stopped.set, print)
+    os.kill(os.getpid(), signal.SIGINT)
+    await stopped.wait()
 
-    assert (0, "") == (await server.end())[::2]
+run(main())
+os.kill(os.getpid(), signal.SIGINT)
+os.kill(os.getpid(), signal.SIGTERM)
+print("ended in peace")
+"""
+
+
+def test_a_signal_to_a_program_that_has_ended_changes_nothing() -> None:
+    """What was asked to stop has stopped, and its exit code stays."""
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_THE_END], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert (0, "ended in peace\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:
