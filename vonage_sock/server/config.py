@@ -13,6 +13,7 @@ from vonage_sock.errors import UsageError
 from vonage_sock.protocol import ncco as ncco_protocol
 from vonage_sock.protocol import webhooks
 
+DEFAULT_MAX_CALLS: Final = 256
 MAX_WEBHOOK_BYTES: Final = 64 * 1024
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?", re.ASCII)
@@ -42,7 +43,7 @@ class ServerConfig:
     greeting: str | None = None
     ncco: list[dict[str, Any]] | None = None
     fallback: list[dict[str, Any]] | None = None
-    max_calls: int = 256
+    max_calls: int = DEFAULT_MAX_CALLS
 
     def __post_init__(self) -> None:
         ncco_protocol.check_headers(self.headers)
