@@ -129,7 +129,7 @@ SERVER = option_group(
     option(
         "--max-calls",
         type=click.IntRange(1, 1_000_000),
-        default=256,
+        default=2048,
         metavar="N",
         help="Let in N calls at once, over all workers; more are refused with 503.",
     ),
@@ -149,6 +149,12 @@ SERVER = option_group(
         default="http://127.0.0.1:4040",
         metavar="URL",
         help="Where the ngrok agent's API is asked for a tunnel.",
+    ),
+    option(
+        "--engine",
+        type=click.Choice(["auto", "direct", "aiohttp"]),
+        default="auto",
+        help="What reads and writes the calls' frames: our own engine for many calls (direct, on Linux), or aiohttp's.",
     ),
 )
 

@@ -38,7 +38,7 @@ from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
 from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log
-from vonage_sock.server.config import DEFAULT_MAX_CALLS, ServerConfig, check_base_url
+from vonage_sock.server.config import MAX_CALLS, Engine, ServerConfig, check_base_url
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
@@ -84,6 +84,7 @@ class ServeOptions:
     quiet: bool
     verbose: bool
     ngrok_api: str
+    engine: str
     record: str | None = None
     play: tuple[str, ...] = ()
 
@@ -134,6 +135,7 @@ class Plan:
             ncco=None if options.ncco is None else read_ncco_file(options.ncco, option_name="--ncco"),
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
             max_calls=1 if options.once else options.max_calls,
+            engine=Engine(options.engine),
         )
         self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
         self.files = [open_playable(name) for name in options.play]
@@ -249,7 +251,7 @@ class Plan:
                 "--then says what follows the files; give --play FILE as well",
             ),
             (
-                options.once and options.max_calls not in (1, DEFAULT_MAX_CALLS),
+                options.once and options.max_calls not in (1, MAX_CALLS),
                 "--once lets one call in; leave --max-calls away",
             ),
         )
