@@ -78,6 +78,7 @@ async def test_several_processes_are_one_server(vsock: Vsock, tmp_path: Path) ->
     server.interrupt()
     code, output, errors = await server.end()
     events = [json.loads(line) for line in output.splitlines()]
+    times = [event["t"] for event in events if not event["event"].startswith("recording.")]
     named = [f"out-{number}.wav" for number in range(2, 13)]
 
     assert (0, "") == (code, errors)
@@ -87,7 +88,7 @@ async def test_several_processes_are_one_server(vsock: Vsock, tmp_path: Path) ->
     assert [1, 1] == [sum(event["event"] == name for event in events) for name in ("server.started", "server.stopped")]
     assert ("server.stopped", 12) == (events[-1]["event"], events[-1]["calls"])
     assert {f"c{number}" for number in range(1, 13)} == {event["call"] for event in events if "call" in event}
-    assert sorted(event["t"] for event in events) == [event["t"] for event in events]
+    assert sorted(times) == times
     assert sorted(["out.wav", *named]) == sorted(path.name for path in tmp_path.iterdir())
     assert {FRAME} == {pcm_of(path) for path in tmp_path.iterdir()}
 
