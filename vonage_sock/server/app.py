@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import itertools
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
@@ -39,8 +37,10 @@ from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
+from vonage_sock.server.listening import BACKLOG, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.transport import Driver, Patience, tell
@@ -56,6 +56,8 @@ failures_log = logging.getLogger("vonage_sock.failures")
 """Where what other people's code raised is logged, with its traceback."""
 
 MakeBehaviours = Callable[[], Sequence[Behaviour]]
+NewSession = tuple[CallSession, Sequence[Behaviour], Exception | None]
+"""A call's session, what is done in it, and why that could not be made."""
 
 
 class VsockServer:
@@ -67,6 +69,7 @@ class VsockServer:
         observers: told of every event, in order, on the event loop.
         behaviour_names: what to call the behaviours where the server's start is told.
         patience: what is put up with from a caller's end that doesn't read or answer.
+        admission: lets calls in and names them; by ``config.max_calls``, when left out.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class VsockServer:
         behaviour_names: Sequence[str] = (),
         clock: Clock | None = None,
         patience: Patience | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._config = config
         self._patience = patience
@@ -88,7 +92,8 @@ class VsockServer:
         self._runner: web.AppRunner | None = None
         self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
         self._poller: Poller | None = None
-        self._numbers = itertools.count(1)
+        self._admission = admission or OwnAdmission(config.max_calls)
+        self._full = False
         self._call_ended = asyncio.Event()
         self._stopping = False
         self._host, self._port = config.host, config.port
@@ -120,9 +125,12 @@ class VsockServer:
         await self.listen()
         self.announce()
 
-    async def listen(self) -> None:
+    async def listen(self, sockets: Sequence[socket.socket] = ()) -> None:
         """
         Listen, without a word yet: its public address may be found only now.
+
+        Args:
+            sockets: bound already; those of the configured host and port, when left out.
 
         Raises:
             ListenError: the port is taken, or the address isn't this machine's.
@@ -140,11 +148,13 @@ class VsockServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
         await self._runner.setup()
         try:
-            site = web.TCPSite(self._runner, self._config.host, self._config.port)
-            await site.start()
+            for bound in sockets:
+                await web.SockSite(self._runner, bound, backlog=BACKLOG).start()
+            if not sockets:
+                await web.TCPSite(self._runner, self._config.host, self._config.port, backlog=BACKLOG).start()
         except (OSError, OverflowError, UnicodeError) as error:
             await self._runner.cleanup()
-            raise ListenError(_why_not_listening(self._config, error)) from error
+            raise ListenError(why_not_listening(self._config, error)) from error
         self._host, self._port = self._runner.addresses[0][:2]
         if uses_direct(self._config.engine):
             self._poller = Poller(self._clock)
@@ -260,7 +270,7 @@ class VsockServer:
         return _json(ncco) if ncco else web.Response(status=204)
 
     async def _health(self, request: web.Request) -> web.Response:
-        return _json({"status": HEALTHY, "calls": len(self._calls)})
+        return _json({"status": HEALTHY, "calls": self._admission.open_calls})
 
     async def _read_params(self, request: web.Request) -> dict[str, Any]:
         """What a webhook says: the query, and over it the body, as JSON or as a form."""
@@ -300,25 +310,39 @@ class VsockServer:
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
                 text="This address takes WebSockets: give it to Vonage in an NCCO, or try it with vsock call.\n",
             )
-        if self._stopping or len(self._calls) >= self._config.max_calls:
-            why = "the server is stopping" if self._stopping else f"{self._config.max_calls} calls are open already"
-            return web.Response(status=503, text=f"No more calls now: {why}.\n")
+        call_id = None if self._stopping else self._admission.enter()
+        if call_id is None:
+            return web.Response(status=503, text=f"No more calls now: {self._why_refused()}.\n")
         if self._poller is not None:
-            return await self._take_call(request, self._poller)
-        await websocket.prepare(request)
-        await self._run_call(request, websocket)
+            return await self._take_call(call_id, request, self._poller)
+        with self._place_kept():
+            await websocket.prepare(request)
+        await self._run_call(call_id, request, websocket)
         return websocket
 
-    async def _take_call(self, request: web.Request, poller: Poller) -> web.Response:
+    async def _take_call(self, call_id: str, request: web.Request, poller: Poller) -> web.Response:
         """A call on its own socket; aiohttp sees a connection that ends."""
         head, remote = upgrade_head(request), request.remote or ""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError), self._place_kept():
             sock, early = await take_socket(request)
-            self._begin_direct(sock, head, early, remote, poller)
+            self._begin_direct(self._new_session(call_id, remote), sock, head, early, poller)
         return web.Response()
 
-    def _begin_direct(self, sock: socket.socket, head: bytes, early: bytes, remote: str, poller: Poller) -> None:
-        session, behaviours, failure = self._new_session(remote)
+    @contextlib.contextmanager
+    def _place_kept(self) -> Iterator[None]:
+        """A call that was let in and can't begin gives its place back."""
+        try:
+            yield
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._full = False
+        self._admission.leave()
+
+    def _begin_direct(self, made: NewSession, sock: socket.socket, head: bytes, early: bytes, poller: Poller) -> None:
+        session, behaviours, failure = made
         driver = DirectDriver(
             session,
             poller,
@@ -330,8 +354,8 @@ class VsockServer:
         self._begin_call(session, driver, behaviours, failure)
         driver.start(sock, head=head, early=early, max_message_bytes=MAX_MESSAGE_BYTES)
 
-    async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
-        session, behaviours, failure = self._new_session(request.remote or "")
+    async def _run_call(self, call_id: str, request: web.Request, websocket: web.WebSocketResponse) -> None:
+        session, behaviours, failure = self._new_session(call_id, request.remote or "")
         driver = Driver(
             session,
             ServerSocket(request, websocket),
@@ -346,8 +370,7 @@ class VsockServer:
         finally:
             self._end_call(session.id)
 
-    def _new_session(self, remote: str) -> tuple[CallSession, Sequence[Behaviour], Exception | None]:
-        call_id = f"c{next(self._numbers)}"
+    def _new_session(self, call_id: str, remote: str) -> NewSession:
         behaviours: Sequence[Behaviour] = ()
         failure: Exception | None = None
         try:
@@ -376,6 +399,7 @@ class VsockServer:
 
     def _end_call(self, call_id: str) -> None:
         del self._calls[call_id]
+        self._leave()
         self.calls_ended += 1
         self._call_ended.set()
 
@@ -402,6 +426,16 @@ class VsockServer:
     def _filled_fallback(self, request: web.Request) -> list[dict[str, Any]]:
         seen = self._seen_addresses(request)
         return fill_in(self._config.fallback or [], socket_url=seen.socket_url, event_url=seen.event_url)
+
+    def _why_refused(self) -> str:
+        """Said to who called; and once to who runs the server, until there was room again."""
+        if self._stopping:
+            return "the server is stopping"
+        why = refusal(self._admission.limit)
+        if not self._full:
+            self._full = True
+            self.tell(Notice(at=self._clock.now(), level="warning", message=f"a call was refused: {why}"))
+        return why
 
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
         message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"
@@ -465,25 +499,3 @@ def _json(value: object) -> web.Response:
 
 def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _why_not_listening(config: ServerConfig, error: Exception) -> str:
-    where = f"{config.host}:{config.port}"
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return f"{config.host!r} isn't an address or a known name; use 127.0.0.1, or 0.0.0.0 for all addresses"
-    not_here = f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
-    match getattr(error, "errno", None):
-        case errno.EADDRINUSE:
-            return (
-                f"port {config.port} is in use on {config.host}; "
-                "choose another with --port (0 picks a free one) or stop the other program"
-            )
-        case errno.EACCES:
-            return f"you may not listen on {where}; ports below 1024 need rights, choose a higher one with --port"
-        case errno.EADDRNOTAVAIL:
-            return not_here
-        case None if "could not bind on any address" in str(error):
-            # Newer Pythons try the next address of a name, and in the end say no more than this.
-            return not_here
-        case _:
-            return f"can't listen on {where}: {error}"
