@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,6 @@ class Tools:
     vsock: str = str(Path(sys.executable).with_name("vsock"))
     node: str = "node"
     lock: Path | None = None
-    words: dict[str, str] = field(default_factory=dict)
 
     def command(self, words: Sequence[str], **more: str) -> list[str]:
         """The words with their places filled in."""
@@ -79,6 +78,8 @@ def tools(**where: Any) -> Iterator[Tools]:
         raise CannotRunError("the generator needs a C compiler: install one as cc")
     if len(CORES) < 2:
         raise CannotRunError("the server and the generator each need a core; this process may use one")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="vsock-bench-") as scratch:
         for name in ("generator", "floor"):
             made = [compiler, "-O2", "-o", f"{scratch}/{name}", str(HERE / f"{name}.c")]
@@ -86,11 +87,15 @@ def tools(**where: Any) -> Iterator[Tools]:
         yield Tools(scratch=Path(scratch), **where)
 
 
-def pin(core: int) -> None:
-    """In the child: stay on this core, and have files enough for every call."""
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Processes that begin in the block stay on this core."""
+    before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager
@@ -98,16 +103,10 @@ def server(given: Tools, words: Sequence[str], **places: str) -> Iterator[tuple[
     """A server while the block runs: its port and its process id."""
     command = given.command(words, **places)
     with tempfile.TemporaryFile("w+", dir=given.scratch) as output, tempfile.TemporaryFile(dir=given.scratch) as errors:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            cwd=given.scratch,
-            preexec_fn=lambda: pin(SERVER_CORE),
-        )
+        with on_core(SERVER_CORE):
+            process = start(command, cwd=given.scratch, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
         try:
-            yield port_of(process, output, errors), process.pid
+            yield port_of(command, process, output, errors), process.pid
         finally:
             process.terminate()
             try:
@@ -117,7 +116,15 @@ def server(given: Tools, words: Sequence[str], **places: str) -> Iterator[tuple[
                 process.wait()
 
 
-def port_of(process: subprocess.Popen[bytes], output: Any, errors: Any) -> int:
+def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program, or say that it isn't there."""
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        raise CannotRunError(f"{Path(command[0]).name} can't be started: {error.strerror}") from None
+
+
+def port_of(command: list[str], process: subprocess.Popen[bytes], output: Any, errors: Any) -> int:
     """The port in the first line that the server prints."""
     end = time.monotonic() + START_S
     while time.monotonic() < end:
@@ -131,7 +138,7 @@ def port_of(process: subprocess.Popen[bytes], output: Any, errors: Any) -> int:
         time.sleep(0.005)
     errors.seek(0)
     why = errors.read().decode(errors="replace").strip().splitlines()
-    raise CannotRunError(f"{Path(process.args[0]).name} printed no port" + (f": {why[-1]}" if why else ""))  # type: ignore[index]
+    raise CannotRunError(f"{Path(command[0]).name} printed no port" + (f": {why[-1]}" if why else ""))
 
 
 def generate(given: Tools, port: int, **options: object) -> dict[str, Any]:
@@ -139,9 +146,8 @@ def generate(given: Tools, port: int, **options: object) -> dict[str, Any]:
     command = [given.generator, "--port", str(port)]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=1000, preexec_fn=lambda: pin(GENERATOR_CORE), check=False
-    )
+    with on_core(GENERATOR_CORE):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1000, check=False)
     if done.returncode:
         raise CannotRunError(done.stderr.strip() or f"the generator ended with {done.returncode}")
     line: dict[str, Any] = json.loads(done.stdout)

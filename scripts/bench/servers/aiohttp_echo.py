@@ -1,12 +1,13 @@
 """
 Echo on aiohttp as its manual shows it.
 
-aiohttp_echo.py                 echo
+aiohttp_echo.py echo            echo
 aiohttp_echo.py record FOLDER   echo, and a WAV file of each call
 aiohttp_echo.py play FILE       the file's frames into each call, with a sleep of 18.5 ms between them
 """
 
 import asyncio
+import functools
 import itertools
 import sys
 import wave
@@ -41,12 +42,18 @@ async def record(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
+@functools.cache
+def read(path: str) -> bytes:
+    """The file, once for all calls."""
+    return Path(path).read_bytes()
+
+
 async def play(request: web.Request) -> web.WebSocketResponse:
     """Send the file frame by frame."""
     socket = web.WebSocketResponse(compress=False)
     await socket.prepare(request)
     await socket.receive()
-    audio = await asyncio.to_thread(Path(sys.argv[2]).read_bytes)
+    audio = read(sys.argv[2])
     try:
         for at in range(0, len(audio), 640):
             await socket.send_bytes(audio[at : at + 640])
@@ -59,8 +66,7 @@ async def play(request: web.Request) -> web.WebSocketResponse:
 async def main() -> None:
     """Serve until ended."""
     app = web.Application()
-    handler = {"record": record, "play": play}.get((sys.argv + ["echo"])[1], echo)
-    app.router.add_get("/socket", handler)
+    app.router.add_get("/socket", {"echo": echo, "record": record, "play": play}[sys.argv[1]])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=1024).start()

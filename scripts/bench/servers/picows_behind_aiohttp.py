@@ -4,26 +4,23 @@ import asyncio
 import logging
 import os
 import socket
+from typing import Final
 
 import uvloop
 from aiohttp import web
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 from picows.picows import WSProtocol
 
-PING = WSAutoPingStrategy.PING_WHEN_IDLE
-
-HANDED: set[asyncio.Task[None]] = set()
+HANDED: Final[set[asyncio.Task[None]]] = set()
 
 
 class Echo(WSListener):
     """Sends back what comes."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Echo, answer a ping, answer a close."""
+        """Echo, and answer a close; picows answers pings."""
         if frame.msg_type == WSMsgType.BINARY:
             transport.send(WSMsgType.BINARY, frame.get_payload_as_memoryview())
-        elif frame.msg_type == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
@@ -34,10 +31,8 @@ def listener(_request: WSUpgradeRequest) -> Echo:
     return Echo()
 
 
-async def hand_over(accepted: socket.socket, head: bytes) -> None:
-    """Let picows answer the upgrade that aiohttp has read, and all that follows."""
-    loop = asyncio.get_running_loop()
-    protocol = WSProtocol(
+ARGUMENTS: Final = (
+    *(
         None,
         None,
         False,
@@ -45,15 +40,24 @@ async def hand_over(accepted: socket.socket, head: bytes) -> None:
         logging.getLogger("picows"),
         True,
         5,
+    ),  # of the server, as ws_create_server gives them
+    *(
         False,
         20,
         20,
-        PING,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
         True,
         1 << 20,
         None,
         16384,
-    )
+    ),  # pings, the greatest frame, the buffer
+)
+
+
+async def hand_over(accepted: socket.socket, head: bytes) -> None:
+    """Let picows answer the upgrade that aiohttp has read, and all that follows."""
+    loop = asyncio.get_running_loop()
+    protocol = WSProtocol(*ARGUMENTS)
     await loop.connect_accepted_socket(lambda: protocol, accepted)
     protocol.get_buffer(len(head))[: len(head)] = head
     protocol.buffer_updated(len(head))

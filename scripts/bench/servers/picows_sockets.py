@@ -1,7 +1,5 @@
 """Echo on picows and uvloop: sockets only, no HTTP beside them."""
 
-import asyncio
-
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
@@ -10,11 +8,9 @@ class Echo(WSListener):
     """Sends back what comes."""
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Echo, answer a ping, answer a close."""
+        """Echo, and answer a close; picows answers pings."""
         if frame.msg_type == WSMsgType.BINARY:
             transport.send(WSMsgType.BINARY, frame.get_payload_as_memoryview())
-        elif frame.msg_type == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()

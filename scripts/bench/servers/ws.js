@@ -17,8 +17,9 @@ function record(socket) {
   socket.on('close', () => file.end())
 }
 
+const audio = what === 'play' ? fs.readFileSync(argument) : undefined
+
 function play(socket) {
-  const audio = fs.readFileSync(argument)
   socket.once('message', () => {
     const started = performance.now()
     let frame = 0
