@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -139,6 +140,8 @@ def main() -> int:
 
         call(asked.calls or DEFAULTS["call"][0], asked.seconds or DEFAULTS["call"][1])
         return 0
+    # Ended from outside, it still ends its servers and removes what it wrote.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     where = {"node": asked.node, "lock": asked.lock} | ({"vsock": asked.vsock} if asked.vsock else {})
     try:
         with tools(**where) as given:

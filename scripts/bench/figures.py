@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 OWN_LATENESS_MS: Final = 1.0
 OWN_BUSY: Final = 0.9
 OTHERS: Final = 0.1
 """Bounds of a run that counts: the generator's own lateness (p99) and share of its core, and the cores that others used."""
+
+DOUBTS: Final = {
+    "limited": ("†", "the generator was the limit"),
+    "disturbed": ("‡", "others used the machine meanwhile"),
+    "lost": ("§", "frames were lost"),
+}
+"""The sign behind a figure, and what it says."""
 
 FIRST_STEP: Final = 1.12
 PRECISION: Final = 0.05
@@ -38,7 +45,7 @@ def spread(values: Sequence[float]) -> float:
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over the runs of one server at one load; `*` and `~` say what is to be doubted."""
+    """Medians over the runs of one server at one load, and what is to be doubted of them."""
     trips = [run["round_trip_ms"] for run in runs if run["round_trip_ms"] is not None]
     cpu = [run["cpu_ms_per_call_minute"] for run in runs]
     made: dict[str, Any] = {
@@ -55,10 +62,9 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def flags(made: dict[str, Any]) -> str:
-    """The signs behind a figure: `*` the generator was the limit, `~` others used the machine, `!` frames were lost."""
-    doubts = (("limited", "*"), ("disturbed", "~"), ("lost", "!"))
-    return "".join(sign for name, sign in doubts if made.get(name))
+def flags(made: Mapping[str, Any]) -> str:
+    """The signs behind a figure, one for each doubt."""
+    return "".join(sign for name, (sign, _) in DOUBTS.items() if made.get(name))
 
 
 def most_calls(passes: Callable[[int], bool], *, guess: int, least: int = 10, most: int = 4000) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chart import Bars, Panel, draw
-from figures import flags
+from figures import DOUBTS, flags
 from peers import PEERS
 
 OURS: Final = "vsock"
@@ -31,7 +31,9 @@ def markdown(results: Mapping[str, Any]) -> str:
     writers: dict[str, Callable[[Mapping[str, Any]], str]] = {"play": _play, "record": _record, "load": _load}
     texts = [_main(parts)] if parts.keys() & {"echo", "calls", "memory"} else []
     texts += [writer(parts[name]) for name, writer in writers.items() if parts.get(name)]
-    return "\n".join([*texts, _foot(results)])
+    body = "\n".join(texts)
+    signs = [f" {sign} {meaning}." for sign, meaning in DOUBTS.values() if sign in body]
+    return f"{body}\n{_foot(results)}{''.join(signs)}\n"
 
 
 def loads_of(parts: Mapping[str, Any]) -> list[str]:
@@ -114,18 +116,7 @@ def _foot(results: Mapping[str, Any]) -> str:
     spreads = [made["spread"] for loads in echo.values() for made in loads.values() if len(made["runs"]) > 1]
     if spreads:
         lines.append(f"Rounds of the same lie up to {max(spreads):.0%} apart.")
-    return (
-        " ".join([*lines, _signs("\n".join([_main(parts), *(_play(parts["play"]) if "play" in parts else "")]))]) + "\n"
-    )
-
-
-def _signs(text: str) -> str:
-    meanings = {
-        "*": r"\*: the generator was the limit",
-        "~": "~: others used the machine meanwhile",
-        "!": "!: frames were lost",
-    }
-    return "; ".join(meaning for sign, meaning in meanings.items() if sign in text.replace("**", ""))
+    return " ".join(lines)
 
 
 def picture(results: Mapping[str, Any]) -> str:
