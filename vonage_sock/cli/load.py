@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from vonage_sock.call.events import LoadReported
 from vonage_sock.cli.loop import on_stop, run
@@ -323,7 +324,7 @@ class Loader:
             console.print(times_table(report))
             click.echo()
         for line in words.summary(report):
-            click.echo(line)
+            console.print(Text(line))
         if "max_calls" in report:
             click.echo(_most(report))
         if self._page is not None:

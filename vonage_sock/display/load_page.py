@@ -117,7 +117,7 @@ def _counts(report: JsonObject) -> str:
         return result
     rows = "".join(
         f"<tr><td>{_safe(row['threshold'])}</td><td>{row['wanted']:g}</td>"
-        f"<td>{'–' if row['found'] is None else format(row['found'], 'g')}</td>"
+        f"<td>{'-' if row['found'] is None else format(row['found'], 'g')}</td>"
         f'<td class="text {"good" if row["met"] else "bad"}">{"kept" if row["met"] else "missed"}</td></tr>'
         for row in report["thresholds"]
     )
@@ -206,15 +206,21 @@ def _histogram(report: JsonObject) -> str:
             f'height="{HEIGHT - BOTTOM - top:.1f}" rx="1" fill="var(--p50)"><title>{said}</title></rect>'
         )
     spans = report["round_trip_ms"]
-    for name in ("p50", "p99", "p99_9"):
-        at_x = x(min(max(spans[name], low), high))
-        drawn.append(f'<line x1="{at_x:.1f}" x2="{at_x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="var(--p99)"/>')
-        drawn.append(
-            f'<text x="{at_x + 4:.1f}" y="{TOP + 10 + 14 * ("p50", "p99", "p99_9").index(name)}">{words.span_name(name)} '
-            f"{words.span(spans[name])} ms</text>"
-        )
+    drawn += [
+        _mark(x(min(max(spans[name], low), high)), f"{words.span_name(name)} {words.span(spans[name])} ms", row=row)
+        for row, name in enumerate(("p50", "p99", "p99_9"))
+    ]
     note = "Share of all frames; the scale of times is logarithmic."
     return f'<h2>How the round trips are spread</h2>\n<p class="soft">{note}</p>\n{_svg(HEIGHT, drawn)}'
+
+
+def _mark(at: float, text: str, *, row: int) -> str:
+    """A line through the chart and what it means, on the side where there is room."""
+    side, anchor = (-4, "end") if at > WIDTH * 0.8 else (4, "start")
+    return (
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="var(--p99)"/>'
+        f'<text x="{at + side:.1f}" y="{TOP + 10 + 14 * row}" text-anchor="{anchor}">{text}</text>'
+    )
 
 
 def _calls_over_time(rows: Sequence[JsonObject]) -> str:
