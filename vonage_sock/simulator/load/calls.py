@@ -228,7 +228,7 @@ class WatchedCall(LoadCall):
         follow: also compare changed audio with what was said.
     """
 
-    __slots__ = ("_follower", "_heard", "_leg", "_observe", "_script")
+    __slots__ = ("_first_at", "_follower", "_heard", "_leg", "_observe", "_script")
 
     def __init__(
         self,
@@ -249,6 +249,7 @@ class WatchedCall(LoadCall):
         self._follower = Follower(frames.marked) if follow else None
         self._script = _Script(frames, self._next)
         self._leg: VonageLeg | None = None
+        self._first_at = 0
         self.binary = self._heard_binary
 
     @property
@@ -259,6 +260,7 @@ class WatchedCall(LoadCall):
     def begin(self, channel: Channel, headers: messages.JsonObject, first_at: int) -> None:
         """The leg's steps are the call's."""
         self._use(channel)
+        self._first_at = first_at
         # Its silence after the last word goes on until we hang up.
         plan = LegPlan(audio_format=self._frames.marked.audio_format, headers=headers, duration_ns=1 << 62)
         self._leg = VonageLeg(f"call-{self.number + 1}", plan, self._script, now=first_at, heard=self._heard)
@@ -305,7 +307,7 @@ class WatchedCall(LoadCall):
         leg = self._leg
         if leg is None:
             return
-        leg.receive_close(code, reason, now)
+        leg.receive_close(code, reason, max(now, self._first_at))
         self._tell(leg)
         tally = self.meter.book.tally
         tally.watched += 1

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from vonage_sock.clock import Clock
@@ -168,23 +169,32 @@ async def _upgrade(url: str, headers: Mapping[str, str]) -> tuple[socket.socket,
     sock = await _connect(address.host, address.port)
     try:
         await loop.sock_sendall(sock, b"".join(protocol.data_to_send()))
-        head = b""
-        while b"\r\n\r\n" not in head and len(head) < MAX_HEAD_BYTES:
-            more = await loop.sock_recv(sock, _READ_BYTES)
-            if not more:
-                break
-            head += more
-        head, end, early = head.partition(b"\r\n\r\n")
+        answer = await _read_head(sock)
+        head, end, early = answer.partition(b"\r\n\r\n")
+        # What follows is the first frames, or the text of a refusal.
         protocol.receive_data(head + end)
-        if not end:
+        if protocol.state is not State.OPEN:
+            protocol.receive_data(early)
             protocol.receive_eof()
     except BaseException:
         sock.close()
         raise
-    if protocol.handshake_exc is not None:
+    if protocol.state is not State.OPEN or protocol.handshake_exc is not None:
         sock.close()
-        raise protocol.handshake_exc
+        raise protocol.handshake_exc or InvalidHandshake("the upgrade was not answered")
     return sock, early
+
+
+async def _read_head(sock: socket.socket) -> bytes:
+    """What comes until the end of an HTTP head, or of the connection."""
+    loop = asyncio.get_running_loop()
+    answer = b""
+    while b"\r\n\r\n" not in answer and len(answer) < MAX_HEAD_BYTES:
+        more = await loop.sock_recv(sock, _READ_BYTES)
+        if not more:
+            break
+        answer += more
+    return answer
 
 
 async def _connect(host: str, port: int) -> socket.socket:
