@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
-from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidURI
-from websockets.protocol import State
-from websockets.uri import parse_uri
 
 from vonage_sock.clock import Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
 from vonage_sock.simulator.load.framed import FramedFrames
 from vonage_sock.simulator.socket import USER_AGENT, ClientSocket, open_socket, why_not
+from vonage_sock.transport.dial import dial
 from vonage_sock.transport.framesocket import FrameSocket, Receiver
 from vonage_sock.transport.poller import Poller
-
-MAX_HEAD_BYTES: Final = 65_536
-_READ_BYTES: Final = 4096
 
 
 class Channel(Protocol):
@@ -148,70 +142,8 @@ async def open_channel(
     if poller is None or url.lower().startswith("wss:"):
         return LibraryChannel(await open_socket(url, headers, timeout_s=timeout_s), frames, receiver, clock)
     try:
-        async with asyncio.timeout(timeout_s):
-            sock, early = await _upgrade(url, headers)
+        sock, early = await dial(url, headers={**headers, "User-Agent": USER_AGENT}, timeout_s=timeout_s)
     except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
         raise ConnectError(why_not(url, error, timeout_s)) from error
     frame_socket = FrameSocket(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
     return DirectChannel(frame_socket, frames)
-
-
-async def _upgrade(url: str, headers: Mapping[str, str]) -> tuple[socket.socket, bytes]:
-    """A connected socket after its upgrade, and what came behind that."""
-    address = parse_uri(url)
-    protocol = ClientProtocol(address, max_size=MAX_MESSAGE_BYTES)
-    request = protocol.connect()
-    request.headers["User-Agent"] = USER_AGENT
-    for name, value in headers.items():
-        request.headers[name] = value
-    protocol.send_request(request)
-    loop = asyncio.get_running_loop()
-    sock = await _connect(address.host, address.port)
-    try:
-        await loop.sock_sendall(sock, b"".join(protocol.data_to_send()))
-        answer = await _read_head(sock)
-        head, end, early = answer.partition(b"\r\n\r\n")
-        # What follows is the first frames, or the text of a refusal.
-        protocol.receive_data(head + end)
-        if protocol.state is not State.OPEN:
-            protocol.receive_data(early)
-            protocol.receive_eof()
-    except BaseException:
-        sock.close()
-        raise
-    if protocol.state is not State.OPEN or protocol.handshake_exc is not None:
-        sock.close()
-        raise protocol.handshake_exc or InvalidHandshake("the upgrade was not answered")
-    return sock, early
-
-
-async def _read_head(sock: socket.socket) -> bytes:
-    """What comes until the end of an HTTP head, or of the connection."""
-    loop = asyncio.get_running_loop()
-    answer = b""
-    while b"\r\n\r\n" not in answer and len(answer) < MAX_HEAD_BYTES:
-        more = await loop.sock_recv(sock, _READ_BYTES)
-        if not more:
-            break
-        answer += more
-    return answer
-
-
-async def _connect(host: str, port: int) -> socket.socket:
-    """TCP to the first address that takes it."""
-    loop = asyncio.get_running_loop()
-    refused: OSError | None = None
-    for family, kind, protocol, _, where in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
-        sock.settimeout(0)
-        try:
-            await loop.sock_connect(sock, where)
-        except OSError as error:
-            sock.close()
-            refused = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise refused or OSError(f"{host} has no address")
