@@ -13,7 +13,6 @@ import os
 import resource
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ READY_WAIT_S: Final = 60.0
 SPARE_FILES: Final = 64
 KEPT_STDERR: Final = 2000
 END_WAIT_S: Final = 5.0
+NO_MORE: Final = sys.maxsize
 
 JsonObject = dict[str, Any]
 
@@ -91,7 +91,6 @@ class LoadRun:
         self._watch = watch
         self._python = python
         self._workers: list[_Worker] = []
-        self._told: defaultdict[int, int] = defaultdict(int)
         self._result = LoadResult(plan, procs, Tally(), [])
         self._next = 0
 
@@ -152,9 +151,10 @@ class LoadRun:
     async def _listen(self, worker: _Worker) -> None:
         while "over" not in (message := await worker.hear()):
             if "second" in message:
+                worker.told = max(worker.told, message["second"] + 1)
                 self._take(message["second"], Tally.from_json(message["tally"]))
         self._result.failed_recordings += message["failed_recordings"]
-        worker.is_over = True
+        worker.told = NO_MORE
         self._tell_whole_seconds()
 
     def _take(self, second: int, tally: Tally) -> None:
@@ -163,13 +163,12 @@ class LoadRun:
             seconds.append(Tally())
         seconds[second].merge(tally)
         self._result.total.merge(tally)
-        self._told[second] += 1
         self._tell_whole_seconds()
 
     def _tell_whole_seconds(self) -> None:
         """Those of which all processes have told, or will tell no more."""
-        over = sum(worker.is_over for worker in self._workers)
-        while self._next < len(self._result.seconds) and self._told[self._next] + over >= self._procs:
+        whole = min(worker.told for worker in self._workers)
+        while self._next < min(whole, len(self._result.seconds)):
             self._observer(self._progress(self._next, self._look()))
             self._next += 1
 
@@ -221,7 +220,9 @@ class _Worker:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self.is_over = False
+        self.told = 0
+        """How many seconds it has told."""
+
         self._stderr = b""
         self._draining = asyncio.create_task(self._drain())
 

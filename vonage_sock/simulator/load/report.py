@@ -148,7 +148,9 @@ def _server(result: LoadResult) -> JsonObject | None:
     if not usage:
         return None
     cpu_ns, span_ns = sum(item.cpu_ns for item in usage), sum(item.span_ns for item in usage)
-    call_ns = sum(tally.open_calls * item.span_ns for tally, item in zip(result.seconds, result.usage, strict=False))
+    # The first look was before the first second.
+    looked = zip(result.seconds, result.usage[1:], strict=False)
+    call_ns = sum(tally.open_calls * item.span_ns for tally, item in looked)
     most = max(usage, key=lambda item: item.rss_bytes)
     before = result.usage[0].rss_bytes
     calls = max((tally.open_calls for tally in result.seconds), default=0)

@@ -50,7 +50,7 @@ class Row:
     def sentence(self) -> str:
         """Half a line for a person."""
         unit = " ms" if self.threshold in _SHARES else ""
-        found = "nothing was measured" if self.found is None else f"{self.found:g}{unit}"
+        found = "nothing was measured" if self.found is None else f"{self.found:.4g}{unit}"
         return f"{self.threshold} {found} ({'at most' if self.met else 'more than'} {self.wanted:g}{unit})"
 
 
