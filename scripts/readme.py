@@ -57,6 +57,8 @@ def json_lines() -> str:
         names = " ".join(f"`{item.name}`" for item in fields(kind) if item.name not in ("at", "call"))
         if kind is events.CallReported:
             names = "`target`, the figures and the `findings` (see `vsock call`)"
+        if kind is events.LoadReported:
+            names = "`target`, `calls`, the figures, `findings`, `thresholds` and `met` (see `vsock load`)"
         rows += f"| `{kind.name}` | {names} | {first_sentence(kind)} |\n"
     return f"| event | fields | when |\n|---|---|---|\n{rows}"
 
