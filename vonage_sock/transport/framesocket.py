@@ -100,12 +100,12 @@ class FrameSocket:
         "_sock",
         "_state",
         "_timer",
-        "_unsent",
         "_usual_bytes",
         "_usual_head",
         "heard_at",
         "progress_at",
         "refused",
+        "unsent",
         "watch",
     )
 
@@ -133,7 +133,7 @@ class FrameSocket:
         self._client = client
         self._close_wait_ns = close_wait_ns
         self._reader = FrameReader(masked=not client, max_message_bytes=max_message_bytes, unmask=unmask)
-        self._unsent: bytearray | None = None
+        self.unsent: bytearray | None = None
         self._state = _State.OPEN
         self._closed: tuple[int, str] | None = None
         self._timer: Timer | None = None
@@ -156,7 +156,7 @@ class FrameSocket:
     @property
     def unsent_bytes(self) -> int:
         """What the kernel hasn't taken yet."""
-        return 0 if self._unsent is None else len(self._unsent)
+        return 0 if self.unsent is None else len(self.unsent)
 
     @property
     def is_open(self) -> bool:
@@ -331,10 +331,10 @@ class FrameSocket:
         self._state = _State.LINGERING
         self._plain_bytes = -1
         self._cancel_timer()
-        if not self._client and not self.refused and not self._unsent:
+        if not self._client and not self.refused and not self.unsent:
             self._end(now)
             return
-        if not self._unsent:
+        if not self.unsent:
             self._shut_down()
         self._timer = self._poller.call_at(now + LINGER_NS, self._give_up)
 
@@ -356,13 +356,13 @@ class FrameSocket:
 
     def _learn_plain(self, size: int) -> None:
         """Go the short way with the next message of this size."""
-        if self._state is _State.OPEN and not self._client and not self._unsent:
+        if self._state is _State.OPEN and not self._client and not self.unsent:
             self._plain_bytes = size
             self._plain_head = frame_head(Opcode.BINARY, size)
 
     def _write(self, data: bytes) -> None:
-        if self._unsent:
-            self._unsent += data
+        if self.unsent:
+            self.unsent += data
             return
         try:
             sent = self._send(data)
@@ -378,12 +378,12 @@ class FrameSocket:
         if error is not None and not isinstance(error, BlockingIOError | InterruptedError):
             # The peer is gone: what it said before may still be there to be read, and the end of it says so.
             return
-        self._unsent = bytearray(data)
+        self.unsent = bytearray(data)
         self.progress_at = self._poller.clock.now()
         self._poller.watch_writing(self._fd, wanted=True)
 
     def _write_on(self) -> None:
-        unsent = self._unsent
+        unsent = self.unsent
         if not unsent:
             return
         try:
@@ -395,7 +395,7 @@ class FrameSocket:
         del unsent[:sent]
         self.progress_at = self._poller.clock.now()
         if not unsent:
-            self._unsent = None
+            self.unsent = None
             self._poller.watch_writing(self._fd, wanted=False)
             if self._state is _State.LINGERING:
                 self._shut_down()
@@ -417,7 +417,7 @@ class FrameSocket:
         self._plain_bytes = -1
         self._cancel_timer()
         self.watch.over(answered=False)
-        self._unsent = None
+        self.unsent = None
         self._poller.forget(self._fd)
         self._sock.close()
         self._receiver.gone(code, reason, now)
