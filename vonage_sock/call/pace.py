@@ -193,7 +193,7 @@ class AheadJudge:
         length_ns = audio_ns(size, self._format)
         dry_at, most_ns = self._dry_at, self._capacity_ns // 2
         for now in times:
-            dry_at = length_ns + (dry_at if dry_at > now else now)
+            dry_at = length_ns + (max(now, dry_at))
             if dry_at - now > most_ns:
                 self._told = True
                 numbers = {"ahead_s": round((dry_at - now) / SECOND), "capacity_s": round(self._capacity_ns / SECOND)}

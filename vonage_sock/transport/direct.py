@@ -115,7 +115,7 @@ class DirectDriver:
         """A binary message came."""
         # The path of each frame: the machine is asked only for what it shows it has.
         machine = self._machine
-        machine.receive_bytes(data, now if now > self._latest else self._latest)
+        machine.receive_bytes(data, max(self._latest, now))
         if machine.outbox:
             self._send()
         if machine.untold:
@@ -166,8 +166,9 @@ class DirectDriver:
 
     def _send(self) -> None:
         outbox, sock = self._machine.outbox, self._socket
-        if len(outbox) == 1 and not sock.unsent and type(outbox[0]) is bytes:
-            sock.send(outbox.pop())
+        if len(outbox) == 1 and not sock.unsent and isinstance(message := outbox[0], bytes):
+            outbox.clear()
+            sock.send(message)
             return
         messages = self._machine.messages_to_send()
         if sock.unsent_bytes > self._patience.max_waiting * WAITING_BYTES_PER_MESSAGE:
