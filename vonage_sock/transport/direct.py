@@ -98,7 +98,8 @@ class DirectDriver:
         if not self._done:
             now = self._now()
             action(now)
-            self._settle(now)
+            if self._socket is not None:
+                self._settle(now)
 
     def close(self, code: int = CLOSE_GOING_AWAY, reason: str = "") -> None:
         """End the call from this side."""
@@ -131,12 +132,14 @@ class DirectDriver:
         for timer in (self._timer, self._watchman):
             if timer is not None:
                 timer.cancel()
-        self._take_found(now)
-        if self._socket is not None and self._socket.refused:
-            self._machine.receive_violation(code, reason, now)
-        self._machine.receive_close(code, reason, now)
-        self._tell_events()
-        self._ended()
+        try:
+            self._take_found(now)
+            if self._socket is not None and self._socket.refused:
+                self._machine.receive_violation(code, reason, now)
+            self._machine.receive_close(code, reason, now)
+            self._tell_events()
+        finally:
+            self._ended()
 
     # How it works inside.
 
@@ -202,8 +205,13 @@ class DirectDriver:
         deadline, self._armed_for = self._armed_for, None
         self._latest = now = max(now, self._latest)
         if deadline is not None and deadline <= now:
-            self._machine.handle_deadline(now)
-            self._settle(now)
+            try:
+                self._machine.handle_deadline(now)
+                self._settle(now)
+            except Exception:
+                # Without its deadlines a call would go on as if nothing were wrong.
+                self.abort()
+                raise
         elif deadline is not None:
             self._arm(deadline)
 
@@ -225,7 +233,8 @@ class DirectDriver:
             self._pinged_at = now
             sock.ping()
         self.act(self._take_found)
-        self._watch_again()
+        if not self._done:
+            self._watch_again()
 
     def _take_found(self, now: int) -> None:
         if self._socket is not None:
