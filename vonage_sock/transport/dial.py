@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake, InvalidURI
-from websockets.uri import parse_uri
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidURI
+from websockets.uri import WebSocketURI, parse_uri
 
 from vonage_sock.errors import ConnectError
 from vonage_sock.transport.framesocket import FrameSocket, Receiver
@@ -18,6 +18,7 @@ from vonage_sock.transport.poller import Poller
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 _HEAD_END: Final = b"\r\n\r\n"
+_LINE_END: Final = b"\r\n"
 
 
 async def open_client(
@@ -50,25 +51,52 @@ async def open_client(
     sock: socket.socket | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-            family, kind, protocol, _, where = infos[0]
-            sock = socket.socket(family, kind, protocol)
-            sock.settimeout(0)
-            if before is not None:
-                before(sock)
-            await loop.sock_connect(sock, where)
+            sock = await _connect(loop, address, before)
             early = await _upgrade(loop, sock, ClientProtocol(address), headers or {})
     except BaseException as error:
         if sock is not None:
             sock.close()
-        if isinstance(error, TimeoutError):
-            raise ConnectError(f"{url} didn't answer within {timeout_s:g} s") from error
-        if isinstance(error, OSError):
-            raise ConnectError(f"can't connect to {url}: {error.strerror or error}") from error
-        if isinstance(error, InvalidHandshake | EOFError):
-            raise ConnectError(f"{url} didn't accept a websocket: {error}") from error
-        raise
+        if (reason := _why_not(url, error, timeout_s)) is None:
+            raise
+        raise ConnectError(reason) from error
     return FrameSocket(poller, sock, receiver, client=True, max_message_bytes=max_message_bytes, early=early)
+
+
+def _why_not(url: str, error: BaseException, timeout_s: float) -> str | None:
+    match error:
+        case TimeoutError():
+            return f"{url} didn't answer within {timeout_s:g} s"
+        case OSError():
+            return f"can't connect to {url}: {error.strerror or error}"
+        case UnicodeError():
+            return f"can't connect to {url}: its host can't be a name"
+        case InvalidHeader():
+            return f"can't ask {url}: {error}"
+        case InvalidHandshake() | EOFError():
+            return f"{url} didn't accept a websocket: {error}"
+        case _:
+            return None
+
+
+async def _connect(
+    loop: asyncio.AbstractEventLoop, address: WebSocketURI, before: Callable[[socket.socket], object] | None
+) -> socket.socket:
+    """A connection to the first of a name's addresses that takes one: ``localhost`` may have two, and a server on one."""
+    refused: OSError | None = None
+    for family, kind, protocol, _, where in await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+        with contextlib.ExitStack() as unless_connected:
+            try:
+                sock = unless_connected.enter_context(socket.socket(family, kind, protocol))
+                sock.settimeout(0)
+                if before is not None:
+                    before(sock)
+                await loop.sock_connect(sock, where)
+            except OSError as error:
+                refused = refused or error
+            else:
+                unless_connected.pop_all()
+                return sock
+    raise refused or OSError("its name has no address")
 
 
 async def _upgrade(
@@ -76,21 +104,24 @@ async def _upgrade(
 ) -> bytes:
     """Ask for the upgrade; what came behind the answer."""
     request = protocol.connect()
-    request.headers.update(Headers(headers))
+    for name, value in headers.items():
+        with contextlib.suppress(KeyError):
+            del request.headers[name]
+        request.headers[name] = value
     protocol.send_request(request)
     await loop.sock_sendall(sock, b"".join(protocol.data_to_send()))
     head = b""
-    while _HEAD_END not in head:
+    while (end := head.find(_HEAD_END)) < 0:
+        if len(head) > MAX_HEAD_BYTES:
+            raise EOFError("its answer has no end")
         data = await loop.sock_recv(sock, MAX_HEAD_BYTES)
         if not data:
             raise EOFError("the connection was closed in the middle of the answer")
         head += data
-        if len(head) > MAX_HEAD_BYTES:
-            raise EOFError("its answer has no end")
-    end = head.index(_HEAD_END) + len(_HEAD_END)
-    status_line = head[: head.index(b"\r\n")].decode("latin-1")
-    if " 101" not in status_line:
-        raise EOFError(f"it answered {status_line!r}")
+    end += len(_HEAD_END)
+    # The library would wait for the body of any other answer.
+    if head.split(b" ", 2)[1:2] != [b"101"]:
+        raise EOFError(f"it answered {head[: head.index(_LINE_END)].decode('latin-1')!r}")
     protocol.receive_data(head[:end])
     if protocol.handshake_exc is not None:
         raise protocol.handshake_exc
