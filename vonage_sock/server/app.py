@@ -8,7 +8,6 @@ It tells observers what happens and knows none of them. Each call is a ``CallSes
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import itertools
 import logging
@@ -33,7 +32,7 @@ from vonage_sock.call.events import (
     ServerStopped,
 )
 from vonage_sock.call.findings import CATALOGUE
-from vonage_sock.call.machine import CLOSE_GOING_AWAY
+from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_GOING_AWAY
 from vonage_sock.call.session import MAX_MESSAGE_BYTES, CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
@@ -294,14 +293,13 @@ class VsockServer:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         websocket = new_websocket()
-        if not websocket.can_prepare(request):
+        if not _can_upgrade(websocket, request):
             return web.Response(
                 status=426,
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
                 text="This address takes WebSockets: give it to Vonage in an NCCO, or try it with vsock call.\n",
             )
-        if self._stopping or len(self._calls) >= self._config.max_calls:
-            why = "the server is stopping" if self._stopping else f"{self._config.max_calls} calls are open already"
+        if (why := self._why_full()) is not None:
             return web.Response(status=503, text=f"No more calls now: {why}.\n")
         if self._poller is not None:
             return await self._take_call(request, self._poller)
@@ -312,10 +310,26 @@ class VsockServer:
     async def _take_call(self, request: web.Request, poller: Poller) -> web.Response:
         """A call on its own socket; aiohttp sees a connection that ends."""
         head, remote = upgrade_head(request), request.remote or ""
-        with contextlib.suppress(ConnectionError):
+        try:
             sock, early = await take_socket(request)
-            self._begin_direct(sock, head, early, remote, poller)
+        except ConnectionError:
+            return web.Response()
+        except OSError as error:
+            _log.warning("a call couldn't be taken: %s", error.strerror or error)
+            return web.Response()
+        if self._why_full() is not None:
+            # Others came while this one's earlier answer was on its way.
+            sock.close()
+            return web.Response()
+        self._begin_direct(sock, head, early, remote, poller)
         return web.Response()
+
+    def _why_full(self) -> str | None:
+        if self._stopping:
+            return "the server is stopping"
+        if len(self._calls) >= self._config.max_calls:
+            return f"{self._config.max_calls} calls are open already"
+        return None
 
     def _begin_direct(self, sock: socket.socket, head: bytes, early: bytes, remote: str, poller: Poller) -> None:
         session, behaviours, failure = self._new_session(remote)
@@ -328,7 +342,12 @@ class VsockServer:
             stalled=lambda waiting: self._tell_stalled(session.id, waiting),
         )
         self._begin_call(session, driver, behaviours, failure)
-        driver.start(sock, head=head, early=early, max_message_bytes=MAX_MESSAGE_BYTES)
+        try:
+            driver.start(sock, head=head, early=early, max_message_bytes=MAX_MESSAGE_BYTES)
+        except OSError as error:
+            _log.warning("a call couldn't be taken: %s", error.strerror or error)
+            sock.close()
+            driver.gone(CLOSE_ABNORMAL, "", self._clock.now())
 
     async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
         session, behaviours, failure = self._new_session(request.remote or "")
@@ -424,6 +443,13 @@ def _acting(session: CallSession, driver: Driver | DirectDriver) -> Callable[[Ca
         driver.act(at)
 
     return act
+
+
+def _can_upgrade(websocket: web.WebSocketResponse, request: web.Request) -> bool:
+    try:
+        return bool(websocket.can_prepare(request))
+    except ValueError:
+        return False  # aiohttp doesn't expect that a key may have letters beyond ASCII
 
 
 def uses_direct(engine: Engine) -> bool:
