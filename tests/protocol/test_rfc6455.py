@@ -172,10 +172,11 @@ def test_no_bytes_make_it_raise(chunks: list[bytes], masked: bool) -> None:
     assert not (over and reader.between_messages)
 
 
-@given(st.lists(sound_frames, max_size=6).map(b"".join), streams)
-def test_another_library_reads_the_same(sound: bytes, stream: bytes) -> None:
+@given(st.lists(st.one_of(sound_frames, frames), max_size=10))
+def test_another_library_reads_the_same(parts: list[bytes]) -> None:
     """Messages, control frames and the code of the first violation, for sound and broken streams alike."""
-    stream = sound + stream
+    # It takes a control frame whose short length is in a long form, which the book forbids twice.
+    stream = b"".join(part for part in parts if part[0] & 0x08 == 0 or part[1] & 0x7F < 126)
 
     assert by_websockets(stream) == codes(FrameReader(masked=True, max_message_bytes=MAX_BYTES).feed(stream))
 
