@@ -34,6 +34,7 @@ MASK_BYTES: Final = 4
 _ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FIN: Final = 0x80
 _RESERVED: Final = 0x70
+_CONTROL: Final = 0x08
 _MASKED: Final = 0x80
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
@@ -122,10 +123,9 @@ class FrameReader:
         "_buffer",
         "_decoder",
         "_ended",
-        "_fragments",
         "_masked",
         "_max_bytes",
-        "_message_bytes",
+        "_message",
         "_needed",
         "_opcode",
         "_unmask",
@@ -139,8 +139,7 @@ class FrameReader:
         self._needed = 2
         self._ended = False
         self._opcode: Opcode = Opcode.CONTINUATION
-        self._fragments: list[bytes] = []
-        self._message_bytes = 0
+        self._message = bytearray()
         self._decoder: codecs.IncrementalDecoder | None = None
 
     @property
@@ -170,13 +169,15 @@ class FrameReader:
         self._ended = True
         self._needed = _NEVER
         self._buffer.clear()
-        self._fragments.clear()
+        self._message.clear()
 
     def _read_frame(self, buffer: bytearray, at: int, received: list[Received]) -> int:
         """Read the frame at ``at``, where it is whole; where the next one begins."""
         head, length_byte = buffer[at], buffer[at + 1]
         length, begin = length_byte & 0x7F, at + 2
         masked = length_byte & _MASKED != 0
+        # What two bytes show is judged by those alone, so that it doesn't matter in which pieces they come.
+        self._check_head(head, length, masked=masked)
         if length == _LENGTH_16:
             begin += 2
         elif length == _LENGTH_64:
@@ -184,13 +185,13 @@ class FrameReader:
         if masked:
             begin += MASK_BYTES
         if self._lacks(buffer, at, begin):
-            self._check_head(head, length, masked=masked)
             return at
         if length == _LENGTH_16:
             (length,) = struct.unpack_from("!H", buffer, at + 2)
         elif length == _LENGTH_64:
             (length,) = struct.unpack_from("!Q", buffer, at + 2)
-        self._check_head(head, length, masked=masked)
+        if head & _CONTROL == 0 and len(self._message) + length > self._max_bytes:
+            raise _BrokenError(CLOSE_TOO_BIG, f"a message of more than {self._max_bytes} bytes")
         if self._lacks(buffer, at, begin + length):
             return at
         payload = bytes(buffer[begin : begin + length])
@@ -205,6 +206,12 @@ class FrameReader:
         return len(buffer) < end
 
     def _check_head(self, head: int, length: int, *, masked: bool) -> None:
+        """
+        Whether such a frame may come now.
+
+        Args:
+            length: as the second byte has it, where 126 and 127 stand for a longer one.
+        """
         opcode = head & 0x0F
         if head & _RESERVED:
             raise _BrokenError(CLOSE_PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed on")
@@ -213,15 +220,13 @@ class FrameReader:
         if masked != self._masked:
             wrong = "isn't masked, as a client's must be" if self._masked else "is masked, which only a client's may be"
             raise _BrokenError(CLOSE_PROTOCOL_ERROR, f"a frame {wrong}")
-        if opcode >= Opcode.CLOSE:
+        if opcode & _CONTROL:
             if not head & _FIN or length > MAX_CONTROL_BYTES:
                 raise _BrokenError(CLOSE_PROTOCOL_ERROR, "a control frame that is in fragments or too long")
             return
         if (opcode == Opcode.CONTINUATION) is (self._opcode is Opcode.CONTINUATION):
             wrong = "begins inside another message" if opcode else "continues a message that never began"
             raise _BrokenError(CLOSE_PROTOCOL_ERROR, f"a frame {wrong}")
-        if self._message_bytes + length > self._max_bytes:
-            raise _BrokenError(CLOSE_TOO_BIG, f"a message of more than {self._max_bytes} bytes")
 
     def _take(self, opcode: Opcode, payload: bytes, received: list[Received], *, last: bool) -> None:
         match opcode:
@@ -238,20 +243,15 @@ class FrameReader:
     def _take_data(self, opcode: Opcode, payload: bytes, received: list[Received], *, last: bool) -> None:
         if opcode is Opcode.TEXT:
             payload = self._checked_text(payload, last=last)
-        if last and not self._fragments:
-            received.append(_message(opcode, payload))
-            self._opcode = Opcode.CONTINUATION
+        if last and self._opcode is Opcode.CONTINUATION:
+            received.append(_whole(opcode, payload))
             return
+        # Fragments may be empty and without number: they are joined at once, and cost no room of their own.
         self._opcode = opcode
-        self._fragments.append(payload)
-        self._message_bytes += len(payload)
-        if len(self._fragments) > _JOIN_FRAGMENTS:
-            # A fragment may be empty: what is kept must not grow by their number.
-            self._fragments = [b"".join(self._fragments)]
+        self._message += payload
         if last:
-            received.append(_message(opcode, b"".join(self._fragments)))
-            self._fragments = []
-            self._message_bytes = 0
+            received.append(_whole(opcode, bytes(self._message)))
+            self._message = bytearray()
             self._opcode = Opcode.CONTINUATION
 
     def _checked_text(self, payload: bytes, *, last: bool) -> bytes:
@@ -268,7 +268,6 @@ class FrameReader:
 
 
 _OPCODES: Final = frozenset(Opcode)
-_JOIN_FRAGMENTS: Final = 64
 _NEVER: Final = 1 << 62
 
 
@@ -281,7 +280,7 @@ class _BrokenError(Exception):
         self.reason = reason
 
 
-def _message(opcode: Opcode, payload: bytes) -> Text | Binary:
+def _whole(opcode: Opcode, payload: bytes) -> Text | Binary:
     return Text(payload.decode()) if opcode is Opcode.TEXT else Binary(payload)
 
 

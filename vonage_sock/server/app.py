@@ -304,7 +304,7 @@ class VsockServer:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         websocket = new_websocket()
-        if not websocket.can_prepare(request):
+        if not _can_upgrade(websocket, request):
             return web.Response(
                 status=426,
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
@@ -323,9 +323,14 @@ class VsockServer:
     async def _take_call(self, call_id: str, request: web.Request, poller: Poller) -> web.Response:
         """A call on its own socket; aiohttp sees a connection that ends."""
         head, remote = upgrade_head(request), request.remote or ""
-        with contextlib.suppress(ConnectionError), self._place_kept():
-            sock, early = await take_socket(request)
-            self._begin_direct(self._new_session(call_id, remote), sock, head, early, poller)
+        try:
+            with self._place_kept():
+                sock, early = await take_socket(request)
+                self._begin_direct(self._new_session(call_id, remote), sock, head, early, poller)
+        except ConnectionError:
+            pass
+        except OSError as error:
+            _log.warning("a call couldn't be taken: %s", error.strerror or error)
         return web.Response()
 
     @contextlib.contextmanager
@@ -343,18 +348,22 @@ class VsockServer:
 
     def _begin_direct(self, made: NewSession, sock: socket.socket, head: bytes, early: bytes, poller: Poller) -> None:
         session, behaviours, failure = made
-        driver = DirectDriver(
-            session,
-            poller,
-            sock,
-            head=head,
-            early=early,
-            max_message_bytes=MAX_MESSAGE_BYTES,
-            observer=self._observer_of(session),
-            ended=lambda: self._end_call(session.id),
-            patience=self._patience,
-            stalled=lambda waiting: self._tell_stalled(session.id, waiting),
-        )
+        try:
+            driver = DirectDriver(
+                session,
+                poller,
+                sock,
+                head=head,
+                early=early,
+                max_message_bytes=MAX_MESSAGE_BYTES,
+                observer=self._observer_of(session),
+                ended=lambda: self._end_call(session.id),
+                patience=self._patience,
+                stalled=lambda waiting: self._tell_stalled(session.id, waiting),
+            )
+        except OSError:
+            sock.close()
+            raise
         self._begin_call(session, driver, behaviours, failure)
         driver.start()
 
@@ -462,6 +471,13 @@ def _acting(session: CallSession, driver: Driver | DirectDriver) -> Callable[[Ca
         driver.act(at)
 
     return act
+
+
+def _can_upgrade(websocket: web.WebSocketResponse, request: web.Request) -> bool:
+    try:
+        return bool(websocket.can_prepare(request))
+    except ValueError:
+        return False  # aiohttp doesn't expect that a key may have letters beyond ASCII
 
 
 def uses_direct(engine: Engine) -> bool:

@@ -59,6 +59,7 @@ async def take_socket(request: web.Request) -> tuple[socket.socket, bytes]:
 
     Raises:
         ConnectionError: the peer is gone, or doesn't read what it was sent before.
+        OSError: the system has no descriptor left; the connection is dropped.
     """
     transport = request.transport
     if transport is None or transport.is_closing():
@@ -69,9 +70,12 @@ async def take_socket(request: web.Request) -> tuple[socket.socket, bytes]:
     await _flush(transport)
     if transport.is_closing():
         raise ConnectionResetError("the peer is gone")
-    taken = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    try:
+        taken = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    finally:
+        # aiohttp can't go on with it either: what it reads would go nowhere.
+        transport.abort()
     taken.settimeout(0)
-    transport.abort()
     return taken, tail.data
 
 

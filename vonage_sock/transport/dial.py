@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidURI
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
@@ -51,6 +51,10 @@ async def open_client(
         raise ConnectError(f"{url} didn't answer within {timeout_s:g} s") from error
     except OSError as error:
         raise ConnectError(f"can't connect to {url}: {error.strerror or error}") from error
+    except UnicodeError as error:
+        raise ConnectError(f"can't connect to {url}: its host can't be a name") from error
+    except InvalidHeader as error:
+        raise ConnectError(f"can't ask {url}: {error}") from error
     except InvalidHandshake as error:
         raise ConnectError(f"{url} didn't accept a websocket: {error}") from error
     return FrameSocket(poller, sock, receiver, client=True, max_message_bytes=max_message_bytes, early=early)
@@ -104,7 +108,10 @@ async def _connect(host: str, port: int, before: Before | None) -> socket.socket
 async def _upgrade(sock: socket.socket, protocol: ClientProtocol, headers: Mapping[str, str]) -> bytes:
     """Ask for the upgrade; what came behind the answer."""
     request = protocol.connect()
-    request.headers.update(Headers(headers))
+    for name, value in headers.items():
+        with contextlib.suppress(KeyError):
+            del request.headers[name]
+        request.headers[name] = value
     protocol.send_request(request)
     await asyncio.get_running_loop().sock_sendall(sock, b"".join(protocol.data_to_send()))
     answer = await _read_head(sock)

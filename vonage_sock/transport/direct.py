@@ -136,12 +136,14 @@ class DirectDriver:
         for timer in (self._timer, self._watchman):
             if timer is not None:
                 timer.cancel()
-        self._take_found(now)
-        if self._socket.refused:
-            self._machine.receive_violation(code, reason, now)
-        self._machine.receive_close(code, reason, now)
-        self._tell_events()
-        self._ended()
+        try:
+            self._take_found(now)
+            if self._socket.refused:
+                self._machine.receive_violation(code, reason, now)
+            self._machine.receive_close(code, reason, now)
+            self._tell_events()
+        finally:
+            self._ended()
 
     # How it works inside.
 
@@ -210,8 +212,13 @@ class DirectDriver:
         deadline, self._armed_for = self._armed_for, None
         self._latest = now = max(now, self._latest)
         if deadline is not None and deadline <= now:
-            self._machine.handle_deadline(now)
-            self._settle()
+            try:
+                self._machine.handle_deadline(now)
+                self._settle()
+            except Exception:
+                # Without its deadlines a call would go on as if nothing were wrong.
+                self.abort()
+                raise
         elif deadline is not None:
             self._arm(deadline)
 
@@ -233,7 +240,8 @@ class DirectDriver:
             self._pinged_at = now
             sock.ping()
         self.act(self._take_found)
-        self._watch_again()
+        if not self._done:
+            self._watch_again()
 
     def _take_found(self, now: int) -> None:
         for found in self._socket.watch.found(now):

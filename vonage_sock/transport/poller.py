@@ -94,7 +94,11 @@ class Poller:
         self._loop.add_reader(self._epoll.fileno(), self._wake)
 
     def close(self) -> None:
-        """Watch nothing any more; the sockets stay as they are."""
+        """Drop the connections that are still there, and do nothing any more."""
+        if self._epoll.closed:
+            return
+        for ready in list(self._watched.values()):
+            self._drop(ready)
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._watched.clear()
@@ -113,9 +117,15 @@ class Poller:
         return self._loop
 
     def watch(self, fd: int, ready: Ready) -> None:
-        """Call ``ready`` whenever there is something to read."""
-        self._watched[fd] = ready
+        """
+        Call ``ready`` whenever there is something to read.
+
+        Raises:
+            OSError: the system watches as much as it can.
+            ValueError: the poller is closed.
+        """
         self._epoll.register(fd, select.EPOLLIN)
+        self._watched[fd] = ready
 
     def watch_writing(self, fd: int, *, wanted: bool) -> None:
         """Call it when something can be written, too, or no longer."""
@@ -129,15 +139,18 @@ class Poller:
     def call_at(self, at: int, action: Action) -> Timer:
         """Do something at a time of the clock, or up to a millisecond later; what is over already is done next."""
         timer = Timer(at, action)
-        heapq.heappush(self._timers, (at, next(self._numbers), timer))
-        if self._alarm is None or at < self._alarm_at:
-            self._set_alarm(at)
+        if not self._epoll.closed:
+            heapq.heappush(self._timers, (at, next(self._numbers), timer))
+            self._see_to_alarm(at)
         return timer
 
-    def _set_alarm(self, at: int) -> None:
+    def _see_to_alarm(self, at: int) -> None:
+        at = -(-at // TIMER_GRID_NS) * TIMER_GRID_NS
         if self._alarm is not None:
+            if self._alarm_at <= at:
+                return
             self._alarm.cancel()
-        self._alarm_at = at = -(-at // TIMER_GRID_NS) * TIMER_GRID_NS
+        self._alarm_at = at
         self._alarm = self._loop.call_later(max(0, at - self._clock.now()) / SECOND, self._ring)
 
     def _ring(self) -> None:
@@ -147,8 +160,11 @@ class Poller:
 
     def _run_timers(self, now: int) -> None:
         timers = self._timers
+        # Those that an action adds have their turn after the sockets had theirs, however soon they are due.
+        due: list[Timer] = []
         while timers and timers[0][0] <= now:
-            timer = heapq.heappop(timers)[2]
+            due.append(heapq.heappop(timers)[2])
+        for timer in due:
             if (action := timer.action) is not None:
                 try:
                     action(now)
@@ -156,8 +172,8 @@ class Poller:
                     _log.exception("a timer's action failed")
         while timers and timers[0][2].action is None:
             heapq.heappop(timers)
-        if timers and (self._alarm is None or timers[0][0] < self._alarm_at):
-            self._set_alarm(timers[0][0])
+        if timers:
+            self._see_to_alarm(timers[0][0])
 
     def _wake(self) -> None:
         watched = self._watched
@@ -177,4 +193,11 @@ class Poller:
                     ready.ready(events, now)
             except Exception:  # noqa: BLE001  (as above)
                 _log.exception("a connection failed and is dropped")
-                ready.abort()
+                self._drop(ready)
+
+    @staticmethod
+    def _drop(ready: Ready) -> None:
+        try:
+            ready.abort()
+        except Exception:  # noqa: BLE001  (as above)
+            _log.exception("a connection failed as it was dropped")
