@@ -166,7 +166,7 @@ def test_a_fresh_pacer_is_of_the_same_kind_and_has_not_started() -> None:
 
 def test_dry_at_is_when_everything_taken_has_been_played() -> None:
     """Ten frames that begin at 3 last until 200 ms later."""
-    pacer = Pacer()
+    pacer = Pacer(burst_frames=10)
     pacer.start(3)
     pacer.take(3)
 

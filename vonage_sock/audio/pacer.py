@@ -2,8 +2,8 @@
 When each frame of a file is due on the socket.
 
 A timer of 20 ms runs late and leaves gaps; 18.5 ms, held for ever, overflows the platform's buffer. So: a short burst,
-then a frame each ``pace``, until the platform is ``lead`` ahead; from there one frame per 20 ms. The schedule is
-absolute: a late wake-up sends all that is due and moves nothing that comes after.
+then a frame each ``pace``, until the platform is ``lead`` ahead; from there one frame per 20 ms of the platform's clock.
+The schedule is absolute: a late wake-up sends all that is due and moves nothing that comes after.
 
 Source: WebSockets guide, "Writing audio to the WebSocket" (18-19 ms between messages; a limited buffer).
 """
@@ -17,12 +17,15 @@ from vonage_sock.clock import MS
 
 DEFAULT_PACE_NS: Final = 18_500_000
 DEFAULT_LEAD_NS: Final = 2_000 * MS
-DEFAULT_BURST_FRAMES: Final = 10
+DEFAULT_BURST_FRAMES: Final = 20
+"""0.4 s: a stall of the event loop in a call's first second mustn't be heard either."""
 
 
 class Pacer:
     """
     The schedule of one playback: frame *n* is due at ``start + max((n - burst + 1) * pace, (n + 1) * 20 ms - lead)``.
+
+    The 20 ms are the platform's: ``follow`` says how long they are on our clock, and holds for the frames that come after.
 
     When a stall outlasted the lead, or the first frame comes late, the platform has run dry and plays on from the next
     frame; the schedule then starts anew from that moment, so that the lead never grows beyond what was asked for.
@@ -32,6 +35,19 @@ class Pacer:
         lead_ns: how far ahead of the platform's playing to be in the end; at least one frame.
         burst_frames: frames sent at once at the start, as far as the lead allows.
     """
+
+    __slots__ = (
+        "_ahead_ns",
+        "_burst_frames",
+        "_dry_at",
+        "_due_at",
+        "_frame_ns",
+        "_lead_ns",
+        "_next",
+        "_pace_ns",
+        "_paced_at",
+        "_start_at",
+    )
 
     def __init__(
         self,
@@ -43,8 +59,9 @@ class Pacer:
         self._pace_ns = pace_ns
         self._lead_ns = max(lead_ns, FRAME_NS)
         self._burst_frames = max(burst_frames, 1)
-        self._start_at = 0
-        self._next = 0
+        self._frame_ns = FRAME_NS
+        self._ahead_ns = FRAME_NS - self._lead_ns
+        self.start(0)
 
     @property
     def frames_sent(self) -> int:
@@ -54,34 +71,52 @@ class Pacer:
     @property
     def dry_at(self) -> int:
         """When the platform will have played all that was taken, if nothing is lost on the way."""
-        return self._start_at + self._next * FRAME_NS
+        return self._dry_at
 
     def fresh(self) -> Pacer:
         """A pacer of the same kind that hasn't started: for after the platform dropped what it had."""
-        return Pacer(pace_ns=self._pace_ns, lead_ns=self._lead_ns, burst_frames=self._burst_frames)
+        pacer = Pacer(pace_ns=self._pace_ns, lead_ns=self._lead_ns, burst_frames=self._burst_frames)
+        pacer.follow(self._frame_ns)
+        return pacer
 
     def start(self, now: int) -> None:
         """Begin a schedule whose first frame is due now."""
-        self._start_at = now
+        self._start_at = self._dry_at = now
         self._next = 0
+        self._paced_at = now + (1 - self._burst_frames) * self._pace_ns
+        self._due_at = now
+
+    def follow(self, frame_ns: int) -> None:
+        """The platform plays a frame in so much of our time, from what is taken next on."""
+        self._frame_ns = frame_ns
+        self._ahead_ns = frame_ns - self._lead_ns
+        self._count(0)
 
     def due_at(self) -> int:
         """When the next frame is due."""
-        n = self._next
-        paced_ns = (n - self._burst_frames + 1) * self._pace_ns
-        led_ns = (n + 1) * FRAME_NS - self._lead_ns
-        return self._start_at + max(paced_ns, led_ns, 0)
+        return self._due_at
 
     def take(self, now: int) -> int:
         """How many frames are due now; they count as sent."""
-        if now > self.dry_at:
+        if now > self._dry_at:
             self.start(now)
         taken = 0
-        while self.due_at() <= now:
-            self._next += 1
+        while self._due_at <= now:
             taken += 1
+            self._count(1)
         return taken
 
     def give_back(self, frames: int) -> None:
         """Frames that were taken but could not be sent, because their source had none ready."""
-        self._next -= frames
+        self._count(-frames)
+
+    def _count(self, frames: int) -> None:
+        self._next += frames
+        paced_at = self._paced_at = self._paced_at + frames * self._pace_ns
+        dry_at = self._dry_at = self._dry_at + frames * self._frame_ns
+        due_at = dry_at + self._ahead_ns
+        if due_at < paced_at:
+            due_at = paced_at
+        if due_at < self._start_at:
+            due_at = self._start_at
+        self._due_at = due_at

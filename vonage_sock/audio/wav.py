@@ -77,11 +77,11 @@ def write_all_at(fd: int, data: bytes, offset_bytes: int) -> None:
     Raises:
         OSError: as ``write_all``.
     """
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset_bytes)
-        view = view[written:]
+    written = os.pwrite(fd, data, offset_bytes)
+    while written < len(data):
+        data = data[written:]
         offset_bytes += written
+        written = os.pwrite(fd, data, offset_bytes)
 
 
 class WavWriter:
@@ -122,8 +122,9 @@ class WavWriter:
         if self._data_bytes + len(pcm) > MAX_DATA_BYTES:
             raise OSError("a WAV file holds at most 4 GiB")
         write_all_at(self._fd, pcm, HEADER_BYTES + self._data_bytes)
-        write_all_at(self._fd, wav_header(self._rate_hz, self._channels, self._data_bytes + len(pcm)), 0)
-        self._data_bytes += len(pcm)
+        data_bytes = self._data_bytes + len(pcm)
+        write_all_at(self._fd, wav_header(self._rate_hz, self._channels, data_bytes), 0)
+        self._data_bytes = data_bytes
 
     def close(self) -> None:
         """Cut off what a failed append left behind the last whole one, and close the file."""

@@ -1,9 +1,9 @@
 """
 Play: files into the call, paced so that the platform neither runs dry nor overflows.
 
-What is to be played stands in a queue of sources. A key press may add one, or, with barge-in, cut off what is playing
-first. The end of the last is known by ``notify``; a platform that doesn't answer it is given two seconds beyond the time
-at which it must have played everything.
+The schedule goes by the platform's clock, which its incoming frames tell. What is to be played stands in a queue of
+sources. A key press may add one, or, with barge-in, cut off what is playing first. The end of the last is known by
+``notify``; a platform that doesn't answer it is given two seconds beyond the time at which it must have played everything.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from vonage_sock.audio.frames import FRAME_MS
 from vonage_sock.audio.pacer import DEFAULT_LEAD_NS, DEFAULT_PACE_NS, Pacer
+from vonage_sock.audio.platform_clock import LOOK_FRAMES, PlatformClock
 from vonage_sock.audio.source import OpenSource, Source
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.behaviour import Behaviour, Call
@@ -67,6 +68,8 @@ class Play(Behaviour):
         self._on_dtmf = on_dtmf or {}
         self._barge_in = barge_in
         self._pacer = Pacer(pace_ns=pace_ns, lead_ns=lead_ns)
+        self._platform_clock = PlatformClock()
+        self._look_in_frames = LOOK_FRAMES
         self._queue: deque[OpenSource] = deque()
         self._source: Source | None = None
         self._source_frames = 0
@@ -92,7 +95,12 @@ class Play(Behaviour):
             self._echoing = self._then is Then.ECHO
 
     def audio(self, call: Call, frame: bytes) -> None:
-        """Echo, once everything has been played and ``then`` says so."""
+        """Note how fast the platform's clock goes; echo, once everything has been played and ``then`` says so."""
+        self._look_in_frames -= 1
+        if not self._look_in_frames:
+            self._look_in_frames = LOOK_FRAMES
+            if self._platform_clock.heard(call.now):
+                self._pacer.follow(self._platform_clock.frame_ns)
         if self._echoing:
             self._echo.audio(call, frame)
 
@@ -129,28 +137,18 @@ class Play(Behaviour):
 
     def due_at(self) -> int | None:
         """When the next frame, or the patience with a silent platform, is due."""
-        if self._echoing:
-            return self._echo.due_at()
-        if not self._playing:
-            return self._fallback_at
-        return self._retry_at if self._retry_at is not None else self._pacer.due_at()
+        if self._playing:
+            return self._pacer.due_at() if self._retry_at is None else self._retry_at
+        return self._echo.due_at() if self._echoing else self._fallback_at
 
     def due(self, call: Call) -> None:
         """Send what is due."""
-        if self._echoing:
+        if self._playing:
+            self._send_due(call)
+        elif self._echoing:
             self._echo.due(call)
-            return
-        if not self._playing:
+        else:
             self._played_up_to(call, self._notify_number)
-            return
-        self._retry_at = None
-        pacer = self._pacer
-        for taken in range(frames := pacer.take(call.now)):
-            if not self._send_next(call):
-                pacer.give_back(frames - taken)
-                if self._retry_at is None:
-                    self._stop_sending(call)
-                break
 
     def closed(self, call: Call) -> None:
         """What was still playing has been cut off by the call's end."""
@@ -173,6 +171,17 @@ class Play(Behaviour):
         self._fallback_at = None
         if call.now > self._pacer.dry_at or not self._pacer.frames_sent:
             self._pacer.start(call.now)
+
+    def _send_due(self, call: Call) -> None:
+        self._retry_at = None
+        pacer = self._pacer
+        frames_due = pacer.take(call.now)
+        while frames_due and self._send_next(call):
+            frames_due -= 1
+        if frames_due:
+            pacer.give_back(frames_due)
+            if self._retry_at is None:
+                self._stop_sending(call)
 
     def _send_next(self, call: Call) -> bool:
         """Send one frame of the queue; False when there is none to send now."""

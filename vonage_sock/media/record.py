@@ -1,8 +1,10 @@
 """
 Recordings of calls, written by one thread for all of them; a second one encodes what isn't to stay WAV.
 
-The event loop only appends to a list and, ten times a second, hands over what has gathered. Disk trouble ends a
-recording, never a call: it is told as ``recording.failed``, and what was written before stays a valid file.
+The event loop only appends to lists; the thread goes from one to the next and writes what has gathered, each recording's
+every 0.1 s, or with hundreds at once every 0.3 s: each write costs the calls a moment, and there are no more than so many.
+Disk trouble ends a recording, never a call: it is told as ``recording.failed``, and what was written before stays a valid
+file.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import os
 import queue
 import stat
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -25,12 +29,20 @@ import soundfile
 from vonage_sock.audio.frames import FRAME_MS, SAMPLE_BYTES, AudioFormat
 from vonage_sock.audio.wav import HEADER_BYTES, STREAMING_DATA_BYTES, WavWriter, create_file, wav_header, write_all
 from vonage_sock.call.events import Event, Observer, RecordingFailed, RecordingSaved, RecordingStarted
-from vonage_sock.clock import Clock, file_stamp
+from vonage_sock.clock import MS, SECOND, Clock, file_stamp
 from vonage_sock.errors import RecordingError
 from vonage_sock.media.naming import RecordingPath, path_while_recording
 
-GATHER_FRAMES: Final = 5
+GATHER_NS: Final = 100 * MS
+GATHER_MANY_NS: Final = 300 * MS
+GATHER_EACH_NS: Final = 1 * MS
+"""A thousand appends a second, until that would be too long for the last to wait."""
+
+TURN_SINKS: Final = 16
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+UNCOUNTED_FRAMES: Final = 16
+"""More than gathers between two turns: only what waits in a sink beyond it counts towards the limit of them all."""
+
 ENCODE_BLOCK_SAMPLES: Final = 16_384
 DIRECTORY_MODE: Final = 0o700
 
@@ -115,12 +127,15 @@ class Recorder:
         self._names = names or OwnNames()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._encodings: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, args=(self._jobs,), name="vsock-record", daemon=True)
+        self._thread = threading.Thread(target=self._write, name="vsock-record", daemon=True)
         # A long call takes many seconds to encode, and what others record must be on disk meanwhile.
-        self._encoder = threading.Thread(target=self._work, args=(self._encodings,), name="vsock-encode", daemon=True)
+        self._encoder = threading.Thread(target=self._encode, name="vsock-encode", daemon=True)
+        self._sinks: deque[FileSink] = deque()
         self._numbers: dict[str, int] = {}
         self._stdout_taken = False
-        self._waiting_bytes = 0
+        # Each has one writer: the event loop and the thread.
+        self._counted_in_bytes = 0
+        self._counted_out_bytes = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.saved: list[Path] = []
@@ -154,6 +169,7 @@ class Recorder:
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
         signal: _Job = (None, lambda: loop.call_soon_threadsafe(done.set))
+        self._jobs.put((None, self._write_all))
         self._jobs.put((None, lambda: self._encodings.put(signal)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(done.wait(), timeout_s)
@@ -170,20 +186,23 @@ class Recorder:
 
     # For the sinks.
 
-    def submit(self, sink: FileSink, pcm: bytes) -> None:
-        """Hand over audio; a disk that lags by more than 64 MiB loses the recording, not the memory."""
+    @property
+    def waiting_bytes(self) -> int:
+        """How much a disk that lags has let gather."""
+        return self._counted_in_bytes - self._counted_out_bytes
+
+    def has_room(self, sink: FileSink, more_bytes: int) -> bool:
+        """Whether a sink of which much waits may take more: a disk that lags loses the recording, not the memory."""
         if sink.failed:
-            return
-        with self._lock:
-            too_much = self._waiting_bytes + len(pcm) > MAX_WAITING_BYTES
-            if not too_much:
-                self._waiting_bytes += len(pcm)
-        if too_much:
+            return False
+        if self.waiting_bytes + more_bytes > MAX_WAITING_BYTES:
             # Told from here, since the thread may never come back from the disk.
             self._report_failure(sink, "the disk is too slow")
             self._jobs.put((sink, lambda: self._abandon(sink)))
-        else:
-            self._jobs.put((sink, lambda: self._append(sink, pcm)))
+            return False
+        sink.counted_bytes += more_bytes
+        self._counted_in_bytes += more_bytes
+        return True
 
     def complete(self, sink: FileSink) -> None:
         """No more audio will come."""
@@ -191,28 +210,62 @@ class Recorder:
 
     # In the threads.
 
-    def _work(self, jobs: queue.SimpleQueue[_Job | None]) -> None:
-        while (job := jobs.get()) is not None:
-            sink, action = job
+    def _write(self) -> None:
+        """Jobs at once, and in between the sinks in turn."""
+        turn_at = 0
+        while True:
+            wait_s = max(0, turn_at - self._clock.now()) / SECOND if self._sinks else None
             try:
-                action()
-            except Exception as error:  # noqa: BLE001  (one recording's trouble must not end the others)
-                if sink is not None:
-                    self._give_up(sink, error)
+                job = self._jobs.get(timeout=wait_s)
+            except queue.Empty:
+                turn_at = self._clock.now() + self._write_some()
+                continue
+            if job is None:
+                return
+            self._do(*job)
+
+    def _encode(self) -> None:
+        while (job := self._encodings.get()) is not None:
+            self._do(*job)
+
+    def _do(self, sink: FileSink | None, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001  (one recording's trouble must not end the others)
+            if sink is not None:
+                self._give_up(sink, error)
+
+    def _write_some(self) -> int:
+        """Write the next few; after how many nanoseconds it is the turn of those that follow."""
+        count = len(self._sinks)
+        turn = min(count, TURN_SINKS)
+        for sink in [self._sinks[number] for number in range(turn)]:
+            self._sinks.rotate(-1)
+            self._do(sink, partial(self._write_gathered, sink))
+        return gather_ns(count) * turn // count
+
+    def _write_all(self) -> None:
+        for sink in list(self._sinks):
+            self._do(sink, partial(self._write_gathered, sink))
+
+    def _write_gathered(self, sink: FileSink) -> None:
+        frames, counted_bytes = sink.take()
+        self._counted_out_bytes += counted_bytes
+        # In pieces, so that a disk that fills up takes what it can.
+        for at in range(0, len(frames), UNCOUNTED_FRAMES):
+            if sink.file is not None:
+                sink.file.append(b"".join(frames[at : at + UNCOUNTED_FRAMES]))
 
     def _begin(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> None:
         sink.path = Path(self._path.template)
         sink.file = self._open_file(sink, values, number, phrase)
         sink.path = sink.file.path
+        self._sinks.append(sink)
         self._tell(RecordingStarted(at=self._clock.now(), call=sink.call, path=str(sink.path)))
 
-    def _append(self, sink: FileSink, pcm: bytes) -> None:
-        with self._lock:
-            self._waiting_bytes -= len(pcm)
-        if sink.file is not None:
-            sink.file.append(pcm)
-
     def _end(self, sink: FileSink) -> None:
+        self._forget(sink)
+        self._write_gathered(sink)
         if isinstance(sink.file, EncodedFile):
             self._encodings.put((sink, lambda: self._complete(sink)))
         else:
@@ -249,10 +302,16 @@ class Recorder:
         self._report_failure(sink, reason or type(error).__name__)
 
     def _abandon(self, sink: FileSink) -> None:
+        self._forget(sink)
+        self._counted_out_bytes += sink.take()[1]
         file = self._release(sink)
         if file is not None:
             with contextlib.suppress(OSError):
                 file.abandon()
+
+    def _forget(self, sink: FileSink) -> None:
+        with contextlib.suppress(ValueError):
+            self._sinks.remove(sink)
 
     def _release(self, sink: FileSink) -> RecordingFile | None:
         # A file is completed or abandoned once: the number of its descriptor may be a caller's socket a moment later.
@@ -304,6 +363,7 @@ class Recorder:
             if sink.failed:
                 return
             sink.failed = True
+            sink.uncounted_frames = 0
             self.failures += 1
         self._tell(RecordingFailed(at=self._clock.now(), call=sink.call, path=str(sink.path), error=reason))
 
@@ -314,8 +374,13 @@ class Recorder:
                 self._loop.call_soon_threadsafe(self._observer, event)
 
 
+def gather_ns(recordings: int) -> int:
+    """How long audio waits in memory for its turn where so many recordings are made at once."""
+    return min(max(recordings * GATHER_EACH_NS, GATHER_NS), GATHER_MANY_NS)
+
+
 class FileSink:
-    """A ``Sink`` for one call or phrase. Its last two methods are the event loop's, the rest is the thread's."""
+    """A ``Sink`` for one call or phrase. ``write`` and ``close`` are the event loop's, the rest is the thread's."""
 
     def __init__(self, recorder: Recorder, call: str, audio_format: AudioFormat, channels: int) -> None:
         self.call = call
@@ -324,24 +389,30 @@ class FileSink:
         self.file: RecordingFile | None = None
         self.path = Path()
         self.failed = False
+        self.uncounted_frames = UNCOUNTED_FRAMES
+        self.counted_bytes = 0
         self._recorder = recorder
         self._gathered: list[bytes] = []
+        self._counted_out_bytes = 0
 
     def write(self, pcm: bytes) -> None:
         """Add 16-bit PCM, channels interleaved."""
-        self._gathered.append(pcm)
-        if len(self._gathered) >= GATHER_FRAMES:
-            self._hand_over()
+        gathered = self._gathered
+        if len(gathered) < self.uncounted_frames or self._recorder.has_room(self, len(pcm)):
+            gathered.append(pcm)
 
     def close(self) -> None:
         """The recording is complete."""
-        self._hand_over()
         self._recorder.complete(self)
 
-    def _hand_over(self) -> None:
-        if self._gathered:
-            self._recorder.submit(self, b"".join(self._gathered))
-            self._gathered = []
+    def take(self) -> tuple[list[bytes], int]:
+        """What has gathered, and how much of it was counted; the event loop may be adding to it meanwhile."""
+        counted_bytes = self.counted_bytes - self._counted_out_bytes
+        self._counted_out_bytes += counted_bytes
+        # Each of these is one step to the other thread, and what it adds in between stays.
+        frames = self._gathered[:]
+        del self._gathered[: len(frames)]
+        return frames, counted_bytes
 
 
 class WavFile:

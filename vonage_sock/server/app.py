@@ -346,13 +346,17 @@ class VsockServer:
         driver = DirectDriver(
             session,
             poller,
+            sock,
+            head=head,
+            early=early,
+            max_message_bytes=MAX_MESSAGE_BYTES,
             observer=self._observer_of(session),
             ended=lambda: self._end_call(session.id),
             patience=self._patience,
             stalled=lambda waiting: self._tell_stalled(session.id, waiting),
         )
         self._begin_call(session, driver, behaviours, failure)
-        driver.start(sock, head=head, early=early, max_message_bytes=MAX_MESSAGE_BYTES)
+        driver.start()
 
     async def _run_call(self, call_id: str, request: web.Request, websocket: web.WebSocketResponse) -> None:
         session, behaviours, failure = self._new_session(call_id, request.remote or "")

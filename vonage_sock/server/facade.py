@@ -174,7 +174,8 @@ class Bridge(Behaviour):
         self._task = asyncio.create_task(self._run(self._async_call))
 
     def audio(self, call: Call, frame: bytes) -> None:
-        """To the handler."""
+        """To the handler, and to what is played: it goes by the platform's clock."""
+        self._play.audio(call, frame)
         if self._async_call is not None:
             self._async_call.put_frame(frame)
 

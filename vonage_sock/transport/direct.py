@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vonage_sock.call.events import Observer
-from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
+from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, ShowingMachine
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
@@ -28,6 +28,9 @@ class DirectDriver:
     Runs a machine on a connected socket until that is closed.
 
     Args:
+        sock: the driver's from here on.
+        head: what accepts the upgrade, sent before all else.
+        early: what came behind the upgrade already.
         observer: is given each event, in order; what it raises is logged and goes no further.
         ended: called once, when the machine has been told of the end.
         stalled: told about how many frames wait when a peer that doesn't read is about to be dropped.
@@ -51,11 +54,15 @@ class DirectDriver:
 
     def __init__(
         self,
-        machine: Machine,
+        machine: ShowingMachine,
         poller: Poller,
+        sock: socket.socket,
         *,
+        max_message_bytes: int,
         observer: Observer,
         ended: Callable[[], object],
+        head: bytes = b"",
+        early: bytes = b"",
         patience: Patience | None = None,
         stalled: Callable[[int], object] | None = None,
     ) -> None:
@@ -70,18 +77,8 @@ class DirectDriver:
         self._timer: Timer | None = None
         self._watchman: Timer | None = None
         self._done = False
-        self._socket: FrameSocket | None = None
-
-    def start(self, sock: socket.socket, *, max_message_bytes: int, head: bytes = b"", early: bytes = b"") -> None:
-        """
-        Begin; the socket is the driver's from here on.
-
-        Args:
-            head: what accepts the upgrade, to be sent before all else.
-            early: what came behind the upgrade already.
-        """
         self._socket = FrameSocket(
-            self._poller,
+            poller,
             sock,
             self,
             client=False,
@@ -90,15 +87,19 @@ class DirectDriver:
             close_wait_ns=round(self._patience.close_wait_s * SECOND),
         )
         self._socket.send_framed(head)
-        self._watch_again()
-        self._settle(self._now())
+
+    def start(self) -> None:
+        """Do what the machine wants done by itself; what comes in is given to it either way."""
+        if not self._done:
+            self._watch_again()
+            self._settle()
 
     def act(self, action: Callable[[int], None]) -> None:
         """Do something to the machine from outside its messages and timers; ``action`` is given the time."""
         if not self._done:
             now = self._now()
             action(now)
-            self._settle(now)
+            self._settle()
 
     def close(self, code: int = CLOSE_GOING_AWAY, reason: str = "") -> None:
         """End the call from this side."""
@@ -106,23 +107,27 @@ class DirectDriver:
 
     def abort(self) -> None:
         """Drop the connection."""
-        if self._socket is not None:
-            self._socket.abort()
+        self._socket.abort()
 
     # For the socket.
 
     def binary(self, data: bytes, now: int) -> None:
         """A binary message came."""
-        if now < self._latest:
-            now = self._latest
-        self._machine.receive_bytes(data, now)
-        self._settle(now)
+        # The path of each frame: the machine is asked only for what it shows it has.
+        machine = self._machine
+        machine.receive_bytes(data, max(self._latest, now))
+        if machine.outbox:
+            self._send()
+        if machine.untold:
+            self._tell_events()
+        if machine.deadline_changed:
+            self._look_at_deadline()
 
     def text(self, text: str, now: int) -> None:
         """A text message came."""
         now = max(now, self._latest)
         self._machine.receive_text(text, now)
-        self._settle(now)
+        self._settle()
 
     def gone(self, code: int, reason: str, now: int) -> None:
         """The connection is over."""
@@ -132,7 +137,7 @@ class DirectDriver:
             if timer is not None:
                 timer.cancel()
         self._take_found(now)
-        if self._socket is not None and self._socket.refused:
+        if self._socket.refused:
             self._machine.receive_violation(code, reason, now)
         self._machine.receive_close(code, reason, now)
         self._tell_events()
@@ -145,26 +150,29 @@ class DirectDriver:
         self._latest = max(self._latest, self._poller.clock.now())
         return self._latest
 
-    def _settle(self, now: int) -> None:
+    def _settle(self) -> None:
         """The duties after each step of the machine: send, tell, arm."""
         machine = self._machine
-        messages = machine.messages_to_send()
-        if messages:
-            self._send(messages)
-        self._tell_events()
-        deadline = machine.next_deadline()
+        if machine.outbox:
+            self._send()
+        if machine.untold:
+            self._tell_events()
+        self._look_at_deadline()
+
+    def _look_at_deadline(self) -> None:
+        deadline = self._machine.next_deadline()
         if deadline != self._armed_for:
             self._arm(deadline)
 
-    def _send(self, messages: list[Outgoing]) -> None:
-        sock = self._socket
-        if sock is None:
+    def _send(self) -> None:
+        outbox, sock = self._machine.outbox, self._socket
+        if len(outbox) == 1 and not sock.unsent and isinstance(message := outbox[0], bytes):
+            outbox.clear()
+            sock.send(message)
             return
+        messages = self._machine.messages_to_send()
         if sock.unsent_bytes > self._patience.max_waiting * WAITING_BYTES_PER_MESSAGE:
             self._drop_stalled(sock)
-            return
-        if len(messages) == 1 and isinstance(messages[0], str | bytes):
-            sock.send(messages[0])
             return
         framed: list[bytes] = []
         for message in messages:
@@ -203,18 +211,18 @@ class DirectDriver:
         self._latest = now = max(now, self._latest)
         if deadline is not None and deadline <= now:
             self._machine.handle_deadline(now)
-            self._settle(now)
+            self._settle()
         elif deadline is not None:
             self._arm(deadline)
 
     def _watch_again(self) -> None:
+        if self._done:
+            return
         at = self._now() + round(self._patience.check_every_s * SECOND)
         self._watchman = self._poller.call_at(at, self._watch)
 
     def _watch(self, now: int) -> None:
         patience, sock = self._patience, self._socket
-        if sock is None or self._done:
-            return
         if sock.unsent_bytes and now - sock.progress_at > patience.stalled_after_s * SECOND:
             self._drop_stalled(sock)
             return
@@ -228,9 +236,8 @@ class DirectDriver:
         self._watch_again()
 
     def _take_found(self, now: int) -> None:
-        if self._socket is not None:
-            for found in self._socket.watch.found(now):
-                self._machine.receive_found(found, now)
+        for found in self._socket.watch.found(now):
+            self._machine.receive_found(found, now)
 
     def _drop_stalled(self, sock: FrameSocket) -> None:
         stalled, self._stalled = self._stalled, None
