@@ -23,7 +23,7 @@ from wire import (
 
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, FindingRaised, MessageReceived
-from vonage_sock.server.socket import close_body
+from vonage_sock.protocol.rfc6455 import close_body
 from vonage_sock.transport import Patience
 
 CONTINUATION = 0

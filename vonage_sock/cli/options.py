@@ -136,6 +136,12 @@ SERVER = option_group(
         metavar="URL",
         help="Where the ngrok agent's API is asked for a tunnel.",
     ),
+    option(
+        "--engine",
+        type=click.Choice(["auto", "direct", "aiohttp"]),
+        default="auto",
+        help="What reads and writes the calls' frames: our own engine for many calls (direct, on Linux), or aiohttp's.",
+    ),
 )
 
 

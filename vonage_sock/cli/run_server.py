@@ -36,7 +36,7 @@ from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
 from vonage_sock.server.app import VsockServer, failures_log
-from vonage_sock.server.config import ServerConfig, check_base_url
+from vonage_sock.server.config import MAX_CALLS, Engine, ServerConfig, check_base_url
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
@@ -79,6 +79,7 @@ class ServeOptions:
     quiet: bool
     verbose: bool
     ngrok_api: str
+    engine: str
     record: str | None = None
     play: tuple[str, ...] = ()
 
@@ -124,7 +125,8 @@ class Plan:
             greeting=options.greeting,
             ncco=None if options.ncco is None else read_ncco_file(options.ncco, option_name="--ncco"),
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
-            **({"max_calls": 1} if options.once else {}),
+            max_calls=1 if options.once else MAX_CALLS,
+            engine=Engine(options.engine),
         )
         self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
         self.files = [open_playable(name) for name in options.play]

@@ -8,6 +8,7 @@ It tells observers what happens and knows none of them. Each call is a ``CallSes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import logging
@@ -33,15 +34,18 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.call.machine import CLOSE_GOING_AWAY
-from vonage_sock.call.session import CallSession
+from vonage_sock.call.session import MAX_MESSAGE_BYTES, CallSession
 from vonage_sock.clock import Clock, SystemClock
-from vonage_sock.errors import ListenError
+from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
-from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.socket import ServerSocket, new_websocket
+from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.transport import Driver, Patience, tell
+from vonage_sock.transport.direct import DirectDriver
+from vonage_sock.transport.poller import Poller, available
 
 STOP_WAIT_S: Final = 2.0
 STOP_REASON: Final = "server stopping"
@@ -82,7 +86,8 @@ class VsockServer:
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
-        self._calls: dict[str, tuple[CallSession, Driver]] = {}
+        self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
+        self._poller: Poller | None = None
         self._numbers = itertools.count(1)
         self._call_ended = asyncio.Event()
         self._stopping = False
@@ -141,6 +146,8 @@ class VsockServer:
             await self._runner.cleanup()
             raise ListenError(_why_not_listening(self._config, error)) from error
         self._host, self._port = self._runner.addresses[0][:2]
+        if uses_direct(self._config.engine):
+            self._poller = Poller(self._clock)
 
     def publish(self, url: str) -> None:
         """Take this public base address from now on."""
@@ -176,6 +183,9 @@ class VsockServer:
                 driver.abort()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._poller is not None:
+            self._poller.close()
+            self._poller = None
 
     def tell_stopped(self) -> None:
         """The last event, for when the recordings are complete too."""
@@ -293,46 +303,84 @@ class VsockServer:
         if self._stopping or len(self._calls) >= self._config.max_calls:
             why = "the server is stopping" if self._stopping else f"{self._config.max_calls} calls are open already"
             return web.Response(status=503, text=f"No more calls now: {why}.\n")
+        if self._poller is not None:
+            return await self._take_call(request, self._poller)
         await websocket.prepare(request)
         await self._run_call(request, websocket)
         return websocket
 
-    async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
-        call_id = f"c{next(self._numbers)}"
-        failure: Exception | None = None
-        try:
-            behaviours = self._make_behaviours()
-        except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
-            behaviours, failure = (), error
-        session = CallSession(
-            call_id,
-            behaviours,
-            assumed_format=self._config.audio_format,
-            now=self._clock.now(),
-            remote=request.remote or "",
+    async def _take_call(self, request: web.Request, poller: Poller) -> web.Response:
+        """A call on its own socket; aiohttp sees a connection that ends."""
+        head, remote = upgrade_head(request), request.remote or ""
+        with contextlib.suppress(ConnectionError):
+            sock, early = await take_socket(request)
+            self._begin_direct(sock, head, early, remote, poller)
+        return web.Response()
+
+    def _begin_direct(self, sock: socket.socket, head: bytes, early: bytes, remote: str, poller: Poller) -> None:
+        session, behaviours, failure = self._new_session(remote)
+        driver = DirectDriver(
+            session,
+            poller,
+            observer=self._observer_of(session),
+            ended=lambda: self._end_call(session.id),
+            patience=self._patience,
+            stalled=lambda waiting: self._tell_stalled(session.id, waiting),
         )
+        self._begin_call(session, driver, behaviours, failure)
+        driver.start(sock, head=head, early=early, max_message_bytes=MAX_MESSAGE_BYTES)
+
+    async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
+        session, behaviours, failure = self._new_session(request.remote or "")
         driver = Driver(
             session,
             ServerSocket(request, websocket),
             clock=self._clock,
-            observer=lambda event: self._tell_of(session, event),
+            observer=self._observer_of(session),
             patience=self._patience,
-            stalled=lambda waiting: self._tell_stalled(call_id, waiting),
+            stalled=lambda waiting: self._tell_stalled(session.id, waiting),
         )
+        self._begin_call(session, driver, behaviours, failure)
+        try:
+            await driver.run()
+        finally:
+            self._end_call(session.id)
+
+    def _new_session(self, remote: str) -> tuple[CallSession, Sequence[Behaviour], Exception | None]:
+        call_id = f"c{next(self._numbers)}"
+        behaviours: Sequence[Behaviour] = ()
+        failure: Exception | None = None
+        try:
+            behaviours = self._make_behaviours()
+        except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
+            failure = error
+        now, assumed_format = self._clock.now(), self._config.audio_format
+        session = CallSession(call_id, behaviours, assumed_format=assumed_format, now=now, remote=remote)
+        return session, behaviours, failure
+
+    def _begin_call(
+        self,
+        session: CallSession,
+        driver: Driver | DirectDriver,
+        behaviours: Sequence[Behaviour],
+        failure: Exception | None,
+    ) -> None:
         for behaviour in behaviours:
             if isinstance(behaviour, Bridge):
                 behaviour.attach(_acting(session, driver))
-        self._calls[call_id] = session, driver
+        self._calls[session.id] = session, driver
         if failure is not None:
             session.fail(failure)
         if self._stopping:
             driver.close(CLOSE_GOING_AWAY, STOP_REASON)
-        try:
-            await driver.run()
-        finally:
-            del self._calls[call_id]
-            self.calls_ended += 1
-            self._call_ended.set()
+
+    def _end_call(self, call_id: str) -> None:
+        del self._calls[call_id]
+        self.calls_ended += 1
+        self._call_ended.set()
+
+    def _observer_of(self, session: CallSession) -> Observer:
+        return lambda event: self._tell_of(session, event)
 
     def _tell_of(self, session: CallSession, event: Event) -> None:
         """An event of a call; with the first exception of somebody else's code also where it was raised."""
@@ -367,7 +415,7 @@ class VsockServer:
             tell(observer, event)
 
 
-def _acting(session: CallSession, driver: Driver) -> Callable[[Callable[[], None]], None]:
+def _acting(session: CallSession, driver: Driver | DirectDriver) -> Callable[[Callable[[], None]], None]:
     def act(action: Callable[[], None]) -> None:
         def at(now: int) -> None:
             session.let_pass(now)
@@ -376,6 +424,21 @@ def _acting(session: CallSession, driver: Driver) -> Callable[[Callable[[], None
         driver.act(at)
 
     return act
+
+
+def uses_direct(engine: Engine) -> bool:
+    """
+    Whether calls' sockets are read and written by us.
+
+    Raises:
+        UsageError: that was asked for, and can't be.
+    """
+    possible = available() and usable()
+    if engine is Engine.DIRECT and not possible:
+        raise UsageError(
+            "--engine direct needs Linux and a version 3 of aiohttp; leave it away, or use --engine aiohttp"
+        )
+    return possible and engine is not Engine.AIOHTTP
 
 
 def _http_log() -> logging.Logger:
