@@ -119,6 +119,7 @@ def test_the_picture_is_an_svg_with_a_bar_for_each_figure(bench: SimpleNamespace
     widths = [float(item.get("width") or 0) for item in bars]
     assert pytest.approx(1000 / 1300, abs=0.01) == widths[1] / widths[0]
     assert any("A <fast> one" in text for text in texts)
+    assert {"1,300†", "45§ at 900"} <= set(texts)
     assert max(float(item.get("x") or 0) + float(item.get("width") or 0) for item in bars) < bench.chart.WIDTH
 
 
