@@ -109,7 +109,7 @@ def _foot(results: Mapping[str, Any]) -> str:
     ratios = [
         f"{echo[OURS][load]['cpu'] / echo[RIVAL][load]['cpu']:.2f} at {load}"
         for load in loads_of(parts)
-        if load in echo.get(OURS, {}) and load in echo.get(RIVAL, {})
+        if all(load in echo.get(name, {}) and not flags(echo[name][load]) for name in (OURS, RIVAL))
     ]
     if ratios:
         lines.append(f"CPU of vsock as a share of Node ws's: {', '.join(ratios)} calls.")
