@@ -10,6 +10,7 @@ CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/b
 NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
 PIPECAT := .venv-pipecat
+BENCH := .venv-bench
 .PHONY: help demo test check fix lint types layers docs docs-check wheel-check bench peers peers-node peers-pipecat clean
 
 help:  ## List the targets
@@ -61,8 +62,11 @@ docs-check: $(STAMP)  ## Are the README, the picture and the clip what the code 
 wheel-check: $(STAMP)  ## Does the wheel, in an empty environment, give a vsock that works?
 	$(BIN)/python scripts/wheel_check.py
 
-bench: $(STAMP)  ## What a frame and a call cost
-	$(BIN)/python scripts/bench.py
+bench:  ## What calls cost beside other servers, in an environment of its own; twelve minutes
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e . -r scripts/bench/requirements.txt
+	@if command -v npm >/dev/null; then npm ci --silent --prefix scripts/bench; else echo "npm isn't here: Node is left out"; fi
+	$(BENCH)/bin/python scripts/bench publish
 
 peers: $(STAMP) peers-node  ## How well findings fit other people's servers
 	$(BIN)/python scripts/peers.py
@@ -77,4 +81,4 @@ fix: $(STAMP)  ## Put right what can be put right by itself
 	$(BIN)/ruff format .
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(PIPECAT) $(NODE_PEERS)/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -4,6 +4,7 @@ Writes the generated parts of README.md: each command's help, the exit codes, th
     python scripts/readme.py            write them
     python scripts/readme.py --check    exit 1 when the README isn't what would be written
 
+The comparison with other servers is what ``python scripts/bench publish`` has left; it isn't measured here.
 A part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 """
 
@@ -26,6 +27,7 @@ from vonage_sock.errors import ExitCode
 from vonage_sock.simulator.scenario.schema import schema_text
 
 README: Final = Path(__file__).parent.parent / "README.md"
+COMPARISON: Final = Path(__file__).parent / "bench" / "results" / "table.md"
 PART: Final = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
 WIDTH: Final = 100
 
@@ -55,6 +57,8 @@ def json_lines() -> str:
         names = " ".join(f"`{item.name}`" for item in fields(kind) if item.name not in ("at", "call"))
         if kind is events.CallReported:
             names = "`target`, the figures and the `findings` (see `vsock call`)"
+        if kind is events.LoadReported:
+            names = "`target`, `calls`, the figures, `findings`, `thresholds` and `met` (see `vsock load`)"
         rows += f"| `{kind.name}` | {names} | {first_sentence(kind)} |\n"
     return f"| event | fields | when |\n|---|---|---|\n{rows}"
 
@@ -102,6 +106,7 @@ def parts() -> dict[str, str]:
         "json-lines": json_lines(),
         "findings": findings_table(),
         "scenario-words": scenario_words(),
+        "comparison": COMPARISON.read_text(),
     }
 
 

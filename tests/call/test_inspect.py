@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vonage_sock.audio.frames import AudioFormat
+from vonage_sock.call.content import ALL_BATCHES
 from vonage_sock.call.findings import CATALOGUE
-from vonage_sock.call.inspect import ALL_BATCHES, AudioInspector, base64_audio
+from vonage_sock.call.inspect import AudioInspector, base64_audio
 from vonage_sock.clock import MS, SECOND, US
 
 RATES = (8000, 16000, 24000)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vonage_sock.audio.frames import FRAME_NS
-from vonage_sock.call.stats import CallStats, Direction
+from vonage_sock.call.stats import CallStats, Direction, Incoming
 from vonage_sock.clock import MS, SECOND
 
 LOUD = np.full(320, 16384, "<i2").tobytes()
@@ -14,7 +14,7 @@ LOUD = np.full(320, 16384, "<i2").tobytes()
 
 def test_frames_that_come_on_time_have_no_jitter() -> None:
     """Fifty a second, 20 ms apart."""
-    direction = Direction()
+    direction = Incoming()
     for number in range(100):
         direction.frame(b"", number * FRAME_NS)
 
@@ -23,7 +23,7 @@ def test_frames_that_come_on_time_have_no_jitter() -> None:
 
 def test_one_late_frame_raises_the_jitter_by_a_sixteenth_each_way() -> None:
     """RFC 3550: the frame is 16 ms late, the next 16 ms early against it; each deviation counts a sixteenth."""
-    direction = Direction()
+    direction = Incoming()
     for at in (0, 36 * MS, 40 * MS):
         direction.frame(b"", at)
 
@@ -32,7 +32,7 @@ def test_one_late_frame_raises_the_jitter_by_a_sixteenth_each_way() -> None:
 
 def test_jitter_fades() -> None:
     """A hundred frames on time leave next to nothing of it."""
-    direction = Direction()
+    direction = Incoming()
     at = 0
     for gap_ms in (20, 100, *[20] * 100):
         at += gap_ms * MS
@@ -43,7 +43,7 @@ def test_jitter_fades() -> None:
 
 def test_the_longest_gap_is_kept() -> None:
     """Shorter ones after it don't replace it."""
-    direction = Direction()
+    direction = Incoming()
     for at in (5, 10, 110, 120):
         direction.frame(b"", at)
 

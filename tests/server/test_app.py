@@ -32,8 +32,8 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.errors import ListenError
 from vonage_sock.protocol import jsontext
-from vonage_sock.server.app import _why_not_listening
 from vonage_sock.server.config import ServerConfig
+from vonage_sock.server.listening import why_not_listening
 from vonage_sock.transport import Patience
 
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -387,7 +387,9 @@ async def test_more_calls_than_allowed_are_refused_before_the_upgrade() -> None:
             await again.send(bytes(640))
 
     assert 503 == refused.value.response.status_code
-    assert b"No more calls now: 1 calls are open already.\n" == refused.value.response.body
+    assert refused.value.response.body is not None
+    assert refused.value.response.body.startswith(b"No more calls now: 1 call is open already")
+    assert ["a call was refused"] == [notice.message.split(":")[0] for notice in seen.all(Notice)]
 
 
 async def test_ipv6_is_listened_on() -> None:
@@ -449,7 +451,7 @@ async def test_an_address_that_is_not_ours_is_one_sentence(host: str, part: str)
 )
 def test_why_a_port_cannot_be_listened_on(error: Exception, part: str) -> None:
     """Each reason that a system gives has its sentence."""
-    assert part in _why_not_listening(ServerConfig(port=80), error)
+    assert part in why_not_listening(ServerConfig(port=80), error)
 
 
 class Fails(Behaviour):

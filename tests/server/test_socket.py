@@ -23,7 +23,6 @@ from wire import (
 
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, FindingRaised, MessageReceived
-from vonage_sock.server.socket import close_body
 from vonage_sock.transport import Patience
 
 CONTINUATION = 0
@@ -350,23 +349,6 @@ async def test_audio_that_a_platform_sends_long_after_our_close_is_told() -> Non
         await client.close()
 
     assert "VS316" in [finding.code for finding in seen.all(FindingRaised)]
-
-
-@pytest.mark.parametrize(
-    ("code", "reason", "body"),
-    [
-        (1000, "", b"\x03\xe8"),
-        (4001, "done", b"\x0f\xa1done"),
-        (1006, "", b"\x03\xf3"),
-        (99999, "", b"\x03\xf3"),
-        (-1, "", b"\x03\xf3"),
-        (1000, "é" * 100, b"\x03\xe8" + "é".encode() * 61),
-        (1000, "\ud800", b"\x03\xe8?"),
-    ],
-)
-def test_a_close_frame_holds_only_what_it_may(code: int, reason: str, body: bytes) -> None:
-    """A code that may not be sent becomes 1011; a long reason is cut between letters."""
-    assert body == close_body(code, reason)
 
 
 async def test_a_behaviour_may_close_with_nonsense() -> None:

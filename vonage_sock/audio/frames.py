@@ -83,6 +83,8 @@ class Packetizer:
     Frames and tail together are the input, byte for byte; only ``flush()`` adds anything.
     """
 
+    __slots__ = ("_frame_bytes", "_pending")
+
     def __init__(self, frame_bytes: int) -> None:
         self._frame_bytes = frame_bytes
         self._pending = bytearray()

@@ -8,7 +8,7 @@ what was heard when, and the tests as judge. It knows no rates and no sockets: a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -202,6 +202,49 @@ class PlayoutBuffer(Generic[FrameT]):
         if continues or pause_ns < RESUME_WITHIN_FRAMES * FRAME_NS:
             return True
         return self._continues is not None and self._continues(list(self._lately), frame)
+
+
+class PlayoutCount:
+    """
+    A ``PlayoutBuffer`` of which only the numbers matter: one time in place of a queue.
+
+    Of the same pushes, clears and times it says what a ``PlayoutBuffer`` without grid, prebuffer and markers says that is
+    advanced to each of them; it knows of no gaps.
+    """
+
+    __slots__ = ("_dry_at", "_full_ns", "capacity_frames", "frames_overflowed")
+
+    def __init__(self, capacity_frames: int = BUFFER_FRAMES_CURRENT) -> None:
+        self.capacity_frames = capacity_frames
+        self.frames_overflowed = 0
+        self._full_ns = capacity_frames * FRAME_NS
+        self._dry_at = 0
+
+    def depth_frames(self, now: int) -> int:
+        """Frames that wait."""
+        return max(0, -((now - self._dry_at) // FRAME_NS) - 1)
+
+    def idle(self, now: int) -> bool:
+        """Nothing waits and the last frame has been played to its end."""
+        return self._dry_at <= now
+
+    def push(self, times: Iterable[int]) -> int:
+        """Queue a frame at each of these times; how many of them are lost, because the buffer is full."""
+        dry_at, full_ns, lost = self._dry_at, self._full_ns, 0
+        for now in times:
+            if dry_at < now:
+                dry_at = now + FRAME_NS
+            elif dry_at - now > full_ns:
+                lost += 1
+            else:
+                dry_at += FRAME_NS
+        self._dry_at = dry_at
+        self.frames_overflowed += lost
+        return lost
+
+    def clear(self) -> None:
+        """Drop all that waits."""
+        self._dry_at = 0
 
 
 @dataclass(frozen=True, slots=True)

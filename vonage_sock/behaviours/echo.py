@@ -17,17 +17,20 @@ class Echo(Behaviour):
         barge_in: a key press drops what is kept and what the platform hasn't played yet.
     """
 
+    __slots__ = ("_barge_in", "_delay_ns", "_waiting", "timed")
+
     def __init__(self, *, delay_ms: int = 0, barge_in: bool = False) -> None:
+        self.timed = delay_ms > 0
         self._delay_ns = delay_ms * MS
         self._barge_in = barge_in
-        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._waiting: deque[tuple[int, bytes]] | None = deque() if self.timed else None
 
     def audio(self, call: Call, frame: bytes) -> None:
         """Send the frame back, or keep it until it is due."""
-        if self._delay_ns:
-            self._waiting.append((call.now + self._delay_ns, frame))
-        else:
+        if self._waiting is None:
             call.send_audio(frame)
+        else:
+            self._waiting.append((call.now + self._delay_ns, frame))
 
     def digit(self, call: Call, digit: str, duration_ms: int | None) -> None:
         """Cut off what is on its way back, where that was asked for."""
@@ -45,4 +48,5 @@ class Echo(Behaviour):
 
     def cleared(self, call: Call) -> None:
         """What was to be echoed later is dropped with what the platform had queued."""
-        self._waiting.clear()
+        if self._waiting:
+            self._waiting.clear()

@@ -73,7 +73,17 @@ class Call(Protocol):
 
 
 class Behaviour:
-    """Does nothing; override what you need."""
+    """
+    Does nothing; override what you need.
+
+    Which of its methods a behaviour overrides, and whether it is ``timed``, is looked at once, when a call is given to it: in
+    a call that goes on for hours a frame shouldn't be handed to who doesn't want it.
+    """
+
+    __slots__ = ()
+
+    timed = True
+    """False where ``due_at`` never gives anything but None, so that nobody need ask."""
 
     def connected(self, call: Call) -> None:
         """The call has begun; its format and headers are known."""

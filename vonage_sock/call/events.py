@@ -313,3 +313,71 @@ class ScenariosSummed(Event):
     duration_s: float
     first_heard_ms: JsonObject | None = None
     failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadStarted(Event):
+    """A load test begins."""
+
+    name: ClassVar[str] = "load.started"
+
+    target: str
+    calls: int
+    procs: int
+    ramp_s: float
+    duration_s: float
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProgress(Event):
+    """
+    One second of a load test, with what was measured in it; ``so_far`` is what was in all seconds until then.
+
+    ``failed``, ``dropped`` and ``lost`` count from the start. What isn't known is None: nothing came back yet, or there is
+    no ``--pid``.
+    """
+
+    name: ClassVar[str] = "load.progress"
+
+    second: int
+    of_seconds: int
+    calls: int
+    open_calls: int
+    failed: int
+    dropped: int
+    sent: int
+    returned: int
+    late: int
+    lost: int
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    own_lateness_p99_ms: float | None
+    server_cpu_percent: float | None
+    server_rss_mb: float | None
+    so_far: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTried(Event):
+    """One try of ``--find-max`` is over; ``missed`` has a sentence for each threshold that wasn't kept."""
+
+    name: ClassVar[str] = "load.try"
+
+    calls: int
+    met: bool
+    missed: tuple[str, ...]
+    p99_ms: float | None
+    lost: int | None
+    own_lateness_p99_ms: float | None
+    generator_was_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReported(Event):
+    """What a load test measured; ``simulator.load.report`` says what each figure means."""
+
+    name: ClassVar[str] = "load.report"
+
+    report: JsonObject

@@ -80,3 +80,16 @@ class Machine(Protocol):
     def close(self, code: int, now: int, *, reason: str = "") -> None:
         """End the call from this side."""
         ...
+
+
+class ShowingMachine(Machine, Protocol):
+    """A machine that shows what it has, so that a driver of many calls asks only for what there is."""
+
+    outbox: list[Outgoing]
+    """What ``messages_to_send`` would give; who takes a message out of it has sent it."""
+
+    untold: list[Event]
+    """What ``next_event`` would give."""
+
+    deadline_changed: bool
+    """``next_deadline`` may give another than when it was asked last."""

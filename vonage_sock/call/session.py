@@ -4,24 +4,27 @@ Our server's end of a leg.
 Frames go to the behaviours in order, whatever sizes the messages had; commands and audio from the behaviours go out in
 order, in exact frames. Audio that arrives before ``websocket:connected`` is held, not lost, until the format is known or
 half a second has passed.
+
+A message of exactly one frame, while nothing waits before it, takes a short way in and a short way out: its time is noted,
+to be judged with those of half a second, and it is handed over. All else goes the long way, which decides what is short.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final
 
 from vonage_sock.audio.frames import AudioFormat, Packetizer, parse_content_type
-from vonage_sock.audio.playout import BUFFER_FRAMES_CURRENT, PlayoutBuffer
+from vonage_sock.audio.playout import PlayoutCount
 from vonage_sock.call import machine
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
+from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Close, Outgoing
-from vonage_sock.call.stats import CallStats
+from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
 from vonage_sock.protocol import messages
@@ -33,6 +36,7 @@ HOLD_NS: Final = 500 * MS
 HOLD_MAX_BYTES: Final = 256 * 1024
 TAIL_WAIT_NS: Final = 40 * MS
 MAX_DIGITS_KEPT: Final = 1000
+NO_SIZE: Final = -1
 
 TOLD_OF_PLATFORM: Final = (CONTENT - {"VS110"}) | {"VS108", "VS207"}
 """What is said about the platform's audio: a silent caller is nothing odd, and its pace suffers from our own stalls."""
@@ -58,6 +62,43 @@ class CallSession:
         remote: the other side's address, to show.
     """
 
+    __slots__ = (
+        "_begun",
+        "_behaviours",
+        "_closed_by_us",
+        "_digits",
+        "_failure",
+        "_findings",
+        "_format",
+        "_frame_bytes",
+        "_headers",
+        "_hearing",
+        "_held",
+        "_held_bytes",
+        "_hold_until",
+        "_id",
+        "_incoming",
+        "_inspector",
+        "_latest",
+        "_latest_sent",
+        "_now",
+        "_outgoing",
+        "_playout",
+        "_remote",
+        "_sent_hooks",
+        "_sent_times",
+        "_short_in",
+        "_short_out",
+        "_state",
+        "_stats",
+        "_tail_due_at",
+        "_timed",
+        "_times",
+        "deadline_changed",
+        "outbox",
+        "untold",
+    )
+
     def __init__(
         self,
         call_id: str,
@@ -69,8 +110,9 @@ class CallSession:
     ) -> None:
         self._id = call_id
         self._behaviours = tuple(behaviours)
-        self._sent_hooks = [b.sent for b in behaviours if type(b).sent is not Behaviour.sent]
-        self._timed = [b for b in behaviours if type(b).due_at is not Behaviour.due_at]
+        self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
+        self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
+        self._timed = tuple(b for b in behaviours if b.timed and type(b).due_at is not Behaviour.due_at)
         self._format = assumed_format
         self._frame_bytes = assumed_format.frame_bytes
         self._now = now
@@ -84,13 +126,19 @@ class CallSession:
         self._incoming = Packetizer(self._frame_bytes)
         self._outgoing = Packetizer(self._frame_bytes)
         self._tail_due_at: int | None = None
-        self._playout: PlayoutBuffer[None] = PlayoutBuffer(BUFFER_FRAMES_CURRENT)
+        self._playout = PlayoutCount()
         self._stats = CallStats(now)
+        self._times = self._stats.incoming.times
+        self._latest = self._stats.incoming.latest
+        self._sent_times = self._stats.outgoing.times
+        self._latest_sent = self._stats.outgoing.latest
+        self._short_in = self._short_out = NO_SIZE
         self._findings = Findings(call_id)
-        self._inspector = AudioInspector(assumed_format, now=now)
+        self._inspector = self._new_inspector()
         self._digits = ""
-        self._outbox: list[Outgoing] = []
-        self._events: deque[Event] = deque()
+        self.outbox: list[Outgoing] = []
+        self.untold: list[Event] = []
+        self.deadline_changed = True
         self._closed_by_us = False
         self._failure: Exception | None = None
 
@@ -124,6 +172,7 @@ class CallSession:
     @property
     def findings(self) -> Findings:
         """What was wrong so far."""
+        self._catch_up()
         return self._findings
 
     @property
@@ -133,30 +182,37 @@ class CallSession:
 
     def send_audio(self, pcm: bytes) -> None:
         """Send 16-bit PCM to the caller at once, in exact frames."""
-        if self._state is not State.OPEN:
-            return
-        if len(pcm) == self._frame_bytes and not self._outgoing.pending_bytes:
-            self._send_frame(pcm)
-            return
-        for frame in self._outgoing.push(pcm):
-            self._send_frame(frame)
-        self._tail_due_at = self._now + TAIL_WAIT_NS if self._outgoing.pending_bytes else None
+        if len(pcm) == self._short_out:
+            # As in _send_frame; the call of it would cost as much as all that it does.
+            times = self._sent_times
+            self._latest_sent[len(times) % LEVEL_WINDOW_FRAMES] = pcm
+            times.append(self._now)
+            self.outbox.append(pcm)
+            if self._sent_hooks:
+                self._tell_sent(pcm)
+        elif self._state is State.OPEN:
+            frames = self._outgoing.push(pcm)
+            self._tail_due_at = self._now + TAIL_WAIT_NS if self._outgoing.pending_bytes else None
+            self._choose_ways()
+            for frame in frames:
+                # A behaviour may close the call at an earlier frame of the same piece.
+                if self._state is State.OPEN:
+                    self._send_frame(frame)
 
     def flush_audio(self) -> None:
         """Send what waits for a full frame now, padded with zeros."""
-        self._tail_due_at = None
-        tail = self._outgoing.flush()
-        if tail is not None:
-            self._send_frame(tail)
+        tail = self._take_outgoing_tail()
+        if tail and self._state is State.OPEN:
+            self._send_frame(tail.ljust(self._frame_bytes, b"\0"))
 
     def clear(self) -> None:
         """Make the platform drop all audio that it hasn't played yet."""
         if self._state is not State.OPEN:
             return
-        self._outgoing.take_tail()
-        self._tail_due_at = None
+        self._take_outgoing_tail()
+        self._catch_up()
         self._playout.clear()
-        self._outbox.append(messages.clear_text())
+        self.outbox.append(messages.clear_text())
         for behaviour in self._behaviours:
             self._guarded(behaviour.cleared, self)
 
@@ -164,7 +220,7 @@ class CallSession:
         """Ask to be told when all audio sent so far has been played."""
         if self._state is State.OPEN:
             self.flush_audio()
-            self._outbox.append(messages.notify_command_text(payload))
+            self.outbox.append(messages.notify_command_text(payload))
 
     def close(self, code: int = machine.CLOSE_NORMAL, now: int | None = None, *, reason: str = "") -> None:
         """End the call from our side; what was sent before still goes out."""
@@ -176,8 +232,9 @@ class CallSession:
         if self._closed_by_us:
             return  # a behaviour saw the last frame and closed the call at it
         self._state = State.CLOSING
+        self._choose_ways()
         self._closed_by_us = True
-        self._outbox.append(Close(code, reason))
+        self.outbox.append(Close(code, reason))
 
     def fail(self, error: Exception) -> None:
         """What was to be done in this call can't go on: told as a finding, and closed with 1011."""
@@ -188,17 +245,19 @@ class CallSession:
 
     def emit(self, event: Event) -> None:
         """Tell the observers."""
-        self._events.append(event)
+        self.untold.append(event)
 
     # What the driver calls.
 
     def let_pass(self, now: int) -> None:
         """Time has come to ``now``; for callers who act from outside the driver's own verbs."""
         self._now = now
+        self.deadline_changed = True
 
     def receive_text(self, text: str, now: int) -> None:
         """A text message from the platform."""
         self._now = now
+        self.deadline_changed = True
         if self._state is State.CLOSED:
             return
         match messages.parse_platform_text(text):
@@ -221,17 +280,21 @@ class CallSession:
     def receive_bytes(self, data: bytes, now: int) -> None:
         """A binary message from the platform: 20 ms of audio, or whatever it sent instead."""
         self._now = now
-        if self._state is State.CLOSED:
+        if len(data) != self._short_in or (data[0] in FIRST_BYTES and data[:2] in BEGINNINGS):
+            self._receive_unusual(data)
             return
-        if not self._begun:
-            self._hold(data)
-            return
-        if found := self._inspector.audio(data, now):
-            self._find_all(found)
-        if len(data) == self._frame_bytes and not self._incoming.pending_bytes:
-            self._receive_frame(data)
-        else:
-            self._receive_odd_size(data)
+        noted = len(self._times)
+        self._latest[noted % LEVEL_WINDOW_FRAMES] = data
+        self._times.append(now)
+        for behaviour in self._hearing:
+            try:
+                behaviour.audio(self, data)
+            except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
+                self.fail(error)
+        if self._timed:
+            self.deadline_changed = True
+        if noted >= TIMES_AT_ONCE - 1:
+            self._catch_up()
 
     def receive_violation(self, code: int, reason: str, now: int) -> None:
         """The platform broke the rules of WebSocket; the socket is being closed for that."""
@@ -254,13 +317,16 @@ class CallSession:
             return
         # What still comes to the behaviours can't be answered any more.
         self._state = State.CLOSING
+        self._choose_ways()
         if self._held:
             self._assume_format()
+        self._catch_up()
+        self._find_all(self._inspector.finish(now, self._stats.incoming.latest))
         tail = self._incoming.take_tail()
         if tail:
             self._receive_frame(tail)
-        self._find_all(self._inspector.finish(now))
         self._state = State.CLOSED
+        self._choose_ways()
         self._tail_due_at = None
         for behaviour in self._behaviours:
             self._guarded(behaviour.closed, self)
@@ -268,15 +334,16 @@ class CallSession:
 
     def messages_to_send(self) -> list[Outgoing]:
         """What is to be sent, in order; each is given once."""
-        outbox, self._outbox = self._outbox, []
+        outbox, self.outbox = self.outbox, []
         return outbox
 
     def next_deadline(self) -> int | None:
         """The earliest of what waits: held audio, an incomplete frame, the behaviours."""
+        self.deadline_changed = False
         deadline = self._hold_until
         if (tail_at := self._tail_due_at) is not None and (deadline is None or tail_at < deadline):
             deadline = tail_at
-        if self._state is State.OPEN:
+        if self._timed and self._state is State.OPEN:
             for behaviour in self._timed:
                 due_at = self._due_at(behaviour)
                 if due_at is not None and (deadline is None or due_at < deadline):
@@ -286,6 +353,9 @@ class CallSession:
     def handle_deadline(self, now: int) -> None:
         """Do what is due."""
         self._now = now
+        self.deadline_changed = True
+        if len(self._sent_times) >= TIMES_AT_ONCE:
+            self._catch_up()
         if self._hold_until is not None and self._hold_until <= now:
             self._assume_format()
         if self._tail_due_at is not None and self._tail_due_at <= now:
@@ -297,12 +367,12 @@ class CallSession:
 
     def next_event(self) -> Event | None:
         """The oldest event that was not given yet."""
-        return self._events.popleft() if self._events else None
+        return self.untold.pop(0) if self.untold else None
 
     def stats(self, now: int) -> StatsUpdated:
         """Where the call stands."""
-        self._playout.advance(now)
-        return self._stats.snapshot(self._id, now, depth_frames=self._playout.depth_frames)
+        self._catch_up()
+        return self._stats.snapshot(self._id, now, depth_frames=self._playout.depth_frames(now))
 
     # How it works inside.
 
@@ -328,9 +398,10 @@ class CallSession:
             self._state = State.OPEN
         self._hold_until = None
         self._frame_bytes = self._format.frame_bytes
-        self._inspector = AudioInspector(self._format, now=self._now)
+        self._inspector = self._new_inspector()
         self._incoming = Packetizer(self._frame_bytes)
         self._outgoing = Packetizer(self._frame_bytes)
+        self._choose_ways()
         self.emit(
             Connected(
                 at=self._now,
@@ -347,13 +418,39 @@ class CallSession:
         for data in held:
             self.receive_bytes(data, self._now)
 
+    def _new_inspector(self) -> AudioInspector:
+        return AudioInspector(self._format, now=self._now, thorough=False)
+
+    def _choose_ways(self) -> None:
+        """What size of message takes the short way now, in and out."""
+        hears = self._begun and self._state is not State.CLOSED and not self._inspector.reads_on
+        sends = self._state is State.OPEN
+        self._short_in = self._frame_bytes if hears and not self._incoming.pending_bytes else NO_SIZE
+        self._short_out = self._frame_bytes if sends and not self._outgoing.pending_bytes else NO_SIZE
+        self.deadline_changed = True
+
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
         self._held_bytes += len(data)
         if self._hold_until is None:
             self._hold_until = self._now + HOLD_NS
+            self.deadline_changed = True
         if self._held_bytes > HOLD_MAX_BYTES:
             self._assume_format()
+
+    def _receive_unusual(self, data: bytes) -> None:
+        if self._state is State.CLOSED:
+            return
+        if not self._begun:
+            self._hold(data)
+            return
+        self._catch_up()
+        self._find_all(self._inspector.audio(data, self._now))
+        if len(data) == self._frame_bytes and not self._incoming.pending_bytes:
+            self._receive_frame(data)
+        else:
+            self._receive_odd_size(data)
+        self._choose_ways()
 
     def _receive_odd_size(self, data: bytes) -> None:
         if len(data) % 2:
@@ -365,11 +462,26 @@ class CallSession:
 
     def _receive_frame(self, frame: bytes) -> None:
         self._stats.incoming.frame(frame, self._now)
-        for behaviour in self._behaviours:
-            try:
-                behaviour.audio(self, frame)
-            except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
-                self.fail(error)
+        # The inspector was given the message that this is from.
+        self._stats.incoming.take()
+        for behaviour in self._hearing:
+            self._guarded(behaviour.audio, self, frame)
+
+    def _catch_up(self) -> None:
+        """Work out what the frames say of which only the times were noted since this was last done."""
+        if self._sent_times:
+            for _ in range(self._playout.push(self._stats.outgoing.take())):
+                self._find("VS202", capacity=self._playout.capacity_frames)
+        if self._times:
+            times, gaps_ns = self._stats.incoming.take_with_gaps()
+            if found := self._inspector.frames(times, gaps_ns, self._latest):
+                self._find_all(found)
+
+    def _take_outgoing_tail(self) -> bytes:
+        tail = self._outgoing.take_tail()
+        self._tail_due_at = None
+        self._choose_ways()
+        return tail
 
     def _receive_digit(self, digit: str, duration_ms: int | None) -> None:
         if len(self._digits) < MAX_DIGITS_KEPT:
@@ -389,14 +501,13 @@ class CallSession:
             self._guarded(behaviour.message, self, message)
 
     def _send_frame(self, frame: bytes) -> None:
-        if self._state is not State.OPEN:
-            return  # a behaviour closed the call at an earlier frame of the same piece
-        now = self._now
-        self._outbox.append(frame)
-        self._stats.outgoing.frame(frame, now)
-        self._playout.advance(now)
-        if not self._playout.push(None, now):
-            self._find("VS202", capacity=self._playout.capacity_frames)
+        self._latest_sent[len(self._sent_times) % LEVEL_WINDOW_FRAMES] = frame
+        self._sent_times.append(self._now)
+        self.outbox.append(frame)
+        self._tell_sent(frame)
+
+    def _tell_sent(self, frame: bytes) -> None:
+        self.deadline_changed = True
         for hook in self._sent_hooks:
             self._guarded(hook, self, frame)
 

@@ -1,8 +1,8 @@
-"""What is counted in a call. The path of one frame pays only for a few integers; levels are worked out when asked for."""
+"""What is counted in a call. The path of one frame pays for noting its time; all else is worked out when asked for."""
 
 from __future__ import annotations
 
-from collections import deque
+from operator import sub
 from typing import Final
 
 from vonage_sock.audio.frames import FRAME_NS
@@ -12,36 +12,53 @@ from vonage_sock.clock import MS, SECOND
 
 LEVEL_WINDOW_FRAMES: Final = 5
 RATE_WINDOW_NS: Final = SECOND
+TIMES_AT_ONCE: Final = 25
+LONG_AGO: Final = -(1 << 62)
 
 
 class Direction:
-    """One direction of a call."""
+    """
+    One direction of a call.
+
+    Who is in a hurry doesn't call ``frame``: the *n*-th frame since ``take`` was called goes to ``latest[n % 5]``, its time is
+    appended to ``times``, and ``take`` is called when these are about ``TIMES_AT_ONCE``.
+    """
+
+    __slots__ = ("_counted", "_last_at", "_window_at", "_window_frames", "latest", "times")
 
     def __init__(self) -> None:
-        self.frames = 0
-        self.longest_gap_ns = 0
-        self._jitter_x16_ns = 0
-        self._last_at: int | None = None
-        self._recent: deque[bytes] = deque(maxlen=LEVEL_WINDOW_FRAMES)
+        self.times: list[int] = []
+        """When the frames passed that weren't taken yet."""
+        self.latest = [b""] * LEVEL_WINDOW_FRAMES
+        """The last frames; in order after ``take``."""
+        self._counted = 0
+        self._last_at = LONG_AGO
         self._window_at = 0
         self._window_frames = 0
 
+    @property
+    def frames(self) -> int:
+        """How many there were."""
+        return self._counted + len(self.times)
+
     def frame(self, frame: bytes, now: int) -> None:
         """Count one frame."""
-        self.frames += 1
-        self._recent.append(frame)
-        last_at = self._last_at
-        self._last_at = now
-        if last_at is not None:
-            gap_ns = now - last_at
-            if gap_ns > self.longest_gap_ns:
-                self.longest_gap_ns = gap_ns
-            self._jitter_x16_ns += abs(gap_ns - FRAME_NS) - (self._jitter_x16_ns >> 4)
+        noted = len(self.times)
+        self.latest[noted % LEVEL_WINDOW_FRAMES] = frame
+        self.times.append(now)
+        if noted >= TIMES_AT_ONCE - 1:
+            self.take()
 
-    @property
-    def jitter_ns(self) -> int:
-        """Smoothed deviation of arrivals from 20 ms. Source: RFC 3550, section 6.4.1."""
-        return self._jitter_x16_ns >> 4
+    def take(self) -> list[int]:
+        """The times that were noted since this was last called; they are counted now."""
+        times = self.times[:]
+        if times:
+            self.times.clear()
+            self._last_at = times[-1]
+            self._counted += len(times)
+            if oldest := len(times) % LEVEL_WINDOW_FRAMES:
+                self.latest[:] = self.latest[oldest:] + self.latest[:oldest]
+        return times
 
     def rate_hz(self, now: int) -> float:
         """Frames a second since this was last asked (at least a second ago, else since the time before)."""
@@ -58,17 +75,62 @@ class Direction:
 
     def recent_chunks(self, now: int) -> list[bytes]:
         """The frames of the last 100 ms; none when nothing came for longer."""
-        if self._last_at is None or now - self._last_at > 2 * LEVEL_WINDOW_FRAMES * FRAME_NS:
+        self.take()
+        if now - self._last_at > 2 * LEVEL_WINDOW_FRAMES * FRAME_NS:
             return []
-        return list(self._recent)
+        return [frame for frame in self.latest if frame]
+
+
+class Incoming(Direction):
+    """The direction whose times are the sender's: how even they are is measured too."""
+
+    __slots__ = ("_jitter_x16_ns", "_longest_gap_ns")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._longest_gap_ns = 0
+        self._jitter_x16_ns = 0
+
+    @property
+    def longest_gap_ns(self) -> int:
+        """The longest time between two frames."""
+        self.take()
+        return self._longest_gap_ns
+
+    @property
+    def jitter_ns(self) -> int:
+        """Smoothed deviation of arrivals from 20 ms. Source: RFC 3550, section 6.4.1."""
+        self.take()
+        return self._jitter_x16_ns >> 4
+
+    def take(self) -> list[int]:
+        """The times that were noted since this was last called; they are counted now, and the gaps between them measured."""
+        return self.take_with_gaps()[0]
+
+    def take_with_gaps(self) -> tuple[list[int], list[int]]:
+        """The same, and the gap before each; that before the call's first frame is a long one."""
+        before_at, is_first = self._last_at, not self._counted
+        times = super().take()
+        gaps_ns = list(map(sub, times, [before_at, *times]))
+        self._measure(gaps_ns[1:] if is_first else gaps_ns)
+        return times, gaps_ns
+
+    def _measure(self, gaps_ns: list[int]) -> None:
+        self._longest_gap_ns = max(self._longest_gap_ns, max(gaps_ns, default=0))
+        jitter_x16_ns = self._jitter_x16_ns
+        for gap_ns in gaps_ns:
+            jitter_x16_ns += (gap_ns - FRAME_NS if gap_ns > FRAME_NS else FRAME_NS - gap_ns) - (jitter_x16_ns >> 4)
+        self._jitter_x16_ns = jitter_x16_ns
 
 
 class CallStats:
     """Both directions of a call that started at ``now``."""
 
+    __slots__ = ("incoming", "outgoing", "started_at")
+
     def __init__(self, now: int) -> None:
         self.started_at = now
-        self.incoming = Direction()
+        self.incoming = Incoming()
         self.outgoing = Direction()
         self.incoming.start(now)
         self.outgoing.start(now)

@@ -9,7 +9,6 @@ seconds, or comes from a peer that never answers our close, is told.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from vonage_sock.call.inspect import Found
@@ -26,7 +25,7 @@ class WireWatch:
         self._found: list[Found] = []
         self._fragments = 0
         self._size = 0
-        self._pings: deque[int] = deque()
+        self._pinged_at: int | None = None
         self._pong_missed = False
         self._closed_at: int | None = None
         self._close_code = 0
@@ -48,16 +47,17 @@ class WireWatch:
 
     def pinged(self, now: int) -> None:
         """A ping of ours left."""
-        self._pings.append(now)
+        if self._pinged_at is None:
+            self._pinged_at = now
 
     def ponged(self) -> None:
         """A pong came; one may answer several pings, so that any will do."""
-        self._pings.clear()
+        self._pinged_at = None
 
     @property
     def awaits_pong(self) -> bool:
         """A ping is unanswered."""
-        return bool(self._pings)
+        return self._pinged_at is not None
 
     def closing(self, code: int, now: int) -> None:
         """Our close frame left."""
@@ -83,9 +83,10 @@ class WireWatch:
 
     def found(self, now: int) -> list[Found]:
         """What is wrong since it was asked last."""
-        if self._pings and not self._pong_missed and now - self._pings[0] >= PONG_WAIT_NS:
+        since = self._pinged_at
+        if since is not None and not self._pong_missed and now - since >= PONG_WAIT_NS:
             self._pong_missed = True
-            self._found.append(Found("VS315", {"waited_s": round((now - self._pings[0]) / SECOND)}))
+            self._found.append(Found("VS315", {"waited_s": round((now - since) / SECOND)}))
         if not self._found:
             return []
         found, self._found = self._found, []

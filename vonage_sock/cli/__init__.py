@@ -22,6 +22,7 @@ COMMANDS = {
     "record": ("record", "Answer calls and record them to a file."),
     "play": ("play", "Answer calls and play files into them."),
     "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
+    "load": ("load", "Make many calls at once, and measure how soon a server returns what they say."),
     "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
     "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
     "explain": ("explain", "Say what a finding means, and how to put it right."),
@@ -34,6 +35,7 @@ Examples:
   vsock record out.wav                    record the next calls
   vsock play welcome.mp3 --then hangup    play a file and hang up
   vsock call http://127.0.0.1:8000/webhooks/answer    as Vonage would
+  vsock load ws://127.0.0.1:8000/socket -n 100    many calls at once
 """
 
 

@@ -126,6 +126,20 @@ SERVER = option_group(
     option("--on-dtmf", multiple=True, metavar="DIGIT=FILE", help="Play FILE when DIGIT is pressed (repeatable)."),
     option("--barge-in", is_flag=True, help="A key press cuts off what is playing."),
     option("--once", is_flag=True, help="Stop after the first call; the exit code tells how it went."),
+    option(
+        "--max-calls",
+        type=click.IntRange(1, 1_000_000),
+        default=2048,
+        metavar="N",
+        help="Let in N calls at once, over all workers; more are refused with 503.",
+    ),
+    option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=1,
+        metavar="N",
+        help="Use N processes on N cores. Which of them takes a call is chance: few calls are spread unevenly.",
+    ),
     JSON,
     STATS,
     QUIET,
@@ -135,6 +149,12 @@ SERVER = option_group(
         default="http://127.0.0.1:4040",
         metavar="URL",
         help="Where the ngrok agent's API is asked for a tunnel.",
+    ),
+    option(
+        "--engine",
+        type=click.Choice(["auto", "direct", "aiohttp"]),
+        default="auto",
+        help="What reads and writes the calls' frames: our own engine for many calls (direct, on Linux), or aiohttp's.",
     ),
 )
 

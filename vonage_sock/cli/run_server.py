@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -23,6 +24,7 @@ from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
+from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
 from vonage_sock.cli.printing import cannot_write, discard_stdout
@@ -35,8 +37,8 @@ from vonage_sock.media.record import Recorder
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
-from vonage_sock.server.app import VsockServer, failures_log
-from vonage_sock.server.config import ServerConfig, check_base_url
+from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log
+from vonage_sock.server.config import MAX_CALLS, Engine, ServerConfig, check_base_url
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
@@ -45,6 +47,7 @@ SAVE_WAIT_S: Final = 60.0
 SAVE_WAIT_AT_STOP_S: Final = 0.8
 SHOW_WAIT_S: Final = 0.5
 STDIN: Final = "-"
+STDOUT: Final = "-"
 LAST_STATUSES: Final = frozenset({"completed", "failed", "rejected", "busy", "cancelled", "timeout", "unanswered"})
 MAX_LEGS: Final = 1000
 
@@ -74,11 +77,14 @@ class ServeOptions:
     on_dtmf: tuple[str, ...]
     barge_in: bool
     once: bool
+    max_calls: int
+    workers: int
     as_json: bool
     stats: bool
     quiet: bool
     verbose: bool
     ngrok_api: str
+    engine: str
     record: str | None = None
     play: tuple[str, ...] = ()
 
@@ -99,7 +105,11 @@ def serve_and_exit(values: dict[str, Any], **more: Any) -> ExitCode:
     options = ServeOptions.of(values, **more)
     try:
         plan = Plan(options)
-        return run(Session(plan).run())
+        if options.workers == 1:
+            return run(Session(plan).run())
+        from vonage_sock.cli.run_workers import WorkersSession  # noqa: PLC0415  (only several processes need it)
+
+        return run(WorkersSession(plan).run())
     finally:
         remove_spooled()
 
@@ -124,7 +134,8 @@ class Plan:
             greeting=options.greeting,
             ncco=None if options.ncco is None else read_ncco_file(options.ncco, option_name="--ncco"),
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
-            **({"max_calls": 1} if options.once else {}),
+            max_calls=1 if options.once else options.max_calls,
+            engine=Engine(options.engine),
         )
         self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
         self.files = [open_playable(name) for name in options.play]
@@ -170,6 +181,27 @@ class Plan:
         elif options.echo:
             result.append(Echo(delay_ms=options.delay_ms, barge_in=options.barge_in))
         return result
+
+    @property
+    def descriptors(self) -> int:
+        """How many files and sockets a call needs."""
+        return 1 if self.recording is None else 2
+
+    def make_server(self, make_behaviours: MakeBehaviours, **more: Any) -> VsockServer:
+        """The server, as it is in each process; ``more`` is what differs between them."""
+        return VsockServer(self.config, make_behaviours, behaviour_names=self.behaviour_names, **more)
+
+    def make_display(self, clock: SystemClock) -> Display:
+        """What shows its events."""
+        options = self.options
+        return make_display(
+            json=options.as_json,
+            quiet=options.quiet,
+            verbose=options.verbose,
+            stats=options.stats,
+            stream=sys.stderr if options.record == "-" else sys.stdout,
+            clock=clock,
+        )
 
     def _check_combinations(self) -> None:
         """An option that would have no effect is a mistake that is told, not silence that is wondered at."""
@@ -218,10 +250,33 @@ class Plan:
                 options.then is not None and not files,
                 "--then says what follows the files; give --play FILE as well",
             ),
+            (
+                options.once and options.max_calls not in (1, MAX_CALLS),
+                "--once lets one call in; leave --max-calls away",
+            ),
         )
-        for broken, sentence in rules:
+        for broken, sentence in (*rules, *workers_rules(options)):
             if broken:
                 raise UsageError(sentence)
+
+
+def workers_rules(options: ServeOptions) -> tuple[tuple[bool, str], ...]:
+    """What several processes can't do."""
+    several = options.workers > 1
+    return (
+        (
+            several and not hasattr(socket, "SO_REUSEPORT"),
+            "--workers needs Linux or macOS; here, leave it away, and one process takes all calls",
+        ),
+        (
+            several and options.once,
+            "--once ends with the first call, and a call is in one process; leave --workers away",
+        ),
+        (
+            several and options.record == STDOUT,
+            "standard output holds one recording, and --workers is for many calls; give the recording a file name",
+        ),
+    )
 
 
 class Session:
@@ -234,22 +289,8 @@ class Session:
         self._completed = asyncio.Event()
         self._open_legs: set[str] = set()
         self._playback_failed = False
-        options = plan.options
-        self._display = make_display(
-            json=options.as_json,
-            quiet=options.quiet,
-            verbose=options.verbose,
-            stats=options.stats,
-            stream=sys.stderr if plan.options.record == "-" else sys.stdout,
-            clock=self._clock,
-        )
-        self._server = VsockServer(
-            plan.config,
-            self._behaviours,
-            observers=(self._watch, self._display),
-            behaviour_names=plan.behaviour_names,
-            clock=self._clock,
-        )
+        self._display = plan.make_display(self._clock)
+        self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
         self._recorder = (
             None if plan.recording is None else Recorder(plan.recording, observer=self._server.tell, clock=self._clock)
         )
@@ -273,10 +314,13 @@ class Session:
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
+        if lack := make_room(self._plan.config.max_calls, self._plan.descriptors):
+            self._notice("warning", lack)
         ticker = asyncio.create_task(tick(self._display, self._clock, self._server.tell_stats))
         await self._until_done()
         await self._server.stop()
-        await self._save()
+        if self._recorder is not None:
+            await save(self._recorder, self._notice)
         ticker.cancel()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
@@ -305,14 +349,6 @@ class Session:
             completed.cancel()
         stopped.cancel()
 
-    async def _save(self) -> None:
-        if self._recorder is None:
-            return
-        if not await self._recorder.finish(SAVE_WAIT_AT_STOP_S):
-            self._notice("info", "a recording is still being written; a second Ctrl-C leaves it as it is")
-        if not await self._recorder.stop(SAVE_WAIT_S):
-            self._notice("warning", "a recording could not be completed in time")
-
     def _exit_code(self) -> ExitCode:
         if self._recorder is not None and self._recorder.failures:
             return ExitCode.RECORDING
@@ -340,6 +376,14 @@ class Session:
 
     def _notice(self, level: str, message: str) -> None:
         self._server.tell(Notice(at=self._clock.now(), level=level, message=message))
+
+
+async def save(recorder: Recorder, notice: Callable[[str, str], None]) -> None:
+    """Complete all recordings; ``notice`` is told, with a level, when that takes long."""
+    if not await recorder.finish(SAVE_WAIT_AT_STOP_S):
+        notice("info", "a recording is still being written; a second Ctrl-C leaves it as it is")
+    if not await recorder.stop(SAVE_WAIT_S):
+        notice("warning", "a recording could not be completed in time")
 
 
 async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from vonage_sock.call.events import CallReported, Event, Notice, StatsUpdated
+from vonage_sock.call.events import CallReported, Event, LoadReported, Notice, StatsUpdated
 from vonage_sock.clock import MS, SECOND, Clock, iso_utc
 from vonage_sock.display.output import Target, TextOutput
 
@@ -29,13 +29,13 @@ def to_json(event: Event, *, wall_ns: int, started_at: int) -> str:
     """
     An event as one line of ASCII, without the line end.
 
-    A call's report stands in the line itself, so that a script needs one step less to its figures.
+    A report stands in the line itself, so that a script needs one step less to its figures.
     ``wall_ns`` is the event's time of day (Unix nanoseconds), ``started_at`` the monotonic time that ``t`` counts from.
     """
     result = _head(event.name, wall_ns, event.at - started_at)
     if event.call is not None:
         result["call"] = event.call
-    if isinstance(event, CallReported):
+    if isinstance(event, CallReported | LoadReported):
         return _dumps(result | event.report)
     result.update((f.name, getattr(event, f.name)) for f in fields(event) if f.name not in _COMMON)
     return _dumps(result)

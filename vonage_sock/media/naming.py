@@ -19,6 +19,10 @@ from vonage_sock.errors import UsageError
 
 FORMATS: Final = (".wav", ".flac", ".ogg", ".mp3", ".raw")
 PLACEHOLDERS: Final = ("call", "from", "to", "time", "n")
+ENCODED: Final = (".flac", ".ogg", ".mp3")
+"""Those that are recorded as WAV first."""
+
+WORK_SUFFIX: Final = ".part.wav"
 STDOUT: Final = "-"
 MAX_SLUG: Final = 48
 MAX_SAME_NAME: Final = 100_000
@@ -30,6 +34,11 @@ def slug(value: object) -> str:
     """A short name of letters, digits, ``+``, ``_`` and ``-`` from any text; ``unknown`` when nothing is left."""
     text = _UNSAFE.sub("-", str(value)[: 4 * MAX_SLUG]).strip("-")[:MAX_SLUG]
     return text or "unknown"
+
+
+def path_while_recording(path: Path) -> Path:
+    """Where the audio of a recording is until that is complete."""
+    return path.with_name(path.name + WORK_SUFFIX) if path.suffix.lower() in ENCODED else path
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import queue
 import stat
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import soundfile
 
@@ -30,7 +31,7 @@ from vonage_sock.audio.wav import HEADER_BYTES, STREAMING_DATA_BYTES, WavWriter,
 from vonage_sock.call.events import Event, Observer, RecordingFailed, RecordingSaved, RecordingStarted
 from vonage_sock.clock import MS, SECOND, Clock, file_stamp
 from vonage_sock.errors import RecordingError
-from vonage_sock.media.naming import RecordingPath
+from vonage_sock.media.naming import RecordingPath, path_while_recording
 
 GATHER_NS: Final = 100 * MS
 GATHER_MANY_NS: Final = 300 * MS
@@ -44,7 +45,6 @@ UNCOUNTED_FRAMES: Final = 16
 
 ENCODE_BLOCK_SAMPLES: Final = 16_384
 DIRECTORY_MODE: Final = 0o700
-WORK_SUFFIX: Final = ".part.wav"
 
 _ENCODINGS: Final = {".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
 
@@ -68,6 +68,48 @@ class Recorded(Protocol):
         ...
 
 
+class Names(Protocol):
+    """Numbers recordings, and knows which names are being written to: ``--overwrite`` must not mix two calls."""
+
+    def next_recording(self) -> int:
+        """The number of one more recording, from 1 on."""
+        ...
+
+    def claim(self, path: Path) -> bool:
+        """Take a name for the time in which it is written; False where somebody has it. In any thread."""
+        ...
+
+    def release(self, path: Path) -> None:
+        """Others may take the name."""
+        ...
+
+
+class OwnNames:
+    """For all that one process records."""
+
+    _claimed: ClassVar[set[Path]] = set()
+    _lock: ClassVar = threading.Lock()
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def next_recording(self) -> int:
+        """The number of one more recording."""
+        return next(self._numbers)
+
+    def claim(self, path: Path) -> bool:
+        """Take a name."""
+        with self._lock:
+            if (whole := path.absolute()) in self._claimed:
+                return False
+            self._claimed.add(whole)
+            return True
+
+    def release(self, path: Path) -> None:
+        """Others may take the name."""
+        self._claimed.discard(path.absolute())
+
+
 class Recorder:
     """
     Makes a sink for each call or phrase.
@@ -75,12 +117,14 @@ class Recorder:
     Args:
         path: where to; the suffix chooses the format.
         observer: told of what becomes of each recording, on the event loop that ``start`` was called in.
+        names: shared by all that record to the same place; this process's own, when left out.
     """
 
-    def __init__(self, path: RecordingPath, *, observer: Observer, clock: Clock) -> None:
+    def __init__(self, path: RecordingPath, *, observer: Observer, clock: Clock, names: Names | None = None) -> None:
         self._path = path
         self._observer = observer
         self._clock = clock
+        self._names = names or OwnNames()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._encodings: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="vsock-record", daemon=True)
@@ -105,7 +149,8 @@ class Recorder:
 
     def open(self, call: Recorded, channels: int, phrase: int | None) -> FileSink:
         """A sink for this call; the file itself is made by the thread."""
-        number = self._numbers.setdefault(call.id, len(self._numbers) + 1)
+        if (number := self._numbers.get(call.id)) is None:
+            number = self._numbers[call.id] = self._names.next_recording()
         values = {
             "call": call.id,
             "from": call.headers.get("from", "unknown"),
@@ -272,7 +317,7 @@ class Recorder:
         # A file is completed or abandoned once: the number of its descriptor may be a caller's socket a moment later.
         file, sink.file = sink.file, None
         if file is not None:
-            _claimed.discard(sink.path.absolute())
+            self._names.release(sink.path)
         return file
 
     def _open_file(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> RecordingFile:
@@ -284,14 +329,14 @@ class Recorder:
             return _stdout_file(rate_hz, channels)
         for path in self._path.candidates(values, number=number, phrase=phrase):
             _make_directory(path.parent)
-            if not _claim(path):
+            if not self._names.claim(path):
                 continue
             try:
                 return self._make_file(path, rate_hz, channels)
             except FileExistsError:
-                _claimed.discard(path.absolute())
+                self._names.release(path)
             except BaseException:
-                _claimed.discard(path.absolute())
+                self._names.release(path)
                 raise
         raise RecordingError("every name is taken")
 
@@ -307,7 +352,7 @@ class Recorder:
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
             # It is put in place by a rename, which would take that of a device too.
             raise RecordingError(f"{path} is no regular file, and isn't replaced")
-        work_path = path.with_name(path.name + WORK_SUFFIX)
+        work_path = path_while_recording(path)
         writer = WavWriter(create_file(work_path, overwrite=overwrite), rate_hz=rate_hz, channels=channels)
         return EncodedFile(path, WavFile(work_path, writer), overwrite=overwrite)
 
@@ -504,19 +549,6 @@ def _make_directory(directory: Path) -> None:
     except FileExistsError as error:
         # Unlike a file's name that is taken, another number won't help.
         raise RecordingError(f"{directory} isn't a directory") from error
-
-
-_claimed: set[Path] = set()
-_claim_lock = threading.Lock()
-
-
-def _claim(path: Path) -> bool:
-    """Take a name for the time in which it is written: ``--overwrite`` must not mix two calls of this program."""
-    with _claim_lock:
-        if (whole := path.absolute()) in _claimed:
-            return False
-        _claimed.add(whole)
-        return True
 
 
 def _stdout_file(rate_hz: int, channels: int) -> WavFile | RawFile:

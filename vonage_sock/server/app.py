@@ -8,11 +8,10 @@ It tells observers what happens and knows none of them. Each call is a ``CallSes
 from __future__ import annotations
 
 import asyncio
-import errno
-import itertools
+import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
@@ -33,15 +32,20 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.call.machine import CLOSE_GOING_AWAY
-from vonage_sock.call.session import CallSession
+from vonage_sock.call.session import MAX_MESSAGE_BYTES, CallSession
 from vonage_sock.clock import Clock, SystemClock
-from vonage_sock.errors import ListenError
+from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
-from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.admission import Admission, OwnAdmission, refusal
+from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
+from vonage_sock.server.listening import BACKLOG, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
+from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.transport import Driver, Patience, tell
+from vonage_sock.transport.direct import DirectDriver
+from vonage_sock.transport.poller import Poller, available
 
 STOP_WAIT_S: Final = 2.0
 STOP_REASON: Final = "server stopping"
@@ -52,6 +56,8 @@ failures_log = logging.getLogger("vonage_sock.failures")
 """Where what other people's code raised is logged, with its traceback."""
 
 MakeBehaviours = Callable[[], Sequence[Behaviour]]
+NewSession = tuple[CallSession, Sequence[Behaviour], Exception | None]
+"""A call's session, what is done in it, and why that could not be made."""
 
 
 class VsockServer:
@@ -63,6 +69,7 @@ class VsockServer:
         observers: told of every event, in order, on the event loop.
         behaviour_names: what to call the behaviours where the server's start is told.
         patience: what is put up with from a caller's end that doesn't read or answer.
+        admission: lets calls in and names them; by ``config.max_calls``, when left out.
     """
 
     def __init__(
@@ -74,6 +81,7 @@ class VsockServer:
         behaviour_names: Sequence[str] = (),
         clock: Clock | None = None,
         patience: Patience | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self._config = config
         self._patience = patience
@@ -82,8 +90,10 @@ class VsockServer:
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
-        self._calls: dict[str, tuple[CallSession, Driver]] = {}
-        self._numbers = itertools.count(1)
+        self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
+        self._poller: Poller | None = None
+        self._admission = admission or OwnAdmission(config.max_calls)
+        self._full = False
         self._call_ended = asyncio.Event()
         self._stopping = False
         self._host, self._port = config.host, config.port
@@ -115,9 +125,12 @@ class VsockServer:
         await self.listen()
         self.announce()
 
-    async def listen(self) -> None:
+    async def listen(self, sockets: Sequence[socket.socket] = ()) -> None:
         """
         Listen, without a word yet: its public address may be found only now.
+
+        Args:
+            sockets: bound already; those of the configured host and port, when left out.
 
         Raises:
             ListenError: the port is taken, or the address isn't this machine's.
@@ -135,12 +148,16 @@ class VsockServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
         await self._runner.setup()
         try:
-            site = web.TCPSite(self._runner, self._config.host, self._config.port)
-            await site.start()
+            for bound in sockets:
+                await web.SockSite(self._runner, bound, backlog=BACKLOG).start()
+            if not sockets:
+                await web.TCPSite(self._runner, self._config.host, self._config.port, backlog=BACKLOG).start()
         except (OSError, OverflowError, UnicodeError) as error:
             await self._runner.cleanup()
-            raise ListenError(_why_not_listening(self._config, error)) from error
+            raise ListenError(why_not_listening(self._config, error)) from error
         self._host, self._port = self._runner.addresses[0][:2]
+        if uses_direct(self._config.engine):
+            self._poller = Poller(self._clock)
 
     def publish(self, url: str) -> None:
         """Take this public base address from now on."""
@@ -176,6 +193,9 @@ class VsockServer:
                 driver.abort()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._poller is not None:
+            self._poller.close()
+            self._poller = None
 
     def tell_stopped(self) -> None:
         """The last event, for when the recordings are complete too."""
@@ -250,7 +270,7 @@ class VsockServer:
         return _json(ncco) if ncco else web.Response(status=204)
 
     async def _health(self, request: web.Request) -> web.Response:
-        return _json({"status": HEALTHY, "calls": len(self._calls)})
+        return _json({"status": HEALTHY, "calls": self._admission.open_calls})
 
     async def _read_params(self, request: web.Request) -> dict[str, Any]:
         """What a webhook says: the query, and over it the body, as JSON or as a form."""
@@ -284,55 +304,120 @@ class VsockServer:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         websocket = new_websocket()
-        if not websocket.can_prepare(request):
+        if not _can_upgrade(websocket, request):
             return web.Response(
                 status=426,
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
                 text="This address takes WebSockets: give it to Vonage in an NCCO, or try it with vsock call.\n",
             )
-        if self._stopping or len(self._calls) >= self._config.max_calls:
-            why = "the server is stopping" if self._stopping else f"{self._config.max_calls} calls are open already"
-            return web.Response(status=503, text=f"No more calls now: {why}.\n")
-        await websocket.prepare(request)
-        await self._run_call(request, websocket)
+        call_id = None if self._stopping else self._admission.enter()
+        if call_id is None:
+            return web.Response(status=503, text=f"No more calls now: {self._why_refused()}.\n")
+        if self._poller is not None:
+            return await self._take_call(call_id, request, self._poller)
+        with self._place_kept():
+            await websocket.prepare(request)
+        await self._run_call(call_id, request, websocket)
         return websocket
 
-    async def _run_call(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
-        call_id = f"c{next(self._numbers)}"
-        failure: Exception | None = None
+    async def _take_call(self, call_id: str, request: web.Request, poller: Poller) -> web.Response:
+        """A call on its own socket; aiohttp sees a connection that ends."""
+        head, remote = upgrade_head(request), request.remote or ""
         try:
-            behaviours = self._make_behaviours()
-        except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
-            behaviours, failure = (), error
-        session = CallSession(
-            call_id,
-            behaviours,
-            assumed_format=self._config.audio_format,
-            now=self._clock.now(),
-            remote=request.remote or "",
-        )
+            with self._place_kept():
+                sock, early = await take_socket(request)
+                self._begin_direct(self._new_session(call_id, remote), sock, head, early, poller)
+        except ConnectionError:
+            pass
+        except OSError as error:
+            _log.warning("a call couldn't be taken: %s", error.strerror or error)
+        return web.Response()
+
+    @contextlib.contextmanager
+    def _place_kept(self) -> Iterator[None]:
+        """A call that was let in and can't begin gives its place back."""
+        try:
+            yield
+        except BaseException:
+            self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._full = False
+        self._admission.leave()
+
+    def _begin_direct(self, made: NewSession, sock: socket.socket, head: bytes, early: bytes, poller: Poller) -> None:
+        session, behaviours, failure = made
+        try:
+            driver = DirectDriver(
+                session,
+                poller,
+                sock,
+                head=head,
+                early=early,
+                max_message_bytes=MAX_MESSAGE_BYTES,
+                observer=self._observer_of(session),
+                ended=lambda: self._end_call(session.id),
+                patience=self._patience,
+                stalled=lambda waiting: self._tell_stalled(session.id, waiting),
+            )
+        except OSError:
+            sock.close()
+            raise
+        self._begin_call(session, driver, behaviours, failure)
+        driver.start()
+
+    async def _run_call(self, call_id: str, request: web.Request, websocket: web.WebSocketResponse) -> None:
+        session, behaviours, failure = self._new_session(call_id, request.remote or "")
         driver = Driver(
             session,
             ServerSocket(request, websocket),
             clock=self._clock,
-            observer=lambda event: self._tell_of(session, event),
+            observer=self._observer_of(session),
             patience=self._patience,
-            stalled=lambda waiting: self._tell_stalled(call_id, waiting),
+            stalled=lambda waiting: self._tell_stalled(session.id, waiting),
         )
+        self._begin_call(session, driver, behaviours, failure)
+        try:
+            await driver.run()
+        finally:
+            self._end_call(session.id)
+
+    def _new_session(self, call_id: str, remote: str) -> NewSession:
+        behaviours: Sequence[Behaviour] = ()
+        failure: Exception | None = None
+        try:
+            behaviours = self._make_behaviours()
+        except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
+            failure = error
+        now, assumed_format = self._clock.now(), self._config.audio_format
+        session = CallSession(call_id, behaviours, assumed_format=assumed_format, now=now, remote=remote)
+        return session, behaviours, failure
+
+    def _begin_call(
+        self,
+        session: CallSession,
+        driver: Driver | DirectDriver,
+        behaviours: Sequence[Behaviour],
+        failure: Exception | None,
+    ) -> None:
         for behaviour in behaviours:
             if isinstance(behaviour, Bridge):
                 behaviour.attach(_acting(session, driver))
-        self._calls[call_id] = session, driver
+        self._calls[session.id] = session, driver
         if failure is not None:
             session.fail(failure)
         if self._stopping:
             driver.close(CLOSE_GOING_AWAY, STOP_REASON)
-        try:
-            await driver.run()
-        finally:
-            del self._calls[call_id]
-            self.calls_ended += 1
-            self._call_ended.set()
+
+    def _end_call(self, call_id: str) -> None:
+        del self._calls[call_id]
+        self._leave()
+        self.calls_ended += 1
+        self._call_ended.set()
+
+    def _observer_of(self, session: CallSession) -> Observer:
+        return lambda event: self._tell_of(session, event)
 
     def _tell_of(self, session: CallSession, event: Event) -> None:
         """An event of a call; with the first exception of somebody else's code also where it was raised."""
@@ -355,6 +440,16 @@ class VsockServer:
         seen = self._seen_addresses(request)
         return fill_in(self._config.fallback or [], socket_url=seen.socket_url, event_url=seen.event_url)
 
+    def _why_refused(self) -> str:
+        """Said to who called; and once to who runs the server, until there was room again."""
+        if self._stopping:
+            return "the server is stopping"
+        why = refusal(self._admission.limit)
+        if not self._full:
+            self._full = True
+            self.tell(Notice(at=self._clock.now(), level="warning", message=f"a call was refused: {why}"))
+        return why
+
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
         message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"
         self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
@@ -367,7 +462,7 @@ class VsockServer:
             tell(observer, event)
 
 
-def _acting(session: CallSession, driver: Driver) -> Callable[[Callable[[], None]], None]:
+def _acting(session: CallSession, driver: Driver | DirectDriver) -> Callable[[Callable[[], None]], None]:
     def act(action: Callable[[], None]) -> None:
         def at(now: int) -> None:
             session.let_pass(now)
@@ -376,6 +471,28 @@ def _acting(session: CallSession, driver: Driver) -> Callable[[Callable[[], None
         driver.act(at)
 
     return act
+
+
+def _can_upgrade(websocket: web.WebSocketResponse, request: web.Request) -> bool:
+    try:
+        return bool(websocket.can_prepare(request))
+    except ValueError:
+        return False  # aiohttp doesn't expect that a key may have letters beyond ASCII
+
+
+def uses_direct(engine: Engine) -> bool:
+    """
+    Whether calls' sockets are read and written by us.
+
+    Raises:
+        UsageError: that was asked for, and can't be.
+    """
+    possible = available() and usable()
+    if engine is Engine.DIRECT and not possible:
+        raise UsageError(
+            "--engine direct needs Linux and a version 3 of aiohttp; leave it away, or use --engine aiohttp"
+        )
+    return possible and engine is not Engine.AIOHTTP
 
 
 def _http_log() -> logging.Logger:
@@ -402,25 +519,3 @@ def _json(value: object) -> web.Response:
 
 def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _why_not_listening(config: ServerConfig, error: Exception) -> str:
-    where = f"{config.host}:{config.port}"
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return f"{config.host!r} isn't an address or a known name; use 127.0.0.1, or 0.0.0.0 for all addresses"
-    not_here = f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
-    match getattr(error, "errno", None):
-        case errno.EADDRINUSE:
-            return (
-                f"port {config.port} is in use on {config.host}; "
-                "choose another with --port (0 picks a free one) or stop the other program"
-            )
-        case errno.EACCES:
-            return f"you may not listen on {where}; ports below 1024 need rights, choose a higher one with --port"
-        case errno.EADDRNOTAVAIL:
-            return not_here
-        case None if "could not bind on any address" in str(error):
-            # Newer Pythons try the next address of a name, and in the end say no more than this.
-            return not_here
-        case _:
-            return f"can't listen on {where}: {error}"

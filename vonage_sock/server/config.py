@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,8 +15,22 @@ from vonage_sock.protocol import ncco as ncco_protocol
 from vonage_sock.protocol import webhooks
 
 MAX_WEBHOOK_BYTES: Final = 64 * 1024
+MAX_CALLS: Final = 2048
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?", re.ASCII)
+
+
+class Engine(Enum):
+    """What reads and writes the frames of the calls' sockets."""
+
+    AUTO = "auto"
+    """``DIRECT`` where the system and the installed aiohttp allow it."""
+
+    DIRECT = "direct"
+    """Our own, for many calls; Linux only."""
+
+    AIOHTTP = "aiohttp"
+    """aiohttp's documented websocket, with a task for each call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +44,7 @@ class ServerConfig:
         headers: metadata for the NCCO.
         ncco, fallback: NCCOs to answer with in place of ours, and after a failed or dropped socket.
         max_calls: sockets that are open at once.
+        engine: what reads and writes the sockets' frames.
 
     Raises:
         UsageError: metadata over 512 bytes, or an address that can't be used.
@@ -42,7 +58,8 @@ class ServerConfig:
     greeting: str | None = None
     ncco: list[dict[str, Any]] | None = None
     fallback: list[dict[str, Any]] | None = None
-    max_calls: int = 256
+    max_calls: int = MAX_CALLS
+    engine: Engine = Engine.AUTO
 
     def __post_init__(self) -> None:
         ncco_protocol.check_headers(self.headers)

@@ -16,15 +16,11 @@ from collections.abc import AsyncIterator
 from aiohttp import WebSocketError, WSMsgType, web
 
 from vonage_sock.call.inspect import Found
-from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_INTERNAL_ERROR, CLOSE_NO_CODE, CLOSE_NORMAL
+from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL
 from vonage_sock.call.session import MAX_MESSAGE_BYTES
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
-
-MAX_REASON_BYTES = 123
-"""What a close frame has room for. Source: RFC 6455, sections 5.5 and 5.5.1."""
-
-SENDABLE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+from vonage_sock.protocol.rfc6455 import close_body
 
 
 def new_websocket() -> web.WebSocketResponse:
@@ -141,15 +137,3 @@ class ServerSocket:
         self._code, self._reason = self._close_sent
         if self._transport is not None:
             self._transport.close()
-
-
-def close_body(code: int, reason: str) -> bytes:
-    """
-    What a close frame holds: a code that may be sent, 1011 in place of any other, and as much of the reason as fits.
-
-    Source: RFC 6455, sections 7.4.1 and 7.4.2.
-    """
-    if code not in SENDABLE_CODES and not 3000 <= code <= 4999:
-        code = CLOSE_INTERNAL_ERROR
-    text = reason.encode("utf-8", "replace")[:MAX_REASON_BYTES].decode("utf-8", "ignore")
-    return struct.pack("!H", code) + text.encode()

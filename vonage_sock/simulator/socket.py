@@ -94,7 +94,7 @@ async def open_socket(
         found = Found("VS314", {"reason": taken})
         raise UnofferedError(f"{url} answers the upgrade with what was not offered: {taken}", found) from error
     except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
-        raise ConnectError(_why_not(url, error, timeout_s)) from error
+        raise ConnectError(why_not(url, error, timeout_s)) from error
     return ClientSocket(made[-1])
 
 
@@ -363,7 +363,8 @@ def reason_of(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _why_not(url: str, error: Exception, timeout_s: float) -> str:
+def why_not(url: str, error: Exception, timeout_s: float) -> str:
+    """One sentence on why a socket could not be opened."""
     match error:
         case InvalidStatus():
             return _why_refused(url, error.response.status_code)

@@ -12,6 +12,8 @@ from vonage_sock.call.findings.catalogue import CATALOGUE
 class Findings:
     """Counts what is wrong in one call and says when an observer should be told."""
 
+    __slots__ = ("_call", "_excused", "_seen", "_told")
+
     def __init__(self, call: str | None) -> None:
         self._call = call
         self._seen: dict[str, FindingRaised] = {}

@@ -12,7 +12,7 @@ from vonage_sock.call.events import Event, Notice
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import MS, SECOND, SystemClock
-from vonage_sock.transport import INLINE_WRITE_BYTES, Driver, Patience
+from vonage_sock.transport.driver import INLINE_WRITE_BYTES, Driver, Patience
 
 PATIENCE_S = 10.0
 

@@ -1,0 +1,142 @@
+"""``--workers``: the parent of several processes, which together are to a user what one process is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
+from vonage_sock.cli.descriptors import make_room
+from vonage_sock.cli.loop import on_stop
+from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_terminal, tick
+from vonage_sock.clock import SystemClock
+from vonage_sock.errors import ExitCode
+from vonage_sock.server.config import Addresses, local_url
+from vonage_sock.server.listening import Listeners, bind
+from vonage_sock.supervisor.team import Team, program
+from vonage_sock.tunnel import find_ngrok
+
+WORKER: Final = "vonage_sock.cli.worker"
+DEFAULT_STATS_MS: Final = 1000
+"""How often workers tell where calls stand, where no display wants it: a worker that dies can't be asked any more."""
+
+
+class WorkersSession:
+    """One run of a server of several processes, from listening to the last line."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clock = SystemClock()
+        self._stopped = asyncio.Event()
+        self._display = plan.make_display(self._clock)
+        self._team: Team | None = None
+        self._calls_ended = 0
+        self._recordings_failed = 0
+
+    async def run(self) -> ExitCode:
+        """
+        Serve until a signal.
+
+        Raises:
+            ListenError: the port can't be listened on.
+            WorkersError: workers can't be started, or not any more.
+        """
+        on_stop(self._stopped.set, self._give_up)
+        ticker = asyncio.create_task(tick(self._display, self._clock, lambda: None))
+        try:
+            code = await self._run_team()
+        except BaseException:
+            self._display.close(SHOW_WAIT_S)
+            raise
+        ticker.cancel()
+        self._tell(ServerStopped(at=self._clock.now(), calls=self._calls_ended))
+        return finish(self._display, code)
+
+    async def _run_team(self) -> ExitCode:
+        lack = make_room(self._plan.config.max_calls, self._plan.descriptors)
+        listeners = await bind(self._plan.config, self._plan.options.workers)
+        self._team = team = self._make_team(listeners)
+        try:
+            await self._serve(team, listeners, lack)
+        finally:
+            team.close()
+        if team.error is not None:
+            raise team.error
+        failed = self._recordings_failed or team.recording_failures
+        return ExitCode.RECORDING if failed else ExitCode.OK
+
+    def _make_team(self, listeners: Listeners) -> Team:
+        return Team(
+            self._plan,
+            workers=self._plan.options.workers,
+            listening=listeners,
+            tell=self._tell,
+            clock=self._clock,
+            stats_ms=self._display.wants_stats_ms or DEFAULT_STATS_MS,
+            command=program(WORKER),
+        )
+
+    async def _serve(self, team: Team, listeners: Listeners, lack: str | None) -> None:
+        host, port = listeners.host, listeners.port
+        team.begin()
+        url = await self._public_url(port)
+        while not (team.ready or team.over or self._stopped.is_set()):
+            await self._news(team)
+        if team.error is None:
+            self._announce(host, port, url)
+            team.go(url)
+            ids = ", ".join(map(str, team.processes))
+            self._notice("info", f"{self._plan.options.workers} workers take the calls (processes {ids})")
+        if lack:
+            self._notice("warning", lack)
+        while not (team.over or self._stopped.is_set()):
+            await self._news(team)
+        team.stop()
+        while not team.over:
+            await team.changed()
+
+    async def _news(self, team: Team) -> None:
+        """Wait for a signal, or until something has become of the team."""
+        waits = [asyncio.create_task(self._stopped.wait()), asyncio.create_task(team.changed())]
+        await asyncio.wait(waits, return_when="FIRST_COMPLETED")
+        for wait in waits:
+            wait.cancel()
+
+    async def _public_url(self, port: int) -> str | None:
+        if self._plan.config.url is not None:
+            return self._plan.config.url
+        found = await find_ngrok(port, api_url=self._plan.options.ngrok_api)
+        if found.url is None:
+            self._notice("info", found.reason)
+        return found.url
+
+    def _announce(self, host: str, port: int, url: str | None) -> None:
+        addresses = Addresses((url or local_url(host, port)).rstrip("/"))
+        self._tell(
+            ServerStarted(
+                at=self._clock.now(),
+                host=host,
+                port=port,
+                url=addresses.base_url,
+                answer_url=addresses.answer_url,
+                event_url=addresses.event_url,
+                socket_url=addresses.socket_url,
+                behaviours=self._plan.behaviour_names,
+            )
+        )
+
+    def _give_up(self) -> None:
+        if self._team is not None:
+            self._team.kill()
+        restore_terminal(self._display)
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case Ended():
+                self._calls_ended += 1
+            case RecordingFailed():
+                self._recordings_failed += 1
+        self._display(event)
+
+    def _notice(self, level: str, message: str) -> None:
+        self._tell(Notice(at=self._clock.now(), level=level, message=message))

@@ -1,0 +1,138 @@
+"""
+The program that a worker's process runs: the same server as one process alone, on sockets that it is given.
+
+It takes no options and prints nothing: its parent gives it its job and is told what happens, over a channel. It outlives
+signals, which are for the parent to act on, and ends when the parent says so or is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.events import Notice
+from vonage_sock.cli.loop import STOP_SIGNALS, run
+from vonage_sock.cli.run_server import Plan, save
+from vonage_sock.clock import SystemClock
+from vonage_sock.errors import ExitCode, VsockError
+from vonage_sock.media.record import Recorder
+from vonage_sock.server.app import VsockServer, failures_log
+from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Outbox, Ready, Stop, Stopped
+from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
+
+MS_PER_S: Final = 1000
+
+ValueT = TypeVar("ValueT")
+
+
+def main() -> None:
+    """Run as a worker; the last argument is the descriptor of the channel."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    failures_log.addHandler(logging.NullHandler())
+    sys.exit(run(WorkerProcess(socket.socket(fileno=int(sys.argv[-1]))).run()))
+
+
+class WorkerProcess:
+    """One worker, from its job to its last word."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._clock = SystemClock()
+        self._begin: list[Begin] = []
+        self._go: list[Go] = []
+        self._stopping = False
+        self._changed = asyncio.Event()
+        self._gone = asyncio.Event()
+
+    async def run(self) -> ExitCode:
+        """Do what the parent says until it says stop, or is gone."""
+        channel = await Channel.open(self._end, self._receive, self._lose_parent)
+        code = ExitCode.OK
+        try:
+            if (begin := await self._given(self._begin)) is not None:
+                await self._work(begin, channel)
+            else:
+                channel.send(Stopped(failures=0))
+        except VsockError as error:
+            channel.send(Failed(reason=str(error), exit_code=error.exit_code))
+            code = error.exit_code
+        except Exception as error:  # noqa: BLE001  (the parent is the one who can say it)
+            channel.send(Failed(reason=f"{type(error).__name__}: {error}", exit_code=ExitCode.ERROR))
+            code = ExitCode.ERROR
+        channel.close()
+        await self._gone.wait()
+        return code
+
+    async def _work(self, begin: Begin, channel: Channel) -> None:
+        plan: Plan = begin.job
+        ledger = Ledger(begin.ledger, begin.workers)
+        outbox = Outbox(channel)
+        recorder: Recorder | None = None
+
+        def behaviours() -> Sequence[Behaviour]:
+            return plan.behaviours(recorder)
+
+        server = plan.make_server(
+            behaviours,
+            observers=(outbox,),
+            clock=self._clock,
+            admission=WorkerAdmission(ledger, slot=begin.slot, limit=plan.config.max_calls),
+        )
+        if plan.recording is not None:
+            recorder = Recorder(plan.recording, observer=server.tell, clock=self._clock, names=ledger)
+            recorder.start()
+        channel.send(Ready())
+        if (go := await self._given(self._go)) is not None:
+            await self._serve(server, go, begin)
+        if recorder is not None:
+            await save(recorder, lambda level, text: server.tell(self._notice(level, text)))
+        outbox.flush()
+        channel.send(Stopped(failures=0 if recorder is None else recorder.failures))
+
+    async def _serve(self, server: VsockServer, go: Go, begin: Begin) -> None:
+        if go.url is not None:
+            server.publish(go.url)
+        await server.listen([socket.socket(fileno=number) for number in begin.sockets])
+        ticker = asyncio.create_task(_tick(server, begin.stats_ms))
+        await self._given([])
+        await server.stop()
+        ticker.cancel()
+
+    async def _given(self, values: list[ValueT]) -> ValueT | None:
+        """What the parent has given, as soon as it has; None when all is to end first."""
+        while not values and not self._stopping:
+            self._changed.clear()
+            await self._changed.wait()
+        return None if self._stopping else values[0]
+
+    def _receive(self, message: Message) -> None:
+        match message:
+            case Begin():
+                self._begin.append(message)
+            case Go():
+                self._go.append(message)
+            case Stop():
+                self._stopping = True
+        self._changed.set()
+
+    def _lose_parent(self) -> None:
+        self._gone.set()
+        self._stopping = True
+        self._changed.set()
+
+    def _notice(self, level: str, message: str) -> Notice:
+        return Notice(at=self._clock.now(), level=level, message=message)
+
+
+async def _tick(server: VsockServer, every_ms: int) -> None:
+    while True:
+        await asyncio.sleep(every_ms / MS_PER_S)
+        server.tell_stats()

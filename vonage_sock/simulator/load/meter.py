@@ -1,0 +1,154 @@
+"""
+How long one call's frames take to come back.
+
+A frame is timed from the moment at which it was written, not from when it was due: what is our own lateness stands beside
+the figures and is no part of them. The usual case, a message that is one frame, byte for byte as it was said, is the first
+thing that is looked at: it has to cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vonage_sock.audio.frames import FRAMES_PER_SECOND
+from vonage_sock.simulator.load.marks import MARK_BYTES, POOL_FRAMES, MarkedFrames, MarkReader
+from vonage_sock.simulator.load.tally import FINE_BITS, LOST_AFTER_S, SUB_BITS, Tally
+
+MAX_WAITING: Final = LOST_AFTER_S * FRAMES_PER_SECOND
+_HALF: Final = POOL_FRAMES // 2
+_JITTER_SHARE: Final = 4
+"""RFC 3550, 6.4.1: the estimate moves by a sixteenth, which is four bits, of each new difference."""
+
+
+class Book:
+    """Where the calls of a process count: a new tally each second."""
+
+    __slots__ = ("late_ns", "tally")
+
+    def __init__(self, late_ns: int) -> None:
+        self.late_ns = late_ns
+        self.tally = Tally()
+
+    def turn(self) -> Tally:
+        """What was counted since the last time."""
+        tally, self.tally = self.tally, Tally()
+        return tally
+
+
+class CallMeter:
+    """What is measured in one call."""
+
+    __slots__ = (
+        "_expected",
+        "_forgotten",
+        "_frames",
+        "_idle",
+        "_jitter_16",
+        "_last_ns",
+        "_numbers",
+        "_reader",
+        "_size",
+        "book",
+        "unmarked_bytes",
+        "waiting",
+    )
+
+    def __init__(self, book: Book, frames: MarkedFrames) -> None:
+        self.book = book
+        self.waiting: dict[int, int] = {}
+        """When each frame that isn't back yet was written; who writes in ``sent`` may as well do it here."""
+
+        self.unmarked_bytes = 0
+        """Audio that came in this call and holds no mark."""
+
+        self._forgotten = 0
+        self._frames = frames.frames
+        self._numbers = frames.numbers
+        self._size = frames.audio_format.frame_bytes
+        self._reader = MarkReader(frames)
+        self._idle = True
+        self._expected = -1
+        self._last_ns = -1
+        self._jitter_16 = 0
+
+    @property
+    def returned_any(self) -> bool:
+        """Some of what was said came back."""
+        return self._last_ns >= 0
+
+    def sent(self, number: int, now: int) -> None:
+        """The frame of this number was written."""
+        self.book.tally.sent += 1
+        waiting = self.waiting
+        if len(waiting) >= MAX_WAITING:
+            del waiting[next(iter(waiting))]
+            self._forgotten += 1
+            self.book.tally.lost += 1
+        waiting[number] = now
+
+    def received(self, data: bytes, now: int) -> None:
+        """A message of audio came."""
+        if self._idle and len(data) == self._size:
+            number = self._numbers.get(data[:MARK_BYTES])
+            if number is not None:
+                if data != self._frames[number]:
+                    self.book.tally.altered += 1
+                self._returned(number, now)
+                return
+        self._read(data, now)
+
+    def finish(self) -> None:
+        """
+        The call is over: what isn't back is lost.
+
+        Changed audio is counted by its length; a filter may keep the last frame back.
+        """
+        tally = self.book.tally
+        lost = len(self.waiting)
+        if self._last_ns < 0 and self.unmarked_bytes:
+            came = -(-self.unmarked_bytes // self._size)
+            lost = max(0, lost + self._forgotten - came - 1) - self._forgotten
+        tally.lost += lost
+        self.waiting.clear()
+        if self._last_ns >= 0:
+            tally.jitter.add(self._jitter_16 >> _JITTER_SHARE)
+
+    def _read(self, data: bytes, now: int) -> None:
+        """The unusual case."""
+        tally = self.book.tally
+        read = self._reader.read(data)
+        self._idle = self._reader.idle
+        tally.unmarked_bytes += read.unmarked_bytes
+        self.unmarked_bytes += read.unmarked_bytes
+        tally.altered += read.altered
+        for number in read.numbers:
+            self._returned(number, now)
+
+    def _returned(self, number: int, now: int) -> None:
+        tally = self.book.tally
+        sent_at = self.waiting.pop(number, None)
+        if sent_at is None:
+            tally.stray += 1
+            return
+        span_ns = now - sent_at
+        # As in Histogram.add, whose two calls would cost as much as all the rest of this.
+        round_trip = tally.round_trip
+        shift = span_ns.bit_length() - FINE_BITS
+        round_trip.counts[(shift << SUB_BITS) + (span_ns >> shift) if shift > 0 else span_ns] += 1
+        if span_ns > round_trip.max_ns:
+            round_trip.max_ns = span_ns
+        if span_ns > self.book.late_ns:
+            tally.late += 1
+        last_ns, self._last_ns = self._last_ns, span_ns
+        if number == self._expected:
+            self._jitter_16 += abs(span_ns - last_ns) - (self._jitter_16 >> _JITTER_SHARE)
+            self._expected = (number + 1) % POOL_FRAMES
+        else:
+            self._leap(number)
+
+    def _leap(self, number: int) -> None:
+        """Not the frame that comes after the one before: the first of all, one after a loss, or one that was overtaken."""
+        if self._expected >= 0 and (number - self._expected) % POOL_FRAMES > _HALF:
+            self.book.tally.out_of_order += 1
+        else:
+            self._expected = (number + 1) % POOL_FRAMES

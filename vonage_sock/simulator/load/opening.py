@@ -1,0 +1,149 @@
+"""
+Opening a call's socket for a load test: on the poller where there is one and TLS isn't wanted, else by the library.
+
+Both give the same channel and tell the same receiver, so that nothing above knows which it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from websockets.exceptions import InvalidHandshake, InvalidURI
+
+from vonage_sock.clock import Clock
+from vonage_sock.errors import ConnectError
+from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
+from vonage_sock.simulator.load.framed import FramedFrames
+from vonage_sock.simulator.socket import USER_AGENT, ClientSocket, open_socket, why_not
+from vonage_sock.transport.dial import dial
+from vonage_sock.transport.framesocket import FrameSocket, Receiver
+from vonage_sock.transport.poller import Poller
+
+
+class Channel(Protocol):
+    """What a call writes to. Nothing here waits."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What nobody has taken yet."""
+        ...
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message."""
+        ...
+
+    @property
+    def prepared(self) -> list[bytes]:
+        """The frames that all calls say, and one of silence, as ``send_prepared`` wants them."""
+        ...
+
+    @property
+    def send_prepared(self) -> Callable[[bytes], None]:
+        """Sends one of them; a function to be kept, which spares a step for each frame."""
+        ...
+
+    def close(self, code: int) -> None:
+        """Close; the receiver is told when that is done."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        ...
+
+
+class DirectChannel:
+    """A socket on the poller."""
+
+    __slots__ = ("abort", "close", "prepared", "send", "send_prepared", "socket")
+
+    def __init__(self, frame_socket: FrameSocket, frames: FramedFrames) -> None:
+        self.socket = frame_socket
+        self.prepared = frames.framed
+        self.send_prepared = frame_socket.send_framed
+        self.send = frame_socket.send
+        self.close = frame_socket.close
+        self.abort = frame_socket.abort
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel hasn't taken yet."""
+        return self.socket.unsent_bytes
+
+
+class LibraryChannel:
+    """A socket of the websockets library, with a task that reads and one that writes."""
+
+    def __init__(self, client: ClientSocket, frames: FramedFrames, receiver: Receiver, clock: Clock) -> None:
+        self.prepared = frames.plain
+        self.send_prepared = self.send
+        self._client = client
+        self._receiver = receiver
+        self._clock = clock
+        self._outbox: asyncio.Queue[str | bytes | int] = asyncio.Queue()
+        self._waiting_bytes = 0
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for the library, and in it."""
+        return self._waiting_bytes + self._client.buffered_bytes()
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message."""
+        self._waiting_bytes += len(message)
+        self._outbox.put_nowait(message)
+
+    def close(self, code: int) -> None:
+        """Close after all that waits."""
+        self._outbox.put_nowait(code)
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._client.abort()
+
+    async def _read(self) -> None:
+        client, receiver = self._client, self._receiver
+        async for message in client:
+            if isinstance(message, bytes):
+                receiver.binary(message, self._clock.now())
+            else:
+                receiver.text(message, self._clock.now())
+        if not self._tasks[1].done():
+            self._tasks[1].cancel()
+        receiver.gone(client.close_code(), client.close_reason(), self._clock.now())
+
+    async def _write(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            while not isinstance(message := await self._outbox.get(), int):
+                await self._client.send(message)
+                self._waiting_bytes -= len(message)
+            await self._client.close(message, "")
+
+
+async def open_channel(
+    url: str,
+    receiver: Receiver,
+    *,
+    poller: Poller | None,
+    clock: Clock,
+    headers: Mapping[str, str],
+    frames: FramedFrames,
+    timeout_s: float,
+) -> Channel:
+    """
+    Open a websocket as the platform does; the receiver is told from here on.
+
+    Raises:
+        ConnectError: nobody listens, the name isn't known, TLS fails, or the server refuses the upgrade.
+    """
+    if poller is None or url.lower().startswith("wss:"):
+        return LibraryChannel(await open_socket(url, headers, timeout_s=timeout_s), frames, receiver, clock)
+    try:
+        sock, early = await dial(url, headers={**headers, "User-Agent": USER_AGENT}, timeout_s=timeout_s)
+    except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
+        raise ConnectError(why_not(url, error, timeout_s)) from error
+    frame_socket = FrameSocket(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
+    return DirectChannel(frame_socket, frames)

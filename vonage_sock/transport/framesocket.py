@@ -1,0 +1,456 @@
+"""
+A websocket on a connected socket, moved by callbacks.
+
+What comes in is given to the receiver at once, in the same step in which the kernel gave it, without a task or a queue
+between. What is sent goes to the kernel at once too; what that doesn't take waits here, and whoever sends can look at how
+much that is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, Protocol
+
+from vonage_sock.call.wire import WireWatch
+from vonage_sock.clock import MS
+from vonage_sock.protocol.rfc6455 import (
+    MASK_BYTES,
+    Binary,
+    CloseFrame,
+    FrameReader,
+    Opcode,
+    Ping,
+    Pong,
+    Text,
+    Violation,
+    close_body,
+    frame_head,
+)
+from vonage_sock.transport.masking import unmask
+from vonage_sock.transport.poller import Poller, Timer
+
+READ_BYTES: Final = 2048
+MAX_READS: Final = 4
+"""
+So much of one connection is read before the others have their turn: 8 KiB of the smallest messages take it 20 ms to handle.
+"""
+
+LINGER_NS: Final = 500 * MS
+"""How long a peer that has said all it has to say may take to close its end of TCP."""
+
+CLOSE_WAIT_NS: Final = 1500 * MS
+CLOSE_NORMAL: Final = 1000
+CLOSE_NO_CODE: Final = 1005
+CLOSE_ABNORMAL: Final = 1006
+
+_HEAD_16_BYTES: Final = 4
+_PAYLOAD_AT: Final = _HEAD_16_BYTES + MASK_BYTES
+
+
+class Receiver(Protocol):
+    """Who is told, on the event loop. Nothing here may wait."""
+
+    def binary(self, data: bytes, now: int) -> None:
+        """A binary message came."""
+        ...
+
+    def text(self, text: str, now: int) -> None:
+        """A text message came."""
+        ...
+
+    def gone(self, code: int, reason: str, now: int) -> None:
+        """The connection is over; told once, and nothing after it. 1006 when there was no close frame."""
+        ...
+
+
+class _State(Enum):
+    OPEN = "open"
+    CLOSING = "our close frame is out, the peer's isn't in"
+    LINGERING = "both close frames are through"
+    GONE = "gone"
+
+
+class FrameSocket:
+    """
+    One connection after its upgrade.
+
+    Args:
+        sock: connected; the frame socket owns it from here on.
+        client: which side we are: a client masks.
+        early: what came behind the upgrade already.
+        close_wait_ns: how long the peer has to answer our close frame.
+    """
+
+    __slots__ = (
+        "_client",
+        "_close_wait_ns",
+        "_closed",
+        "_fd",
+        "_plain_bytes",
+        "_plain_head",
+        "_poller",
+        "_pong",
+        "_reader",
+        "_receiver",
+        "_recv",
+        "_send",
+        "_sock",
+        "_state",
+        "_timer",
+        "_usual_bytes",
+        "_usual_head",
+        "heard_at",
+        "progress_at",
+        "refused",
+        "unsent",
+        "watch",
+    )
+
+    def __init__(
+        self,
+        poller: Poller,
+        sock: socket.socket,
+        receiver: Receiver,
+        *,
+        client: bool,
+        max_message_bytes: int,
+        early: bytes = b"",
+        close_wait_ns: int = CLOSE_WAIT_NS,
+    ) -> None:
+        sock.settimeout(0)
+        # Without this a kernel keeps a frame back until the one before is acknowledged.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poller = poller
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._recv: Callable[[int], bytes] = sock.recv
+        self._send = sock.send
+        self._receiver = receiver
+        self._client = client
+        self._close_wait_ns = close_wait_ns
+        self._reader = FrameReader(masked=not client, max_message_bytes=max_message_bytes, unmask=unmask)
+        self.unsent: bytearray | None = None
+        self._state = _State.OPEN
+        self._closed: tuple[int, str] | None = None
+        self._pong: bytes | None = None
+        self._timer: Timer | None = None
+        self._usual_bytes = 0
+        self._usual_head = b""
+        self._plain_bytes = -1
+        self._plain_head = b""
+        self.watch = WireWatch()
+        self.heard_at = self.progress_at = poller.clock.now()
+        """When the peer sent something last, and when it last took something of what waits."""
+
+        self.refused = False
+        """The peer broke the rules of WebSocket, and was sent a close frame that says how."""
+
+        poller.watch(self._fd, self)
+        if early:
+            self._recv = self._recv_early(early)
+            poller.loop.call_soon(self._read_early)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel hasn't taken yet."""
+        return 0 if self.unsent is None else len(self.unsent)
+
+    @property
+    def is_open(self) -> bool:
+        """Messages may be sent; after that they are dropped without a word."""
+        return self._state is _State.OPEN
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message, unfragmented."""
+        # Audio that goes out as it went out before, with nothing waiting: the path of each frame of a call.
+        if len(message) == self._plain_bytes and type(message) is bytes:
+            data = self._plain_head + message
+            try:
+                sent = self._send(data)
+            except OSError as error:
+                self._keep_unsent(data, error)
+                return
+            if sent != len(data):
+                self._keep_unsent(data[sent:])
+        elif isinstance(message, str):
+            self._send_frame(Opcode.TEXT, message.encode())
+        else:
+            self._send_frame(Opcode.BINARY, message)
+            self._learn_plain(len(message))
+
+    def send_framed(self, data: bytes) -> None:
+        """Send bytes that are frames already, one or several, masked if we are a client."""
+        if self._state is not _State.OPEN:
+            return
+        self._write(data)
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        if self._state is not _State.OPEN:
+            return
+        self.watch.pinged(self._poller.clock.now())
+        self._send_frame(Opcode.PING, b"")
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame, and give the peer its time to answer."""
+        if self._state is not _State.OPEN:
+            return
+        body = close_body(code, reason)
+        self._closed = int.from_bytes(body[:2], "big"), body[2:].decode()
+        self._send_frame(Opcode.CLOSE, body)
+        self._state = _State.CLOSING
+        self._plain_bytes, self._usual_bytes = -1, 0
+        now = self._poller.clock.now()
+        self.watch.closing(code, now)
+        self._timer = self._poller.call_at(now + self._close_wait_ns, self._give_up)
+
+    def abort(self) -> None:
+        """Drop the connection now, with a reset."""
+        if self._state is _State.GONE:
+            return
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self._end(self._poller.clock.now())
+
+    def ready(self, events: int, now: int) -> None:
+        """For the poller."""
+        if events & select.EPOLLOUT:
+            self._write_on()
+        if events & ~select.EPOLLOUT and self._state is not _State.GONE:
+            self.readable(now)
+
+    # Reading.
+
+    def readable(self, now: int) -> None:
+        """For the poller: there is something to read, or the end of it."""
+        try:
+            data = self._recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._end(now)
+            return
+        self.heard_at = now
+        # A whole frame of the size of the one before, as nearly always in a call.
+        if len(data) == self._usual_bytes and data.startswith(self._usual_head):
+            if self._client:
+                self._receiver.binary(data[_HEAD_16_BYTES:], now)
+            else:
+                self._receiver.binary(unmask(data[_PAYLOAD_AT:], data[_HEAD_16_BYTES:_PAYLOAD_AT]), now)
+            return
+        self._usual_bytes = 0
+        self._take(data, now)
+        self._read_on(len(data), now)
+
+    def _read_on(self, size: int, now: int) -> None:
+        """What came in the same moment; level-triggered, the poller calls again where that isn't all."""
+        reads = 1
+        while size == READ_BYTES and reads < MAX_READS and self._state is not _State.GONE:
+            try:
+                data = self._recv(READ_BYTES)
+            except OSError:
+                return
+            if not data:
+                self._end(now)
+                return
+            self._take(data, now)
+            size, reads = len(data), reads + 1
+
+    def _recv_early(self, early: bytes) -> Callable[[int], bytes]:
+        """A first read that gives what came before the socket was ours, whoever reads first."""
+
+        def recv(_: int) -> bytes:
+            self._recv = self._sock.recv
+            return early
+
+        return recv
+
+    def _read_early(self) -> None:
+        if self._state is _State.GONE:
+            return
+        try:
+            self.readable(self._poller.clock.now())
+        except Exception:
+            self.abort()
+            raise
+
+    def _take(self, data: bytes, now: int) -> None:
+        if self._state is _State.LINGERING:
+            return
+        pings: list[bytes] = []
+        for received in self._reader.feed(data):
+            if self._state is _State.GONE:
+                return
+            if isinstance(received, Ping):
+                pings.append(received.payload)
+                continue
+            self._answer(pings)
+            self._take_one(received, now)
+        self._answer(pings)
+
+    def _answer(self, pings: list[bytes]) -> None:
+        """
+        A pong for each, in one write; while the peer doesn't read, only for the latest, so that what waits has a bound.
+
+        Source: RFC 6455, section 5.5.3.
+        """
+        if not pings or self._state is not _State.OPEN:
+            return
+        if self.unsent:
+            self._pong = pings[-1]
+        else:
+            self._write(b"".join(self._framed(Opcode.PONG, payload) for payload in pings))
+        pings.clear()
+
+    def _take_one(self, received: Text | Binary | Pong | CloseFrame | Violation, now: int) -> None:
+        match received:
+            case Binary(data):
+                self._learn(len(data))
+                self.watch.data(len(data), now)
+                self._receiver.binary(data, now)
+            case Text(text):
+                self.watch.data(len(text), now)
+                self._receiver.text(text, now)
+            case Pong():
+                self.watch.ponged()
+            case CloseFrame(code, reason):
+                self._take_close(code, reason, now)
+            case Violation(code, reason):
+                self._refuse(code, reason, now)
+
+    def _learn(self, size: int) -> None:
+        """What the next frame begins with and how long it is, if it is as this one was."""
+        head = frame_head(Opcode.BINARY, size, masked=not self._client)
+        if len(head) == _HEAD_16_BYTES and self._reader.between_messages and self._state is _State.OPEN:
+            self._usual_head = head
+            self._usual_bytes = len(head) + size + (0 if self._client else MASK_BYTES)
+
+    def _take_close(self, code: int, reason: str, now: int) -> None:
+        self.watch.over(answered=True)
+        if self._state is _State.OPEN:
+            self._closed = code, reason
+            self._send_frame(Opcode.CLOSE, close_body(CLOSE_NORMAL if code == CLOSE_NO_CODE else code, ""))
+        self._linger(now)
+
+    def _refuse(self, code: int, reason: str, now: int) -> None:
+        self.watch.over(answered=False)
+        self.refused = True
+        self._closed = code, reason
+        self._send_frame(Opcode.CLOSE, close_body(code, reason))
+        self._linger(now)
+
+    def _linger(self, now: int) -> None:
+        """All is said; a server closes TCP, a client waits for that. Source: RFC 6455, section 7.1.1."""
+        if self._state is _State.GONE:
+            return
+        self._state = _State.LINGERING
+        self._plain_bytes = -1
+        self._cancel_timer()
+        if not self._client and not self.refused and not self.unsent:
+            self._end(now)
+            return
+        if not self.unsent:
+            self._shut_down()
+        self._timer = self._poller.call_at(now + LINGER_NS, self._give_up)
+
+    def _shut_down(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    # Writing.
+
+    def _send_frame(self, opcode: Opcode, payload: bytes) -> None:
+        if self._state is _State.OPEN:
+            self._write(self._framed(opcode, payload))
+
+    def _framed(self, opcode: Opcode, payload: bytes) -> bytes:
+        head = frame_head(opcode, len(payload), masked=self._client)
+        if not self._client:
+            return head + payload
+        mask = os.urandom(MASK_BYTES)
+        return b"".join((head, mask, unmask(payload, mask)))
+
+    def _learn_plain(self, size: int) -> None:
+        """Go the short way with the next message of this size."""
+        if self._state is _State.OPEN and not self._client and not self.unsent:
+            self._plain_bytes = size
+            self._plain_head = frame_head(Opcode.BINARY, size)
+
+    def _write(self, data: bytes) -> None:
+        if self.unsent:
+            self.unsent += data
+            return
+        try:
+            sent = self._send(data)
+        except OSError as error:
+            self._keep_unsent(data, error)
+            return
+        if sent < len(data):
+            self._keep_unsent(data[sent:])
+
+    def _keep_unsent(self, data: bytes, error: OSError | None = None) -> None:
+        """What the kernel didn't take waits, unless it never will."""
+        self._plain_bytes = -1
+        if error is not None and not isinstance(error, BlockingIOError | InterruptedError):
+            # The peer is gone: what it said before may still be there to be read, and the end of it says so.
+            return
+        self.unsent = bytearray(data)
+        self.progress_at = self._poller.clock.now()
+        self._poller.watch_writing(self._fd, wanted=True)
+
+    def _write_on(self) -> None:
+        unsent = self.unsent
+        if not unsent:
+            return
+        try:
+            sent = self._send(unsent)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            sent = len(unsent)
+        del unsent[:sent]
+        self.progress_at = self._poller.clock.now()
+        if not unsent:
+            self.unsent = None
+            self._poller.watch_writing(self._fd, wanted=False)
+            if self._state is _State.LINGERING:
+                self._shut_down()
+            elif self._pong is not None:
+                pong, self._pong = self._pong, None
+                self._send_frame(Opcode.PONG, pong)
+
+    # The end.
+
+    def _give_up(self, now: int) -> None:
+        self._timer = None
+        self._end(now)
+
+    def _end(self, now: int) -> None:
+        if self._state is _State.GONE:
+            return
+        code, reason = CLOSE_ABNORMAL, ""
+        lingered = self._state is _State.LINGERING
+        if self._closed is not None and lingered:
+            # A peer may answer with a code of its own, which says nothing.
+            code, reason = self._closed
+        self._state = _State.GONE
+        self._plain_bytes = -1
+        self._cancel_timer()
+        self.watch.over(answered=lingered)
+        self.unsent = self._pong = None
+        self._poller.forget(self._fd)
+        self._sock.close()
+        self._receiver.gone(code, reason, now)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

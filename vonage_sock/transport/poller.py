@@ -1,0 +1,203 @@
+"""
+Many calls' sockets in one place: what is ready is handled in one go, and one timer serves all.
+
+An event loop that wakes up for each frame of each call spends more on waking up than on the frames. So all sockets are in
+an epoll of our own, which the loop watches as one; when the first is ready, the poller rests for a moment, in which
+others become ready too. The moment is short beside the 20 ms of a frame, and there is none where calls are few.
+
+It works on any event loop of asyncio's, and on Linux only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import select
+import sys
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from vonage_sock.clock import MS, SECOND, US, Clock, rest
+
+GATHER_NS: Final = 250 * US
+GATHER_FROM_SOCKETS: Final = 16
+"""With fewer, nothing comes in the moment of rest that would be worth it."""
+
+MAX_READY: Final = 1024
+READY_PER_CLOCK: Final = 16
+"""So many sockets are handled as of one time."""
+
+TIMER_GRID_NS: Final = MS
+"""Deadlines are met on a grid, so that those of many calls are met together; uvloop's timers know no finer one."""
+
+Action = Callable[[int], None]
+"""Given the time, in nanoseconds."""
+
+_log = logging.getLogger(__name__)
+
+
+class Ready(Protocol):
+    """What a poller calls."""
+
+    def readable(self, now: int) -> None:
+        """There is something to read, and nothing else to say. Never waits."""
+        ...
+
+    def ready(self, events: int, now: int) -> None:
+        """The socket can be read or written, as epoll's ``events`` say. Never waits."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection: ``ready`` raised."""
+        ...
+
+
+class Timer:
+    """One action at one time."""
+
+    __slots__ = ("action", "at")
+
+    def __init__(self, at: int, action: Action) -> None:
+        self.at = at
+        self.action: Action | None = action
+
+    def cancel(self) -> None:
+        """Don't do it."""
+        self.action = None
+
+
+def available() -> bool:
+    """Whether this system has what a poller needs."""
+    return sys.platform == "linux"
+
+
+class Poller:
+    """
+    Watches sockets on the running event loop.
+
+    Args:
+        gather_ns: how long to rest when the first socket is ready.
+    """
+
+    def __init__(self, clock: Clock, *, gather_ns: int = GATHER_NS) -> None:
+        self._clock = clock
+        self._gather_ns = gather_ns
+        self._loop = asyncio.get_running_loop()
+        self._epoll = select.epoll()
+        self._watched: dict[int, Ready] = {}
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._numbers = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0
+        self._loop.add_reader(self._epoll.fileno(), self._wake)
+
+    def close(self) -> None:
+        """Drop the connections that are still there, and do nothing any more."""
+        if self._epoll.closed:
+            return
+        for ready in list(self._watched.values()):
+            self._drop(ready)
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._watched.clear()
+        self._timers.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from."""
+        return self._clock
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it runs on."""
+        return self._loop
+
+    def watch(self, fd: int, ready: Ready) -> None:
+        """
+        Call ``ready`` whenever there is something to read.
+
+        Raises:
+            OSError: the system watches as much as it can.
+            ValueError: the poller is closed.
+        """
+        self._epoll.register(fd, select.EPOLLIN)
+        self._watched[fd] = ready
+
+    def watch_writing(self, fd: int, *, wanted: bool) -> None:
+        """Call it when something can be written, too, or no longer."""
+        self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN)
+
+    def forget(self, fd: int) -> None:
+        """Watch this one no longer; before it is closed."""
+        if self._watched.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def call_at(self, at: int, action: Action) -> Timer:
+        """Do something at a time of the clock, or up to a millisecond later; what is over already is done next."""
+        timer = Timer(at, action)
+        if not self._epoll.closed:
+            heapq.heappush(self._timers, (at, next(self._numbers), timer))
+            self._see_to_alarm(at)
+        return timer
+
+    def _see_to_alarm(self, at: int) -> None:
+        at = -(-at // TIMER_GRID_NS) * TIMER_GRID_NS
+        if self._alarm is not None:
+            if self._alarm_at <= at:
+                return
+            self._alarm.cancel()
+        self._alarm_at = at
+        self._alarm = self._loop.call_later(max(0, at - self._clock.now()) / SECOND, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        # uvloop wakes up to 1 ms early: what is due within the grid is done, as if it were that time.
+        self._run_timers(max(self._clock.now(), self._alarm_at))
+
+    def _run_timers(self, now: int) -> None:
+        timers = self._timers
+        # Those that an action adds have their turn after the sockets had theirs, however soon they are due.
+        due: list[Timer] = []
+        while timers and timers[0][0] <= now:
+            due.append(heapq.heappop(timers)[2])
+        for timer in due:
+            if (action := timer.action) is not None:
+                try:
+                    action(now)
+                except Exception:  # noqa: BLE001  (one call's trouble must not end the others)
+                    _log.exception("a timer's action failed")
+        while timers and timers[0][2].action is None:
+            heapq.heappop(timers)
+        if timers:
+            self._see_to_alarm(timers[0][0])
+
+    def _wake(self) -> None:
+        watched = self._watched
+        if len(watched) >= GATHER_FROM_SOCKETS and self._gather_ns:
+            rest(self._gather_ns)
+        clock_now = self._clock.now
+        for number, (fd, events) in enumerate(self._epoll.poll(0, MAX_READY)):
+            if not number % READY_PER_CLOCK:
+                now = clock_now()
+            ready = watched.get(fd)
+            if ready is None:
+                continue  # an earlier one of this round ended it
+            try:
+                if events == select.EPOLLIN:
+                    ready.readable(now)
+                else:
+                    ready.ready(events, now)
+            except Exception:  # noqa: BLE001  (as above)
+                _log.exception("a connection failed and is dropped")
+                self._drop(ready)
+
+    @staticmethod
+    def _drop(ready: Ready) -> None:
+        try:
+            ready.abort()
+        except Exception:  # noqa: BLE001  (as above)
+            _log.exception("a connection failed as it was dropped")
