@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,16 +24,9 @@ import soxr
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import FramesSource, Source
 from vonage_sock.errors import AudioFileError
-from vonage_sock.media.decode import (
-    KEEP_DECODED_FRAMES,
-    AudioFile,
-    FrameSource,
-    pcm_blocks,
-    ready,
-    remove_spooled,
-    spool,
-    to_pcm16,
-)
+from vonage_sock.media import decode
+from vonage_sock.media.decode import AudioFile, pcm_blocks, ready, remove_spooled, spool, to_pcm16
+from vonage_sock.media.reel import FrameSource
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,18 +52,19 @@ def write_audio(
     return path
 
 
+def take(source: Source) -> bytes | None:
+    """The next frame, as soon as it comes; None at the end."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while (frame := source.take()) is None and not source.ended():
+        assert isinstance(source, FrameSource)
+        asyncio.run(source.first_block())
+        assert time.monotonic() < give_up_at, "the decoder is stuck"
+    return frame
+
+
 def drain(source: Source) -> list[bytes]:
     """All frames, taken as fast as they come."""
-    give_up_at = time.monotonic() + PATIENCE_S
-    frames = []
-    while not source.ended():
-        frame = source.take()
-        if frame is not None:
-            frames.append(frame)
-        elif isinstance(source, FrameSource):
-            asyncio.run(source.first_block())
-        assert time.monotonic() < give_up_at, "the decoder is stuck"
-    return frames
+    return list(iter(lambda: take(source), None))
 
 
 @pytest.mark.parametrize("call_hz", [8000, 16000, 24000])
@@ -280,15 +275,81 @@ def test_a_file_that_went_away_is_told_by_the_call_that_misses_it(tmp_path: Path
     assert source.error == "no such file"
 
 
-def test_short_files_are_decoded_once(tmp_path: Path) -> None:
-    """The second call shares the first one's frames."""
-    file = AudioFile(write_audio(tmp_path / "a.wav", rate_hz=44100))
-    first = drain(file(PHONE))
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose decoding has begun."""
+    begun: list[Path] = []
 
+    def note(path: Path, rate_hz: int) -> Iterator[bytes]:
+        begun.append(path)
+        return pcm_blocks(path, rate_hz)
+
+    monkeypatch.setattr(decode, "pcm_blocks", note)
+    return begun
+
+
+@pytest.mark.parametrize("seconds", [1, 75])
+def test_a_file_is_decoded_once_for_all_calls(tmp_path: Path, decodings: list[Path], seconds: int) -> None:
+    """Whether they begin together, while it is being decoded, or when that is long over; whatever its length."""
+    file = AudioFile(write_audio(tmp_path / "a.wav", rate_hz=8000, seconds=seconds + 0.01))
+    whole, second = file(PHONE), file(PHONE)
+    some = [second.take() for _ in range(20)]
+    frames = drain(whole)
+    third = file(PHONE)
+
+    assert [file.path] == decodings
+    assert seconds * 50 + 1 == len(frames) == third.total_frames
+    assert frames == drain(third)
+    assert frames[len(some) - some.count(None) :] == drain(second)
+
+
+def test_calls_far_apart_share_one_decoding(tmp_path: Path, decodings: list[Path]) -> None:
+    """A call that begins a minute and a half behind another is given the same frames, from memory and from the disk."""
+    file = AudioFile(write_audio(tmp_path / "a.wav", seconds=100))
+    first = file(PHONE)
+    head = [frame for frame in (take(first) for _ in range(90 * 50)) if frame is not None]
     second = file(PHONE)
 
-    assert isinstance(second, FramesSource)
-    assert first == drain(second)
+    assert head + drain(first) == drain(second)
+    assert [file.path] == decodings
+
+
+def test_a_file_that_no_room_is_left_for_is_decoded_for_each_call(
+    tmp_path: Path, decodings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full or missing disk for temporary files costs the sharing, not the playing."""
+    monkeypatch.setattr(decode, "has_room", lambda _stored_bytes: False)
+    file = AudioFile(write_audio(tmp_path / "a.wav", seconds=70))
+    plays = [drain(file(PHONE)) for _ in range(2)]
+
+    assert plays[0] == plays[1]
+    assert [3500, 2] == [len(plays[0]), len(decodings)]
+
+
+def test_damage_is_told_to_every_call_that_reaches_it(tmp_path: Path, decodings: list[Path]) -> None:
+    """Also to those that begin when it is known, with one decoding for them all."""
+    path = write_audio(tmp_path / "a.flac", rate_hz=16000, seconds=20.0)
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2])
+    file = AudioFile(path)
+    sources = [file(WIDE), file(WIDE)]
+    plays = [drain(source) for source in sources]
+    sources.append(file(WIDE))
+    plays.append(drain(sources[2]))
+
+    assert 1 == len({str(source.error) for source in sources})
+    assert "the file is damaged" in str(sources[0].error)
+    assert plays[0] == plays[1] == plays[2] != []
+    assert [path] == decodings
+
+
+def test_what_nobody_plays_to_its_end_is_begun_anew(tmp_path: Path, decodings: list[Path]) -> None:
+    """A decoding that was given up isn't shared by those who come after."""
+    file = AudioFile(write_audio(tmp_path / "a.wav", seconds=20))
+    file(PHONE).close()
+
+    assert 1000 == len(drain(file(PHONE)))
+    assert 2 == len(decodings)
 
 
 def test_each_rate_is_kept_for_itself(tmp_path: Path) -> None:
@@ -299,14 +360,18 @@ def test_each_rate_is_kept_for_itself(tmp_path: Path) -> None:
     assert {640} == {len(frame) for frame in drain(file(WIDE))}
 
 
-def test_long_files_are_not_kept(tmp_path: Path) -> None:
-    """Memory doesn't grow with what was played."""
+def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    """What goes beyond a minute is on the disk, in a file without a name."""
     path = tmp_path / "a.wav"
-    soundfile.write(path, np.zeros(8000 * (KEEP_DECODED_FRAMES // 50 + 1), np.int16), 8000)
-    file = AudioFile(path)
-    drain(file(PHONE))
+    soundfile.write(path, np.zeros(8000 * 60 * 6, np.int16), 8000)
+    source = AudioFile(path)(PHONE)
+    tracemalloc.start()
+    while not source.ended():
+        take(source)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
 
-    assert isinstance(file(PHONE), FrameSource)
+    assert peak_bytes < 60 * 50 * 320 * 2.5
 
 
 def test_a_replaced_file_is_decoded_anew(tmp_path: Path) -> None:
@@ -390,7 +455,7 @@ def test_a_long_file_is_decoded_a_few_seconds_ahead_only(tmp_path: Path) -> None
         asyncio.run(source.first_block())
         source.take()
 
-    assert len(source._frames) < 50 * 10
+    assert source._reel.frames < 50 * 10
 
 
 def test_a_program_ends_at_once_with_decoders_at_work(tmp_path: Path) -> None:

@@ -532,6 +532,10 @@ async def test_a_stuck_disk_costs_the_recording_not_the_memory(tmp_path: Path) -
     tape = Tape(path, overwrite=True)
     sink = tape.recorder.open(Leg(), 1, None)
     second = bytes(1024 * 1024)
+    sink.write(second)
+    async with asyncio.timeout(PATIENCE_S):
+        while sink._gathered:
+            await asyncio.sleep(0.01)
     for _ in range(500):
         sink.write(second)
     waiting_bytes = tape.recorder.waiting_bytes

@@ -15,7 +15,8 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.clock import MS
 from vonage_sock.errors import AudioFileError, ExitCode, UsageError
-from vonage_sock.media.decode import AudioFile, FrameSource
+from vonage_sock.media.decode import AudioFile
+from vonage_sock.media.reel import FrameSource
 from vonage_sock.simulator import caller
 from vonage_sock.simulator.caller import MAX_SAY_LETTERS, can_speak, dtmf_tones, open_audio, say
 from vonage_sock.simulator.leg.dtmf import KeyPress

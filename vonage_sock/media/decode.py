@@ -1,19 +1,15 @@
 """
 Audio files as frames of a call's format.
 
-A file is decoded in blocks, a few seconds ahead of the call, in a thread; a two-hour file takes no more memory than a
-two-minute one. Short files are kept decoded, so that the next call shares them.
+A file is decoded in blocks, once for all calls that play it (``reel``), for as long as it doesn't change.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import tempfile
-from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Final
@@ -24,13 +20,12 @@ import soundfile
 import soxr
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat, Packetizer
-from vonage_sock.audio.source import FramesSource, Source
+from vonage_sock.audio.source import Source
 from vonage_sock.errors import AudioFileError
+from vonage_sock.media.reel import KEEP_FRAMES, FrameSource, PassingStore, Reel, SharedStore, has_room
 
 FIRST_BLOCK_S: Final = 0.5
-BLOCK_S: Final = 4.0
-LOW_WATER_FRAMES: Final = 4 * FRAMES_PER_SECOND
-KEEP_DECODED_FRAMES: Final = 60 * FRAMES_PER_SECOND
+BLOCK_S: Final = 1.0
 MAX_SPOOLED_BYTES: Final = 1 << 30
 SPOOL_PIECE_BYTES: Final = 1 << 18
 LOWEST_RATE_HZ: Final = 1_000
@@ -38,8 +33,6 @@ HIGHEST_RATE_HZ: Final = 768_000
 LOUDEST: Final = 16.0
 """Full scale is 1; beyond this a sample is a mistake, and sums of such mistakes are no numbers any more."""
 MISSING_S: Final = 0.1
-
-_decoders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="vsock-decode")
 
 Samples = npt.NDArray[np.float32]
 Stamp = tuple[int, int, int]
@@ -56,7 +49,7 @@ class AudioFile:
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         self.path = path
         self.name = name or path.name
-        self._kept: dict[int, tuple[Stamp, list[bytes]]] = {}
+        self._reels: dict[int, tuple[Stamp | None, Reel]] = {}
         self._measured = self.stamp()
         try:
             if not stat.S_ISREG(path.stat().st_mode):
@@ -84,20 +77,28 @@ class AudioFile:
         return self.samples / self.rate_hz
 
     def __call__(self, audio_format: AudioFormat) -> Source:
-        """Start to play it: a source of its own for each call."""
+        """Start to play it: a place of its own for each call, on a reel that all share."""
         stamp = self.stamp()
-        kept = self._kept.get(audio_format.rate_hz)
-        if kept is not None and kept[0] == stamp:
-            return FramesSource(self.name, kept[1], len(kept[1]))
+        rate_hz = audio_format.rate_hz
+        known_stamp, reel = self._reels.get(rate_hz, (None, None))
+        if reel is None or stamp != known_stamp or not reel.lasts:
+            reel = self._new_reel(audio_format)
+            self._reels[rate_hz] = stamp, reel
         total_frames = None
-        if stamp == self._measured:
-            total_frames = -(-self.samples * audio_format.rate_hz // (self.rate_hz * audio_format.frame_samples))
-        return FrameSource(self, audio_format, total_frames)
+        if reel.finished and reel.error is None:
+            total_frames = reel.frames
+        elif stamp == self._measured:
+            total_frames = -(-self.samples * rate_hz // (self.rate_hz * audio_format.frame_samples))
+        return FrameSource(self.name, reel, total_frames)
 
-    def keep(self, audio_format: AudioFormat, frames: list[bytes], stamp: Stamp | None) -> None:
-        """Remember the decoded frames for as long as the file doesn't change; ``stamp`` is from before it was decoded."""
-        if stamp is not None and stamp == self.stamp():
-            self._kept[audio_format.rate_hz] = stamp, frames
+    def _new_reel(self, audio_format: AudioFormat) -> Reel:
+        stored_s = self.seconds - KEEP_FRAMES / FRAMES_PER_SECOND
+        shared = stored_s <= 0 or has_room(round(stored_s * FRAMES_PER_SECOND) * audio_format.frame_bytes)
+        store = SharedStore(audio_format.frame_bytes) if shared else PassingStore()
+        return Reel(_frame_blocks(self.path, audio_format), store, self._explain)
+
+    def _explain(self, error: Exception, begun: bool) -> str:  # noqa: FBT001  (its one caller says it in order)
+        return _why_damaged(error) if begun else _why_unreadable(self.path, error)
 
     def stamp(self) -> Stamp | None:
         """What changes with the file; None when it is gone."""
@@ -106,75 +107,6 @@ class AudioFile:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-class FrameSource:
-    """
-    A ``Source`` that decodes ahead in a thread.
-
-    ``take`` gives None while the decoder is behind; ``ended`` tells that from the end.
-    """
-
-    def __init__(self, file: AudioFile, audio_format: AudioFormat, total_frames: int | None) -> None:
-        self.name = file.name
-        self.total_frames = total_frames
-        self.error: str | None = None
-        self._file = file
-        self._format = audio_format
-        self._frames: deque[bytes] = deque()
-        self._kept: list[bytes] | None = []
-        self._begun = False
-        self._stamp = file.stamp()
-        self._blocks = _frame_blocks(file.path, audio_format)
-        self._finished = False
-        self._job = _decoders.submit(self._decode_block)
-
-    def take(self) -> bytes | None:
-        """The next frame."""
-        if len(self._frames) < LOW_WATER_FRAMES and not self._finished:
-            self._decode_ahead()
-        return self._frames.popleft() if self._frames else None
-
-    def ended(self) -> bool:
-        """No frame will come any more."""
-        return self._finished and not self._frames
-
-    def close(self) -> None:
-        """Stop decoding; a block that is under way is the last."""
-        self._finished = True
-        self._frames.clear()
-        # After the job, since a generator can't be closed while it runs.
-        self._job.add_done_callback(lambda _: self._blocks.close())
-
-    async def first_block(self) -> None:
-        """Wait until the first block is decoded."""
-        await asyncio.wrap_future(self._job)
-
-    def _decode_ahead(self) -> None:
-        if self._job.done():
-            self._job = _decoders.submit(self._decode_block)
-
-    def _decode_block(self) -> None:
-        try:
-            block = next(self._blocks, None)
-        except Exception as error:  # noqa: BLE001  (whatever a file makes its decoder do, it ends this file only)
-            self.error = _why_damaged(error) if self._begun else _why_unreadable(self._file.path, error)
-            block = None
-        if block is not None and not self._finished:
-            self._begun = True
-            self._frames.extend(block)
-            self._remember(block)
-            return
-        if block is None and self.error is None and not self._finished and self._kept is not None:
-            self._file.keep(self._format, self._kept, self._stamp)
-        self._blocks.close()
-        self._finished = True
-
-    def _remember(self, block: list[bytes]) -> None:
-        if self._kept is not None:
-            self._kept += block
-            if len(self._kept) > KEEP_DECODED_FRAMES:
-                self._kept = None
 
 
 async def ready(source: Source) -> Source:

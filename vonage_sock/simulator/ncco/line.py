@@ -18,7 +18,8 @@ import soxr
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat, Packetizer
 from vonage_sock.audio.source import Source
 from vonage_sock.clock import MS, SECOND, Clock
-from vonage_sock.media.decode import FrameSource, to_pcm16
+from vonage_sock.media.decode import to_pcm16
+from vonage_sock.media.reel import FrameSource
 from vonage_sock.simulator.leg.machine import MAX_LENGTH_NS
 from vonage_sock.simulator.leg.plan import HeardSink
 
