@@ -83,7 +83,7 @@ class FrameSocket:
         sock: connected; the frame socket owns it from here on.
         client: which side we are: a client masks.
         early: what came behind the upgrade already.
-        close_wait_ns: how long the peer has to answer our close frame.
+        close_wait_ns: how long the peer has to answer our close frame, or to take what waits for it at the end.
     """
 
     __slots__ = (
@@ -349,17 +349,17 @@ class FrameSocket:
 
     def _linger(self, now: int) -> None:
         """All is said; a server closes TCP, a client waits for that. Source: RFC 6455, section 7.1.1."""
-        if self._state is _State.GONE:
-            return
         self._state = _State.LINGERING
         self._plain_bytes = -1
         self._cancel_timer()
         if not self._client and not self.refused and not self.unsent:
             self._end(now)
             return
+        wait_ns = self._close_wait_ns
         if not self.unsent:
             self._shut_down()
-        self._timer = self._poller.call_at(now + LINGER_NS, self._give_up)
+            wait_ns = LINGER_NS
+        self._timer = self._poller.call_at(now + wait_ns, self._give_up)
 
     def _shut_down(self) -> None:
         with contextlib.suppress(OSError):
