@@ -11,7 +11,7 @@ NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
 PIPECAT := .venv-pipecat
 BENCH := .venv-bench
-.PHONY: help demo test check fix lint types layers docs docs-check wheel-check bench peers peers-node peers-pipecat clean
+.PHONY: help demo test check fix lint types layers docs docs-check wheel-check bench soak peers peers-node peers-pipecat clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ bench:  ## What calls cost beside other servers, in an environment of its own; t
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e . -r scripts/bench/requirements.txt
 	@if command -v npm >/dev/null; then npm ci --silent --prefix scripts/bench; else echo "npm isn't here: Node is left out"; fi
 	$(BENCH)/bin/python scripts/bench publish
+
+soak: $(STAMP)  ## Does playing last: ten minutes to 100 calls, ten simulated hours
+	$(BIN)/python scripts/soak.py real
+	$(BIN)/python scripts/soak.py simulated
 
 peers: $(STAMP) peers-node  ## How well findings fit other people's servers
 	$(BIN)/python scripts/peers.py

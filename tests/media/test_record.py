@@ -23,7 +23,7 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event, RecordingFailed, RecordingSaved, RecordingStarted
 from vonage_sock.clock import ManualClock
 from vonage_sock.media.naming import RecordingPath
-from vonage_sock.media.record import MAX_WAITING_BYTES, TURN_SINKS, Recorder, gather_ns
+from vonage_sock.media.record import MAX_WAITING_BYTES, TURN_SINKS, FileSink, Recorder, gather_ns
 
 PHONE = AudioFormat(8000)
 PATIENCE_S = 10.0
@@ -93,6 +93,14 @@ async def until_written(path: Path, pcm: bytes) -> None:
             await asyncio.sleep(0.01)
             with contextlib.suppress(FileNotFoundError, EOFError):
                 written = read_wav(path)[2]
+
+
+async def until_taken(sink: FileSink) -> None:
+    """Wait for the thread to take what the sink has gathered."""
+    for _ in range(int(PATIENCE_S * 100)):
+        await asyncio.sleep(0.01)
+        if not sink._gathered:
+            return
 
 
 def names(directory: Path) -> list[str]:
@@ -533,9 +541,7 @@ async def test_a_stuck_disk_costs_the_recording_not_the_memory(tmp_path: Path) -
     sink = tape.recorder.open(Leg(), 1, None)
     second = bytes(1024 * 1024)
     sink.write(second)
-    async with asyncio.timeout(PATIENCE_S):
-        while sink._gathered:
-            await asyncio.sleep(0.01)
+    await until_taken(sink)
     for _ in range(500):
         sink.write(second)
     waiting_bytes = tape.recorder.waiting_bytes
