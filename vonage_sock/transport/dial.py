@@ -70,8 +70,6 @@ def _why_not(url: str, error: BaseException, timeout_s: float) -> str | None:
             return f"can't connect to {url}: {error.strerror or error}"
         case UnicodeError():
             return f"can't connect to {url}: its host can't be a name"
-        case InvalidHeader():
-            return f"can't ask {url}: {error}"
         case InvalidHandshake() | EOFError():
             return f"{url} didn't accept a websocket: {error}"
         case _:
@@ -107,7 +105,10 @@ async def _upgrade(
     for name, value in headers.items():
         with contextlib.suppress(KeyError):
             del request.headers[name]
-        request.headers[name] = value
+        try:
+            request.headers[name] = value
+        except InvalidHeader as error:
+            raise ConnectError(f"the header {name} can't be sent: {error}") from error
     protocol.send_request(request)
     await loop.sock_sendall(sock, b"".join(protocol.data_to_send()))
     head = b""
