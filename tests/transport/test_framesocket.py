@@ -551,8 +551,8 @@ def test_what_is_sent_arrives_whole_and_in_order(takes: list[int | None], seed: 
 
 @on_both_loops
 async def test_a_peer_that_reads_slowly_gets_everything_and_then_the_close() -> None:
-    """Megabytes wait here, and the close frame behind them."""
-    messages = [bytes([number % 256]) * 640 for number in range(4000)]
+    """Half a megabyte waits here, and the close frame behind them."""
+    messages = [bytes([number % 256]) * 640 for number in range(800)]
     async with connected(small=True) as (frames, heard, peer):
         for message in messages:
             frames.send(message)
@@ -566,7 +566,7 @@ async def test_a_peer_that_reads_slowly_gets_everything_and_then_the_close() -> 
     assert messages == received
     assert struct.pack("!H", 4001) + b"all sent" == bytes(close.data)
     assert ("gone", 4001, "all sent") == end
-    assert waited > 1_000_000
+    assert waited > 100_000
 
 
 @on_both_loops
