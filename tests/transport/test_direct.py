@@ -65,6 +65,16 @@ class Scripted:
         if kind in self.at:
             self.at[kind](now)
 
+    @property
+    def outbox(self) -> list[Outgoing]:
+        return self.out
+
+    @property
+    def untold(self) -> list[Event]:
+        return self.events
+
+    deadline_changed = True
+
     def next_deadline(self) -> int | None:
         return self.deadline
 
@@ -86,7 +96,15 @@ class Scripted:
 class Call:
     """A driver on a connection of its own; ``stop`` leaves nothing of it."""
 
-    def __init__(self, *, clock: Clock | None = None, patience: Patience | None = None, small: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        patience: Patience | None = None,
+        small: bool = False,
+        head: bytes = b"",
+        early: bytes = b"",
+    ) -> None:
         self.clock = clock or SystemClock()
         self.poller = Poller(self.clock)
         self.machine = Scripted()
@@ -97,6 +115,10 @@ class Call:
         self.driver = DirectDriver(
             self.machine,
             self.poller,
+            self.ours,
+            max_message_bytes=MAX_BYTES,
+            head=head,
+            early=early,
             observer=self.observe,
             ended=self._end,
             patience=patience,
@@ -109,8 +131,8 @@ class Call:
     def _end(self) -> None:
         self.ends += 1
 
-    def start(self, *, head: bytes = b"", early: bytes = b"") -> None:
-        self.driver.start(self.ours, max_message_bytes=MAX_BYTES, head=head, early=early)
+    def start(self) -> None:
+        self.driver.start()
 
     def stop(self) -> None:
         self.poller.close()
@@ -138,10 +160,10 @@ def fail(_now: int) -> None:
 @on_both_loops
 async def test_the_head_goes_before_everything() -> None:
     """What the machine has to say by itself comes behind it, and what came early is a message like any other."""
-    call = Call()
+    call = Call(head=HEAD, early=frame_of(Opcode.BINARY, b"early", mask=MASK))
     call.machine.out = ["hello", b"audio"]
     call.machine.at["bytes"] = lambda _now: call.machine.out.append(b"echo")
-    call.start(head=HEAD, early=frame_of(Opcode.BINARY, b"early", mask=MASK))
+    call.start()
     head = await call.peer.read(len(HEAD))
     messages = await call.peer.messages(3)
     call.stop()
@@ -205,10 +227,10 @@ async def test_the_machine_may_drop_the_connection() -> None:
 @on_both_loops
 async def test_what_is_said_before_the_start_is_not_lost() -> None:
     """A server that is stopping closes a call before its socket is there."""
-    call = Call()
+    call = Call(head=HEAD)
     call.driver.close(1001, "server stopping")
     call.driver.abort()
-    call.start(head=HEAD)
+    call.start()
     await call.peer.read(len(HEAD))
     (close,) = await call.peer.messages(1)
     call.stop()
