@@ -126,15 +126,15 @@ async def test_what_comes_behind_the_answer_is_not_lost(piece: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda _: [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"], "it answered 'HTTP/1.1 404 Not Found'"),
-        (lambda _: [b"HTTP/1.1 200 101\r\n\r\n"], "it answered 'HTTP/1.1 200 101'"),
-        (lambda _: [b"\x16\x03\x01 what\r\n\r\n"], "it answered '\\x16\\x03\\x01 what'"),
+        (lambda _: [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"], "server rejected WebSocket connection: HTTP 404"),
+        (lambda _: [b"HTTP/1.1 200 101\r\n\r\n"], "server rejected WebSocket connection: HTTP 200"),
+        (lambda _: [b"\x16\x03\x01 what\r\n\r\n"], "did not receive a valid HTTP response"),
         (lambda _: [b"HTTP/1.1 101 Yes\r\n\r\n"], "missing Connection header"),
         (lambda _: [b"HTTP/1.1 101 Yes\r\nno colon\r\n\r\n"], "did not receive a valid HTTP response"),
         (lambda _: [head("wrong")], "invalid Sec-WebSocket-Accept header: wrong"),
-        (lambda accept: [head(accept)[:-4]], "the connection was closed in the middle of the answer"),
-        (lambda _: [], "the connection was closed in the middle of the answer"),
-        (lambda _: [b"HTTP/1.1 101 Yes\r\n", b"X: y\r\n" * 20_000], "its answer has no end"),
+        (lambda accept: [head(accept)[:-4]], "did not receive a valid HTTP response"),
+        (lambda _: [], "did not receive a valid HTTP response"),
+        (lambda _: [b"HTTP/1.1 101 Yes\r\n", b"X: y\r\n" * 20_000], "did not receive a valid HTTP response"),
     ],
 )
 async def test_what_is_no_upgrade_is_one_sentence(answer: Callable[[str], list[bytes]], reason: str) -> None:
@@ -208,5 +208,5 @@ async def test_a_name_without_an_address_is_one_sentence(monkeypatch: pytest.Mon
 
     async with polling() as (poller, made):
         monkeypatch.setattr(poller.loop, "getaddrinfo", nothing)
-        with pytest.raises(ConnectError, match="its name has no address"):
+        with pytest.raises(ConnectError, match="127.0.0.1 has no address"):
             await open_client(poller, "ws://127.0.0.1:1/", Heard(), before=made)
