@@ -126,7 +126,10 @@ async def test_what_comes_behind_the_answer_is_not_lost(piece: int) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda _: [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"], "server rejected WebSocket connection: HTTP 404"),
+        (
+            lambda _: [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"],
+            "server rejected WebSocket connection: HTTP 404",
+        ),
         (lambda _: [b"HTTP/1.1 200 101\r\n\r\n"], "server rejected WebSocket connection: HTTP 200"),
         (lambda _: [b"\x16\x03\x01 what\r\n\r\n"], "did not receive a valid HTTP response"),
         (lambda _: [b"HTTP/1.1 101 Yes\r\n\r\n"], "missing Connection header"),
@@ -208,5 +211,5 @@ async def test_a_name_without_an_address_is_one_sentence(monkeypatch: pytest.Mon
 
     async with polling() as (poller, made):
         monkeypatch.setattr(poller.loop, "getaddrinfo", nothing)
-        with pytest.raises(ConnectError, match="127.0.0.1 has no address"):
+        with pytest.raises(ConnectError, match=r"127\.0\.0\.1 has no address"):
             await open_client(poller, "ws://127.0.0.1:1/", Heard(), before=made)

@@ -29,7 +29,7 @@ from vonage_sock.protocol.rfc6455 import (
     close_body,
     frame_of,
 )
-from vonage_sock.transport.framesocket import CLOSE_WAIT_NS, LINGER_NS, MAX_READS, READ_BYTES, FrameSocket
+from vonage_sock.transport.framesocket import CLOSE_WAIT_NS, LINGER_NS, PILE_BYTES, READ_BYTES, FrameSocket
 from vonage_sock.transport.poller import Poller
 
 SIZES = (0, 1, 125, 126, 320, 640, 640, 640, 2040, 2048, 65535, 65536, MAX_BYTES)
@@ -144,17 +144,17 @@ def test_the_short_way_gives_what_the_reader_gives(frames: list[bytes], seed: in
 
 
 def test_a_burst_is_read_in_turns() -> None:
-    """Eight kibibytes at once, so that the others have their turn; and the rest in the next."""
+    """So much at once that the others have their turn too; and the rest in the next."""
     stand_in = StandIn()
-    burst = frame_of(Opcode.BINARY, b"xy", mask=MASK) * 2048
+    burst = frame_of(Opcode.BINARY, b"xy", mask=MASK) * 4000
     stand_in.kernel.incoming.append(burst)
     turns = []
     while stand_in.kernel.incoming:
         stand_in.socket.readable(SECOND)
         turns.append(len(stand_in.heard.told))
 
-    assert READ_BYTES * MAX_READS // 8 == turns[0]
-    assert (2048, 2) == (turns[-1], len(turns))
+    assert (READ_BYTES + PILE_BYTES) // 8 == turns[0]
+    assert (4000, 2) == (turns[-1], len(turns))
 
 
 @pytest.mark.parametrize("size", [READ_BYTES, READ_BYTES + 1])
@@ -168,20 +168,12 @@ def test_the_end_may_come_behind_a_full_read(size: int) -> None:
     assert [("binary", payload), ("gone", 1006, "")] == told
 
 
-def test_the_end_is_seen_in_the_turn_of_a_full_read() -> None:
-    """Where the kernel has it already."""
-    stand_in = StandIn()
-    stand_in.kernel.incoming += [frame_of(Opcode.BINARY, bytes(READ_BYTES - 8), mask=MASK), b""]
-    stand_in.socket.readable(SECOND)
-
-    assert ["binary", "gone"] == [item[0] for item in stand_in.heard.told]
-
-
-def test_an_error_behind_a_full_read_is_seen_in_the_next_turn() -> None:
-    """What came before it is told all the same."""
+@pytest.mark.parametrize("end", [ConnectionResetError(), b""], ids=["an error", "the end"])
+def test_an_end_behind_a_full_read_is_seen_in_the_next_turn(end: bytes | Exception) -> None:
+    """What came before it is told all the same; a kernel says it as often as it is asked."""
     stand_in = StandIn()
     frame = frame_of(Opcode.BINARY, bytes(READ_BYTES - 8), mask=MASK)
-    stand_in.kernel.incoming += [frame, ConnectionResetError(), b""]
+    stand_in.kernel.incoming += [frame, end, b""]
     stand_in.socket.readable(SECOND)
     in_first = [item[0] for item in stand_in.heard.told]
     stand_in.socket.readable(SECOND)
