@@ -125,7 +125,9 @@ class VsockServer:
 
         Raises:
             ListenError: the port is taken, or the address isn't this machine's.
+            UsageError: the direct engine was asked for, and can't be.
         """
+        direct = uses_direct(self._config.engine)
         app = web.Application(client_max_size=MAX_WEBHOOK_BYTES)
         app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
         app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
@@ -145,7 +147,7 @@ class VsockServer:
             await self._runner.cleanup()
             raise ListenError(_why_not_listening(self._config, error)) from error
         self._host, self._port = self._runner.addresses[0][:2]
-        if uses_direct(self._config.engine):
+        if direct:
             self._poller = Poller(self._clock)
 
     def publish(self, url: str) -> None:
@@ -303,7 +305,10 @@ class VsockServer:
             return web.Response(status=503, text=f"No more calls now: {why}.\n")
         if self._poller is not None:
             return await self._take_call(request, self._poller)
-        await websocket.prepare(request)
+        try:
+            await websocket.prepare(request)
+        except ConnectionError:
+            return web.Response()  # the caller is gone, and its end is nobody's news
         await self._run_call(request, websocket)
         return websocket
 
