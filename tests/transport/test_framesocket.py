@@ -495,8 +495,9 @@ async def test_a_receiver_that_fails_loses_its_connection_and_no_other(
 
 
 @pytest.mark.parametrize("usual", [0, 2], ids=["the long way", "the short way"])
+@pytest.mark.parametrize("piled", [1, 3])
 @pytest.mark.parametrize("does", ["abort", "close", "send"])
-def test_a_receiver_may_do_anything_inside_a_message(usual: int, does: str) -> None:
+def test_a_receiver_may_do_anything_inside_a_message(usual: int, piled: int, does: str) -> None:
     """What lies behind in the same packet is told only where there is still a connection."""
     stand_in = StandIn()
     stand_in.come(*[FRAME] * usual)
@@ -506,16 +507,11 @@ def test_a_receiver_may_do_anything_inside_a_message(usual: int, does: str) -> N
         "send": lambda: stand_in.socket.send(bytes(640)),
     }
     stand_in.heard.then = lambda item: actions[does]() if item[0] == "binary" else None
-    if usual:
-        stand_in.come(FRAME)
-    stand_in.come(FRAME * 3) if does != "abort" or not usual else None
+    stand_in.come(FRAME * piled)
     kinds = [item[0] for item in stand_in.heard.told[usual:]]
 
-    if does == "abort":
-        assert ["binary", "gone"] == kinds
-    else:
-        assert ["binary"] * (3 + (usual > 0)) == kinds
-    assert {"abort": 0, "close": 1, "send": len(kinds)}[does] == len(stand_in.sent())
+    assert (["binary", "gone"] if does == "abort" else ["binary"] * piled) == kinds
+    assert {"abort": 0, "close": 1, "send": piled}[does] == len(stand_in.sent())
 
 
 # Writing.

@@ -469,7 +469,7 @@ class FrameSocket:
             # A peer may answer with a code of its own, which says nothing.
             code, reason = self._closed
         self._state = _State.GONE
-        self._plain_bytes = -1
+        self._plain_bytes, self._usual_bytes = -1, 0
         self._cancel_timer()
         self.watch.over(answered=lingered)
         self.unsent = self._pong = None
