@@ -487,3 +487,15 @@ def test_a_second_file_soon_after_the_first_keeps_the_schedule() -> None:
 
     assert 20 == len(caller.heard)
     assert [number * FRAME_NS - LEAD_NS for number in range(14, 21)] == caller.times(bytes)[13:]
+
+
+def test_the_schedule_goes_by_the_platforms_clock() -> None:
+    """A minute of frames that come 200 ppm too slowly; from then on ours leave as much apart as those."""
+    caller = Caller(play(opens("a", 6000)))
+    for number in range(1, 3001):
+        caller.until(number * (FRAME_NS + 4000))
+        caller.call.receive_bytes(b"x" * 320, caller.now)
+    caller.until(70 * SECOND)
+    times = caller.times(bytes)
+
+    assert 3000 < (times[-1] - times[-251]) / 250 - FRAME_NS < 7000
