@@ -35,10 +35,10 @@ from vonage_sock.transport.masking import unmask
 from vonage_sock.transport.poller import Poller, Timer
 
 READ_BYTES: Final = 2048
-PILE_BYTES: Final = 14 * 1024
+PILE_BYTES: Final = 6 * 1024
 """
-What is read at once behind a full first piece, before the others have their turn: half a second of a call that fell behind,
-and of the smallest messages no more than are handled in some 30 ms.
+What is read at once behind a full first piece, before the others have their turn: a quarter of a second of a call that
+fell behind, and of the smallest messages no more than are handled in some 20 ms.
 """
 
 LINGER_NS: Final = 500 * MS
