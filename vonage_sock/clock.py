@@ -67,11 +67,6 @@ class ManualClock:
         self._now = now
 
 
-def rest(duration_ns: int) -> None:
-    """Let the thread do nothing for so long, and some 60 us more."""
-    time.sleep(duration_ns / SECOND)
-
-
 def iso_utc(wall_ns: int) -> str:
     """Unix nanoseconds as ISO 8601 in UTC with milliseconds, as in Vonage's webhooks: ``2026-02-03T10:00:42.000Z``."""
     ms = wall_ns // MS

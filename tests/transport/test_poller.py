@@ -13,8 +13,14 @@ import pytest
 from loops import on_both_loops
 
 from vonage_sock.clock import MS, SECOND, ManualClock, SystemClock
-from vonage_sock.transport import poller as poller_module
-from vonage_sock.transport.poller import GATHER_FROM_SOCKETS, READY_PER_CLOCK, Poller, available
+from vonage_sock.transport.poller import (
+    GATHER_FROM_SOCKETS,
+    LOOK_NS,
+    LOOKS_IN_VAIN,
+    READY_PER_CLOCK,
+    Poller,
+    available,
+)
 
 PATIENCE_S = 10.0
 
@@ -190,27 +196,75 @@ async def test_what_cannot_be_watched_is_not_remembered() -> None:
         poller.watch(0, end)
 
 
-@pytest.mark.parametrize(("sockets", "rests"), [(GATHER_FROM_SOCKETS - 1, 0), (GATHER_FROM_SOCKETS, 1)])
-async def test_the_poller_rests_for_a_moment_where_calls_are_many(
-    sockets: int, rests: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What becomes ready in it is handled in the same round."""
-    rested: list[int] = []
-    poller = Poller(ManualClock(), gather_ns=250)
+@pytest.mark.parametrize(("sockets", "quiet"), [(GATHER_FROM_SOCKETS - 1, 0), (GATHER_FROM_SOCKETS, 2)])
+async def test_where_calls_are_many_a_few_wake_the_loop(sockets: int, quiet: int) -> None:
+    """Who woke it too soon after the time before does so no longer, and is read with the others."""
+    clock = ManualClock(SECOND)
+    poller = Poller(clock, gather_ns=250)
     ends = [End(poller) for _ in range(sockets)]
-
-    def rest(duration_ns: int) -> None:
-        rested.append(duration_ns)
-        ends[1].theirs.send(b"b")
-
-    monkeypatch.setattr(poller_module, "rest", rest)
-    ends[0].theirs.send(b"a")
+    for number in (0, 0, 1):
+        ends[number].theirs.send(b"a")
+        poller._wake()
+    left = poller._heralds.quiet
+    ends[0].theirs.send(b"b")
+    ends[2].theirs.send(b"c")
     poller._wake()
-    calls = ends[0].calls + ends[1].calls
+    heard = list(ends[0].calls), list(ends[2].calls)
     poller.close()
 
-    assert [250] * rests == rested
-    assert [b"a", b"b"][: 1 + rests] == calls
+    assert (quiet, ([b"a", b"a", b"b"], [b"c"])) == (left, heard)
+
+
+async def test_quiet_ones_are_heard_when_all_heralds_are_silent() -> None:
+    """Somebody looks for himself, and who had to wait for that is a herald from then on."""
+    clock = ManualClock(SECOND)
+    poller = Poller(clock, gather_ns=250)
+    ends = [End(poller) for _ in range(GATHER_FROM_SOCKETS)]
+    for _ in range(2):
+        ends[0].theirs.send(b"a")
+        poller._wake()
+    clock.advance_to(clock.now() + LOOK_NS)
+    ends[0].theirs.send(b"b")
+    poller._look()
+    heard, left = list(ends[0].calls), poller._heralds.quiet
+    poller.close()
+
+    assert ([b"a", b"a", b"b"], 0) == (heard, left)
+
+
+async def test_where_nothing_comes_any_more_all_are_heralds_again() -> None:
+    """Whoever begins to send then is heard at once."""
+    clock = ManualClock(SECOND)
+    poller = Poller(clock, gather_ns=250)
+    ends, quiet = [End(poller) for _ in range(GATHER_FROM_SOCKETS)], []
+    for _ in range(2):
+        ends[0].theirs.send(b"a")
+        poller._wake()
+    for _ in range(LOOKS_IN_VAIN + 1):
+        clock.advance_to(clock.now() + LOOK_NS)
+        quiet.append(poller._heralds.quiet)
+        poller._look()
+    poller.close()
+
+    assert [1] * LOOKS_IN_VAIN + [0] == quiet
+
+
+async def test_with_few_calls_left_each_wakes_the_loop() -> None:
+    """The others have hung up."""
+    clock = ManualClock(SECOND)
+    poller = Poller(clock, gather_ns=250)
+    ends = [End(poller) for _ in range(GATHER_FROM_SOCKETS)]
+    for _ in range(2):
+        ends[0].theirs.send(b"a")
+        poller._wake()
+    before = poller._heralds.quiet
+    poller.forget(ends[-1].ours.fileno())
+    ends[1].theirs.send(b"a")
+    poller._wake()
+    after = poller._heralds.quiet
+    poller.close()
+
+    assert (1, 0) == (before, after)
 
 
 async def test_so_many_are_handled_as_of_one_time() -> None:

@@ -2,8 +2,7 @@
 Many calls' sockets in one place: what is ready is handled in one go, and one timer serves all.
 
 An event loop that wakes up for each frame of each call spends more on waking up than on the frames. So all sockets are in
-an epoll of our own, which the loop watches as one; when the first is ready, the poller rests for a moment, in which
-others become ready too. The moment is short beside the 20 ms of a frame, and there is none where calls are few.
+an epoll of our own, and the loop watches a few of them, as one: see ``heralds``. Where calls are few, it watches all.
 
 It works on any event loop of asyncio's, and on Linux only.
 """
@@ -19,13 +18,16 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from vonage_sock.clock import MS, SECOND, US, Clock, rest
+from vonage_sock.clock import MS, SECOND, Clock
+from vonage_sock.transport.heralds import DISTANCE_NS, Heralds, ReadyList
 
-GATHER_NS: Final = 250 * US
 GATHER_FROM_SOCKETS: Final = 16
-"""With fewer, nothing comes in the moment of rest that would be worth it."""
+"""With fewer, each of them wakes the loop."""
 
-MAX_READY: Final = 1024
+LOOK_NS: Final = 10 * MS
+LOOKS_IN_VAIN: Final = 3
+"""Where no herald woke us for so long we look for ourselves; after so many times of nothing all are heralds again."""
+
 READY_PER_CLOCK: Final = 16
 """So many sockets are handled as of one time."""
 
@@ -83,34 +85,38 @@ class Poller:
     Watches sockets on the running event loop.
 
     Args:
-        gather_ns: how long to rest when the first socket is ready.
+        gather_ns: how long a frame may wait for others, about; 0 wakes the loop for each.
     """
 
-    def __init__(self, clock: Clock, *, gather_ns: int = GATHER_NS) -> None:
+    def __init__(self, clock: Clock, *, gather_ns: int = DISTANCE_NS) -> None:
         self._clock = clock
         self._gather_ns = gather_ns
         self._loop = asyncio.get_running_loop()
-        self._epoll = select.epoll()
+        self._heralds = Heralds(distance_ns=gather_ns)
         self._watched: dict[int, Ready] = {}
         self._timers: list[tuple[int, int, Timer]] = []
         self._numbers = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = _NEVER
-        self._loop.add_reader(self._epoll.fileno(), self._wake)
+        self._woken_at = 0
+        self._looks_in_vain = 0
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._loop.add_reader(self._heralds.fileno(), self._wake)
 
     def close(self) -> None:
         """Drop the connections that are still there, and do nothing any more."""
-        if self._epoll.closed:
+        if self._heralds.closed:
             return
         for ready in list(self._watched.values()):
             self._drop(ready)
-        self._loop.remove_reader(self._epoll.fileno())
-        self._epoll.close()
+        self._loop.remove_reader(self._heralds.fileno())
+        self._heralds.close()
         self._watched.clear()
         self._timers.clear()
         self._alarm_at = _CLOSED
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._look_timer):
+            if timer is not None:
+                timer.cancel()
 
     @property
     def clock(self) -> Clock:
@@ -130,17 +136,17 @@ class Poller:
             OSError: the system watches as much as it can.
             ValueError: the poller is closed.
         """
-        self._epoll.register(fd, select.EPOLLIN)
+        self._heralds.add(fd)
         self._watched[fd] = ready
 
     def watch_writing(self, fd: int, *, wanted: bool) -> None:
         """Call it when something can be written, too, or no longer."""
-        self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN)
+        self._heralds.watch_writing(fd, wanted=wanted)
 
     def forget(self, fd: int) -> None:
         """Watch this one no longer; before it is closed."""
         if self._watched.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+            self._heralds.remove(fd)
 
     def call_at(self, at: int, action: Action) -> Timer:
         """Do something at a time of the clock, or up to a millisecond later; what is over already is done next."""
@@ -186,11 +192,42 @@ class Poller:
             heapq.heappop(timers)
 
     def _wake(self) -> None:
-        watched = self._watched
-        if len(watched) >= GATHER_FROM_SOCKETS and self._gather_ns:
-            rest(self._gather_ns)
-        clock_now = self._clock.now
-        for number, (fd, events) in enumerate(self._epoll.poll(0, MAX_READY)):
+        woken_at = self._woken_at = self._clock.now()
+        found = self._handle_ready()
+        if self._heralds.closed:
+            return
+        if len(self._watched) < GATHER_FROM_SOCKETS:
+            if self._heralds.quiet:
+                self._heralds.make_all()
+            return
+        self._heralds.woken(found, woken_at=woken_at, done_at=self._clock.now())
+        if self._heralds.quiet and self._look_timer is None:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._look_timer = self._loop.call_later(LOOK_NS / SECOND, self._look)
+
+    def _look(self) -> None:
+        """See for ourselves: those that should wake us may have fallen silent, and others not."""
+        self._look_timer = None
+        now = self._clock.now()
+        if now - self._woken_at >= LOOK_NS:
+            found = self._handle_ready()
+            if self._heralds.closed:
+                return
+            self._looks_in_vain = 0 if found else self._looks_in_vain + 1
+            self._heralds.woken(found, woken_at=now, done_at=self._clock.now())
+            if self._looks_in_vain >= LOOKS_IN_VAIN:
+                self._looks_in_vain = 0
+                self._heralds.make_all()
+        if self._heralds.quiet:
+            self._look_later()
+
+    def _handle_ready(self) -> ReadyList:
+        """Handle what is ready by now; what that was."""
+        watched, clock_now = self._watched, self._clock.now
+        found = self._heralds.ready()
+        for number, (fd, events) in enumerate(found):
             if not number % READY_PER_CLOCK:
                 now = clock_now()
             ready = watched.get(fd)
@@ -204,6 +241,7 @@ class Poller:
             except Exception:  # noqa: BLE001  (as above)
                 _log.exception("a connection failed and is dropped")
                 self._drop(ready)
+        return found
 
     @staticmethod
     def _drop(ready: Ready) -> None:

@@ -1,0 +1,153 @@
+"""
+Which sockets wake us up.
+
+A process that goes to sleep and is woken for each frame of each call spends more on that than on the frames. So all sockets
+are in one epoll that nobody sleeps on, and a few of them, the heralds, in a second one that somebody does: when a herald has
+a frame, whatever came since the last time is there to be read as well. Who is a herald follows from the frames themselves:
+where we were woken too soon after the time before, one herald fewer; where too late, one more, out of the middle of what
+had to wait. Calls send each 20 ms, so that what was the right distance stays so until calls come and go.
+
+Nothing is waited for by a timer, and a frame waits no longer than the distance. Heralds may fall silent all at once: whoever
+sleeps on them looks for himself now and then while others are quiet, and makes all of them heralds again where nothing
+comes at all.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Final
+
+from vonage_sock.clock import US
+
+DISTANCE_NS: Final = 250 * US
+"""Sooner than this is too soon, and later than twice this too late."""
+
+MAX_READY: Final = 1024
+
+ReadyList = list[tuple[int, int]]
+"""Descriptors and epoll's events, in the order in which they became ready."""
+
+
+class Heralds:
+    """
+    Two epolls over the same sockets.
+
+    Args:
+        distance_ns: what to aim for between two times of being woken; 0 makes every socket a herald for good.
+
+    Raises:
+        OSError: the system gives no more descriptors.
+    """
+
+    def __init__(self, *, distance_ns: int = DISTANCE_NS) -> None:
+        self._distance_ns = distance_ns
+        self._all = select.epoll()
+        try:
+            self._waking = select.epoll()
+        except BaseException:
+            self._all.close()
+            raise
+        self._quiet: set[int] = set()
+        self._loud: set[int] = set()
+        self._writing: set[int] = set()
+        self._woken_at = self._done_at = 0
+
+    def fileno(self) -> int:
+        """What to sleep on."""
+        return self._waking.fileno()
+
+    @property
+    def closed(self) -> bool:
+        """After ``close``."""
+        return self._all.closed
+
+    @property
+    def quiet(self) -> int:
+        """How many sockets wake nobody."""
+        return len(self._quiet)
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._waking.close()
+        self._all.close()
+
+    def add(self, fd: int) -> None:
+        """
+        Watch one more for what can be read; at first it is a herald.
+
+        Raises:
+            OSError: the system watches as much as it can.
+            ValueError: after ``close``.
+        """
+        self._all.register(fd, select.EPOLLIN)
+        try:
+            self._waking.register(fd, select.EPOLLIN)
+        except BaseException:
+            self._all.unregister(fd)
+            raise
+        self._loud.add(fd)
+
+    def remove(self, fd: int) -> None:
+        """Watch this one no longer."""
+        self._all.unregister(fd)
+        self._writing.discard(fd)
+        if fd in self._quiet:
+            self._quiet.remove(fd)
+            return
+        self._waking.unregister(fd)
+        self._loud.remove(fd)
+        if not self._loud and self._quiet:
+            self._promote(next(iter(self._quiet)))
+
+    def watch_writing(self, fd: int, *, wanted: bool) -> None:
+        """Watch for what can be written, too, or no longer; who waits for that is a herald."""
+        events = select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN
+        self._all.modify(fd, events)
+        if wanted:
+            self._writing.add(fd)
+        else:
+            self._writing.discard(fd)
+        if fd in self._quiet:
+            self._promote(fd)
+        self._waking.modify(fd, events)
+
+    def ready(self) -> ReadyList:
+        """All that is ready now, heralds or not."""
+        return self._all.poll(0, MAX_READY)
+
+    def woken(self, found: ReadyList, *, woken_at: int, done_at: int) -> None:
+        """
+        Somebody was woken, and has handled what was found; learn from it.
+
+        Args:
+            woken_at, done_at: when that began and ended, in nanoseconds.
+        """
+        since_ns, slept_ns = woken_at - self._woken_at, woken_at - self._done_at
+        self._woken_at, self._done_at = woken_at, done_at
+        if not found or not self._distance_ns:
+            return
+        if since_ns < self._distance_ns:
+            if len(self._loud) > 1:
+                self._demote_one(found)
+        elif slept_ns > self._distance_ns and since_ns > 2 * self._distance_ns:
+            fd = found[len(found) // 2][0]
+            if fd in self._quiet:
+                self._promote(fd)
+
+    def make_all(self) -> None:
+        """Every socket is a herald again."""
+        for fd in list(self._quiet):
+            self._promote(fd)
+
+    def _demote_one(self, found: ReadyList) -> None:
+        for fd, _ in found:
+            if fd in self._loud and fd not in self._writing:
+                self._waking.unregister(fd)
+                self._loud.remove(fd)
+                self._quiet.add(fd)
+                return
+
+    def _promote(self, fd: int) -> None:
+        self._waking.register(fd, select.EPOLLIN)
+        self._quiet.remove(fd)
+        self._loud.add(fd)
