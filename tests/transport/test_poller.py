@@ -258,7 +258,7 @@ async def test_with_few_calls_left_each_wakes_the_loop() -> None:
         ends[0].theirs.send(b"a")
         poller._wake()
     before = poller._heralds.quiet
-    poller.forget(ends[-1].ours.fileno())
+    ends.pop().abort()
     ends[1].theirs.send(b"a")
     poller._wake()
     after = poller._heralds.quiet
