@@ -9,6 +9,8 @@ TESTED_TOGETHER = {
     "__main__": "tests/cli",
     "cli": "tests/cli",
     "call/behaviour": "tests/call/test_session.py",
+    "call/content": "tests/call/test_inspect.py",
+    "call/found": "tests/call/test_inspect.py",
     "call/machine": "tests/call/test_session.py",
     "call/events": "tests/display/test_jsonlines.py",
     "display/choose": "tests/display/test_live.py",

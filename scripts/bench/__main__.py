@@ -95,8 +95,9 @@ def measure(given: Tools, parts: list[str], asked: argparse.Namespace) -> None:
     for part in parts:
         print(f"{part}:", flush=True)
         found = BESIDE[part](given, order_of(part, asked, names, known))
-        results["parts"].setdefault(part, {})
-        results["parts"][part].update(found)
+        # What is published is of one run; a part alone may add a server to what is there.
+        earlier = {} if asked.part == "publish" else results["parts"].get(part, {})
+        results["parts"][part] = earlier | found
         results |= {"date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}", "machine": machine(given)}
         versions = {PEERS[name].package.removeprefix("npm:"): version(given, PEERS[name]) for name in names}
         results["versions"] |= {name: told for name, told in versions.items() if told}

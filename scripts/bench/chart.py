@@ -26,10 +26,11 @@ text { fill: #e6edf3 } .small { fill: #9198a1 } .ground { fill: #0d1117; stroke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars:
-    """One name and its figures, one bar each; None leaves a bar out. Ours stand out."""
+    """One name and its figures, one bar each, with what is to be doubted of them; None leaves a bar out. Ours stand out."""
 
     name: str
     values: Sequence[float | None]
+    signs: Sequence[str]
     ours: bool = False
 
 
@@ -78,7 +79,7 @@ def _panel(panel: Panel, top: int) -> tuple[list[str], int]:
                 f'<rect class="{kind}{number}" x="{NAMES}" y="{at}" width="{max(width, 1):.1f}" height="{BAR - 2}"/>'
             )
             word = f" {panel.legend[number]}" if len(panel.legend) > 1 else ""
-            lines.append(_text(NAMES + width + 6, at + BAR - 3, f"{value:,.0f}{word}", "small"))
+            lines.append(_text(NAMES + width + 6, at + BAR - 3, f"{value:,.0f}{row.signs[number]}{word}", "small"))
             at += BAR
         at += 6
     return lines, at - top

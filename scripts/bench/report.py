@@ -109,7 +109,7 @@ def _foot(results: Mapping[str, Any]) -> str:
     ratios = [
         f"{echo[OURS][load]['cpu'] / echo[RIVAL][load]['cpu']:.2f} at {load}"
         for load in loads_of(parts)
-        if load in echo.get(OURS, {}) and load in echo.get(RIVAL, {})
+        if all(load in echo.get(name, {}) and not flags(echo[name][load]) for name in (OURS, RIVAL))
     ]
     if ratios:
         lines.append(f"CPU of vsock as a share of Node ws's: {', '.join(ratios)} calls.")
@@ -124,24 +124,16 @@ def picture(results: Mapping[str, Any]) -> str:
     parts = results["parts"]
     panels = []
     if parts.get("calls"):
-        rows = [
-            Bars(name=PEERS[name].name, values=[parts["calls"][name]["calls"]], ours=name == OURS)
-            for name in ranked(parts)
-            if name in parts["calls"]
-        ]
         title = "Calls that one core echoes with a p99 round trip of at most 20 ms (more is better)"
+        rows = [_bars(name, [parts["calls"].get(name)], "calls") for name in ranked(parts)]
         panels.append(Panel(title=title, legend=["calls"], rows=rows))
-    loads = loads_of(parts)
-    if loads:
-        rows = [
-            Bars(
-                name=PEERS[name].name,
-                values=[parts["echo"][name].get(load, {}).get("cpu") for load in loads],
-                ours=name == OURS,
-            )
-            for name in ranked(parts)
-            if name in parts["echo"]
-        ]
+    if loads := loads_of(parts):
         title = f"CPU per call and minute of echo, in ms, at {', '.join(loads)} calls (less is better)"
+        rows = [_bars(name, [parts["echo"].get(name, {}).get(load) for load in loads], "cpu") for name in ranked(parts)]
         panels.append(Panel(title=title, legend=[f"at {load}" for load in loads], rows=rows))
     return draw(panels, f"{results['date']} · {results['machine']} · 640-byte frames each 20 ms")
+
+
+def _bars(name: str, found: Sequence[Mapping[str, Any] | None], figure_name: str) -> Bars:
+    values = [made[figure_name] if made else None for made in found]
+    return Bars(name=PEERS[name].name, values=values, signs=[flags(made or {}) for made in found], ours=name == OURS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vonage_sock.audio import playout as module
 from vonage_sock.audio.frames import FRAME_NS
-from vonage_sock.audio.playout import Gap, MarkerReached, Played, PlayoutBuffer
+from vonage_sock.audio.playout import Gap, MarkerReached, Played, PlayoutBuffer, PlayoutCount
 from vonage_sock.clock import MS
 
 PROPERTY = settings(deadline=None, database=None, max_examples=150)
@@ -312,3 +312,44 @@ def test_a_pause_that_was_asked_for_is_no_gap_however_it_sounds() -> None:
     buffer.push("c", 800 * MS)
 
     assert 0 == buffer.underruns
+
+
+@PROPERTY
+@given(
+    capacity=st.integers(1, 8),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["push", "push", "push", "clear", "look"]), st.integers(0, 12), st.integers(1, 12)),
+        max_size=60,
+    ),
+)
+def test_the_numbers_alone_are_those_of_the_buffer(capacity: int, steps: list[tuple[str, int, int]]) -> None:
+    """Depth, idleness and what is lost, for any pushes, clears and times: one model, told in two ways."""
+    buffer: PlayoutBuffer[None] = PlayoutBuffer(capacity)
+    count = PlayoutCount(capacity)
+    now = 0
+    for what, quarters, frames in steps:
+        now += quarters * FRAME_NS // 4
+        buffer.advance(now)
+        if what == "push":
+            lost = 0
+            for _ in range(frames):
+                buffer.advance(now)
+                lost += not buffer.push(None, now)
+            assert lost == count.push([now] * frames)
+            buffer.advance(now)
+        elif what == "clear":
+            buffer.clear()
+            count.clear()
+
+        assert (buffer.depth_frames, buffer.idle) == (count.depth_frames(now), count.idle(now))
+    assert buffer.frames_overflowed == count.frames_overflowed
+
+
+def test_frames_that_come_one_after_the_other_may_be_counted_together() -> None:
+    """Each at its own time."""
+    together, one_by_one = PlayoutCount(3), PlayoutCount(3)
+    times = [0, 0, 0, 0, 0, 5 * MS, 70 * MS, 70 * MS, 500 * MS]
+
+    assert together.push(times) == sum(one_by_one.push([at]) for at in times) == 2
+    assert together.depth_frames(500 * MS) == one_by_one.depth_frames(500 * MS) == 0
+    assert not together.idle(500 * MS)

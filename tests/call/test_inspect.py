@@ -48,6 +48,39 @@ def test_what_is_wrong_gives_its_own_code_and_no_other(rate_hz: int, name: str) 
     assert expected == inspected(rate_hz, messages)
 
 
+def test_a_swapped_half_second_in_plain_speech_is_nothing() -> None:
+    """One look suspects it, and the next knows better."""
+    pcm = streams.speech(8000)
+    messages = streams.paced(streams.frames(streams.swapped(pcm[16000:24000]) + pcm[16000:], 320))
+
+    assert [] == inspected(8000, messages)
+
+
+def test_messages_given_one_by_one_and_many_at_once_are_the_same_stream() -> None:
+    """A receiver may tell plain frames by himself; the gap between the two kinds counts too."""
+    inspector = AudioInspector(RATE_8K, now=0, capacity_frames=3072)
+    pieces = streams.frames(streams.swapped(streams.speech(8000)), 320)
+    found = []
+    for number in range(0, 400, 25):
+        times = [(number + n) * 21 * MS for n in range(25)]
+        found += inspector.audio(pieces[number], times[0])
+        found += inspector.frames(times[1:], [0] + [21 * MS] * 23, pieces[number : number + 25])
+
+    assert ["VS107", "VS204"] == sorted(item.code for item in found)
+
+
+def test_without_a_buffer_a_stall_and_a_clear_change_nothing() -> None:
+    """There is nothing that could be ahead, and bursts mean nothing."""
+    inspector = AudioInspector(RATE_8K, now=0)
+    found = []
+    for at, message in streams.bad(8000)["sleep(0.02)"][0]:
+        inspector.stalled()
+        inspector.cleared()
+        found += inspector.audio(message, at)
+
+    assert ["VS204"] == [item.code for item in found]
+
+
 def test_each_thing_is_told_once() -> None:
     """A fault that goes on doesn't repeat itself."""
     pcm = streams.speech(8000)

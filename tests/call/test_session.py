@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import audio_streams as streams
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,15 @@ from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Close, Outgoing
-from vonage_sock.call.session import HOLD_MAX_BYTES, HOLD_NS, MAX_DIGITS_KEPT, TAIL_WAIT_NS, CallSession, State
+from vonage_sock.call.session import (
+    HOLD_MAX_BYTES,
+    HOLD_NS,
+    MAX_DIGITS_KEPT,
+    TAIL_WAIT_NS,
+    TOLD_OF_PLATFORM,
+    CallSession,
+    State,
+)
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.testing import PcmSource
 
@@ -816,26 +825,33 @@ STEPS = st.lists(
 )
 
 
+def take(call: CallSession, step: tuple[str, object], now: int) -> int:
+    """Do what one step says; the time after it."""
+    match step:
+        case "text", str(text):
+            call.receive_text(text, now)
+        case "bytes", int(size):
+            call.receive_bytes(bytes(size), now)
+        case "time", int(span_ms):
+            now += span_ms * MS
+            deadline = call.next_deadline()
+            if deadline is not None and deadline <= now:
+                call.handle_deadline(now)
+        case "close", int(code):
+            call.close(code, now)
+        case "gone", int(code):
+            call.receive_close(code, "", now)
+    return now
+
+
 def run(call: CallSession, steps: Sequence[tuple[str, object]]) -> list[list[Outgoing]]:
     """What the call sends in each step."""
     sent: list[list[Outgoing]] = []
     now = 0
-    for verb, value in steps:
-        match verb, value:
-            case "text", str(text):
-                call.receive_text(text, now)
-            case "bytes", int(size):
-                call.receive_bytes(bytes(size), now)
-            case "time", int(span_ms):
-                now += span_ms * MS
-                deadline = call.next_deadline()
-                if deadline is not None and deadline <= now:
-                    call.handle_deadline(now)
-            case "close", int(code):
-                call.close(code, now)
-            case "gone", int(code):
-                call.receive_close(code, "", now)
-                sent.append([Close(0)])
+    for step in steps:
+        now = take(call, step, now)
+        if step[0] == "gone":
+            sent.append([Close(0)])
         sent.append(call.messages_to_send())
         events(call)
     return sent
@@ -891,6 +907,83 @@ def test_a_platform_that_sends_no_audio_is_noted() -> None:
     call.receive_close(1000, "", 6 * SECOND)
 
     assert ["VS207"] == findings(call)
+
+
+def said_of(rate_hz: int, messages: list[streams.Message]) -> list[str]:
+    """The codes for a stream that the platform sends."""
+    call = CallSession("c1", [], assumed_format=AudioFormat(rate_hz), now=0)
+    call.receive_text(CONNECTED.replace("8000", str(rate_hz)), 0)
+    for at, message in messages:
+        call.receive_bytes(message, at)
+    call.receive_close(1000, "", messages[-1][0] if messages else 8 * SECOND)
+    return sorted(findings(call))
+
+
+@pytest.mark.parametrize(("rate_hz", "name"), [(hz, name) for hz in (8000, 16000, 24000) for name in streams.good(hz)])
+def test_right_audio_of_the_platform_gives_nothing(rate_hz: int, name: str) -> None:
+    """A fifth of the samples is looked at; no false alarm in it."""
+    assert [] == said_of(rate_hz, streams.good(rate_hz)[name])
+
+
+@pytest.mark.parametrize(("rate_hz", "name"), [(hz, name) for hz in (8000, 16000, 24000) for name in streams.bad(hz)])
+def test_wrong_audio_of_the_platform_is_told_as_a_server_s_is(rate_hz: int, name: str) -> None:
+    """As far as it is told of the platform at all, beside the sizes of its messages."""
+    messages, expected = streams.bad(rate_hz)[name]
+    told = [code for code in said_of(rate_hz, messages) if code not in ("VS102", "VS103")]
+
+    assert [code for code in expected if code in TOLD_OF_PLATFORM] == told
+
+
+def test_a_file_that_begins_with_a_pause_is_read_on_message_by_message() -> None:
+    """An MP3 is known by several frames of its own; audio that only looks like its first is handed over all the same."""
+    diary = Diary()
+    call = session(diary)
+    sync = b"\xff\xfb\x90\0" + bytes(316)
+    for number in range(60):
+        call.receive_bytes(sync if number == 0 else OTHER, number * FRAME_NS)
+
+    assert ([sync] + [OTHER] * 59, []) == (diary.notes[1:], findings(call))
+
+
+def test_what_was_sent_is_counted_at_a_wakeup_at_the_latest() -> None:
+    """A call in which nothing comes in notices all the same that the platform's buffer is full."""
+    call = session()
+    for _ in range(3100):
+        call.send_audio(FRAME)
+    before = events(call)
+    call.handle_deadline(1)
+
+    assert ([], ["VS202"]) == (before, [event.code for event in events(call) if isinstance(event, FindingRaised)])
+
+
+def test_a_driver_sees_at_a_glance_that_there_is_nothing_to_do() -> None:
+    """Whatever happens: nothing to send, to tell or to arm where the signs say so."""
+    call = session(Echo(delay_ms=40), Diary(due_at=3 * SECOND))
+    call.messages_to_send()
+    deadline = call.next_deadline()
+    signs = [(bool(call.outbox), bool(call.untold), call.deadline_changed)]
+    call.receive_bytes(FRAME, 0)
+    signs.append((bool(call.outbox), bool(call.untold), call.deadline_changed))
+    armed = call.next_deadline()
+    call.handle_deadline(40 * MS)
+    signs.append((bool(call.outbox), bool(call.untold), call.deadline_changed))
+
+    assert [(False, False, False), (False, False, True), (True, False, True)] == signs
+    assert (3 * SECOND, 40 * MS, 3 * SECOND) == (deadline, armed, call.next_deadline())
+
+
+@PROPERTY
+@given(steps=STEPS, delay_ms=st.sampled_from([0, 30]))
+def test_the_signs_are_never_wrong(steps: list[tuple[str, object]], delay_ms: int) -> None:
+    """Who looks before he asks misses nothing."""
+    call = session(Play([], then=Then.ECHO), Echo(delay_ms=delay_ms), connected=False)
+    now, known = 0, call.next_deadline()
+    for step in steps:
+        now = take(call, step, now)
+        assert call.deadline_changed or known == call.next_deadline()
+        known = call.next_deadline()
+        assert bool(call.outbox) == bool(call.messages_to_send())
+        assert bool(call.untold) == bool(events(call))
 
 
 @pytest.mark.parametrize("text", ["QUJD" * 100, json.dumps({"event": "media", "media": {"payload": "QUJD" * 100}})])

@@ -287,6 +287,7 @@ async def test_the_fallback_route(method: str) -> None:
     assert (204, b"") == (without[0], without[2])
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_health_counts_the_open_calls() -> None:
     """For whoever watches the process."""
     seen = Seen()
@@ -375,6 +376,7 @@ async def test_bytes_that_are_not_http_disturb_nobody(caplog: pytest.LogCaptureF
     assert [] == [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_more_calls_than_allowed_are_refused_before_the_upgrade() -> None:
     """503 with the reason; when a call ends there is room again."""
     seen = Seen()
@@ -475,6 +477,7 @@ class Fails(Behaviour):
         raise RuntimeError("on purpose")
 
 
+@pytest.mark.usefixtures("each_engine")
 @pytest.mark.parametrize("where", ["making", "connected", "audio", "due"])
 async def test_a_behaviour_that_fails_ends_its_own_call_only(where: str) -> None:
     """That call is closed with 1011 and told; the other goes on, and new ones are taken."""
@@ -513,6 +516,7 @@ async def test_a_behaviour_that_fails_ends_its_own_call_only(where: str) -> None
     assert bytes(640) == echo
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_an_observer_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged; the call and the other observers go on."""
     seen = Seen()
@@ -530,6 +534,7 @@ async def test_an_observer_that_fails_ends_nothing(caplog: pytest.LogCaptureFixt
     assert "an observer failed on call.connected" in caplog.text
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_a_peer_that_never_reads_is_dropped_and_disturbs_nobody() -> None:
     """What waits for it is bounded; another call goes on; the reason is told before the end."""
     seen, frames = Seen(), numbered_frames(100)
@@ -565,6 +570,7 @@ async def _flood(client: RawClient) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_a_long_burst_to_a_peer_that_reads_is_no_stall() -> None:
     """A behaviour may send minutes of audio at once: nobody is dropped for it."""
 
@@ -584,6 +590,7 @@ async def test_a_long_burst_to_a_peer_that_reads_is_no_stall() -> None:
     assert 10_000 == received
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_stopping_takes_no_longer_than_promised() -> None:
     """Nine callers that read get 1001 and the reason; a tenth that never reads can't hold the server up."""
     seen = Seen()
@@ -611,6 +618,7 @@ async def test_stopping_takes_no_longer_than_promised() -> None:
     assert took_s < 3
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_a_stopping_server_takes_no_more_calls() -> None:
     """A socket that comes while the others are being closed is refused, and so is a webhook afterwards."""
     seen = Seen()
@@ -634,6 +642,7 @@ async def test_a_stopping_server_takes_no_more_calls() -> None:
     )
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_two_hundred_calls_leave_nothing_behind() -> None:
     """No task, no descriptor, no entry; call ids are never used twice."""
     seen = Seen()
@@ -653,6 +662,7 @@ async def test_two_hundred_calls_leave_nothing_behind() -> None:
     assert [ServerStopped(at=seen.events[-1].at, calls=200)] == seen.all(ServerStopped)
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_statistics_are_told_for_each_open_call() -> None:
     """When they are asked for."""
     seen = Seen()
@@ -667,6 +677,7 @@ async def test_statistics_are_told_for_each_open_call() -> None:
     assert [("c1", 1, 1)] == [(e.call, e.frames_in, e.frames_out) for e in seen.all(StatsUpdated)]
 
 
+@pytest.mark.usefixtures("each_engine")
 async def test_errors_are_counted_for_the_exit_code() -> None:
     """Once for each code that is an error, not for warnings."""
     seen = Seen()

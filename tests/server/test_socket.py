@@ -1,4 +1,4 @@
-"""The server's websocket on the wire, against a client of bare bytes."""
+"""The server's websocket on the wire, on both engines, against a client of bare bytes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from vonage_sock.call.events import Connected, DtmfPressed, Ended, FindingRaised
 from vonage_sock.transport import Patience
 
 CONTINUATION = 0
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 @pytest.mark.parametrize(("rate_hz", "size"), [(8000, 320), (16000, 640), (24000, 960)])

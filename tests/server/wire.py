@@ -16,11 +16,13 @@ from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import Event
 from vonage_sock.server.app import VsockServer
-from vonage_sock.server.config import ServerConfig
+from vonage_sock.server.config import Engine, ServerConfig
 from vonage_sock.transport import Patience
 
 PATIENCE_S = 20.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+ENGINE = Engine.AUTO
+"""Of servers that aren't given one."""
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -80,7 +82,9 @@ def serving(
     **config: Any,
 ) -> VsockServer:
     """A server on a free port, not started yet."""
-    return VsockServer(ServerConfig(**{"port": 0, **config}), behaviours, observers=observers, patience=patience)
+    return VsockServer(
+        ServerConfig(**{"port": 0, "engine": ENGINE, **config}), behaviours, observers=observers, patience=patience
+    )
 
 
 def socket_url(server: VsockServer) -> str:

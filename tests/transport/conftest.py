@@ -1,4 +1,4 @@
-"""Makes ``rig``, ``wire`` and ``loops`` importable: with pytest's importlib mode a folder of tests isn't on the path."""
+"""Makes ``rig``, ``echoes``, ``wire`` and ``loops`` importable: for pytest a folder of tests isn't on the path."""
 
 import sys
 from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -179,7 +179,7 @@ async def test_what_cannot_be_watched_is_not_remembered() -> None:
     """A file isn't a socket; to forget what was never watched does no harm."""
     poller = Poller(ManualClock())
     end = End(poller)
-    with Path(__file__).open() as file, pytest.raises(PermissionError):
+    with tempfile.TemporaryFile() as file, pytest.raises(PermissionError):
         poller.watch(file.fileno(), end)
     poller.forget(10_000)
     fd, watched = end.ours.fileno(), list(poller._watched)

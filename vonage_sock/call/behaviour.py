@@ -76,8 +76,8 @@ class Behaviour:
     """
     Does nothing; override what you need.
 
-    Which of its methods a behaviour overrides, and whether it is ``timed``, is looked at once, when a call is given to it: in
-    a call that goes on for hours a frame shouldn't be handed to who doesn't want it.
+    Which of its methods a behaviour overrides, and whether it is ``timed``, is looked at once, when it is given a call: a
+    frame isn't handed to who doesn't want it.
     """
 
     __slots__ = ()

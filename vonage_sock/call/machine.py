@@ -4,10 +4,15 @@ What both ends of a leg have in common: the verbs that a driver moves them by.
 The driver's duties: after each ``receive_*``, ``handle_deadline`` or ``close``, send what ``messages_to_send`` gives, in
 order; take events until there is none; and arm one timer for ``next_deadline``. When the timer fires, early or late, call
 ``handle_deadline(max(deadline, now))``.
+
+A driver of many calls may look before it asks: ``outbox``, ``untold`` and ``deadline_changed`` tell at a glance that there
+is nothing to send, to tell or to arm. Who does something to a call by other ways than these verbs, as by a behaviour's own
+methods, asks for the deadline whatever the sign says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +45,21 @@ CLOSE_INTERNAL_ERROR = 1011
 
 class Machine(Protocol):
     """One end of a leg. All times are in nanoseconds, never decreasing."""
+
+    @property
+    def outbox(self) -> Sized:
+        """Empty where ``messages_to_send`` would give nothing; it is the machine's own, and only to be looked at."""
+        ...
+
+    @property
+    def untold(self) -> Sized:
+        """Empty where ``next_event`` would give nothing; likewise."""
+        ...
+
+    @property
+    def deadline_changed(self) -> bool:
+        """False where ``next_deadline`` would give what it gave last."""
+        ...
 
     def receive_text(self, text: str, now: int) -> None:
         """A text message came in."""
@@ -80,16 +100,3 @@ class Machine(Protocol):
     def close(self, code: int, now: int, *, reason: str = "") -> None:
         """End the call from this side."""
         ...
-
-
-class ShowingMachine(Machine, Protocol):
-    """A machine that shows what it has, so that a driver of many calls asks only for what there is."""
-
-    outbox: list[Outgoing]
-    """What ``messages_to_send`` would give; who takes a message out of it has sent it."""
-
-    untold: list[Event]
-    """What ``next_event`` would give."""
-
-    deadline_changed: bool
-    """``next_deadline`` may give another than when it was asked last."""

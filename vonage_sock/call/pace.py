@@ -63,8 +63,8 @@ class RateJudge:
         "_gaps",
         "_late_ns",
         "_length_ns",
-        "_plain_left",
-        "_plain_needed",
+        "_plain_windows",
+        "_settles",
         "_size",
         "_slow_gaps",
         "_told",
@@ -75,7 +75,8 @@ class RateJudge:
     def __init__(self, audio_format: AudioFormat, *, settles: bool = False) -> None:
         self._format = audio_format
         self._told = False
-        self._plain_needed = self._plain_left = PLAIN_WINDOWS_NEEDED if settles else -1
+        self._settles = settles
+        self._plain_windows = 0
         self._late_ns = 0
         self._length_ns = 0
         self._size = MIXED
@@ -89,7 +90,7 @@ class RateJudge:
 
     def messages(self, times: Sequence[int], gaps_ns: Sequence[int], size: int) -> list[Found]:
         """Messages of so many bytes came; the first gap of all is a long one."""
-        if self._told or (not self._plain_left and max(gaps_ns) <= LONG_PAUSE_NS):
+        if self._told or (self._is_settled and max(gaps_ns) <= LONG_PAUSE_NS):
             return []
         if size != self._size:
             self._size = MIXED
@@ -100,7 +101,7 @@ class RateJudge:
         found: list[Found] = []
         for now, gap_ns in zip(times, gaps_ns, strict=True):
             if gap_ns > LONG_PAUSE_NS:
-                self._size, self._best_before, self._windows, self._plain_left = size, None, (), self._plain_needed
+                self._size, self._best_before, self._windows, self._plain_windows = size, None, (), 0
                 late_ns = gaps = slow_gaps = 0
                 best_ns, window_ends_at = NO_BEST_NS, now + WINDOW_NS
             else:
@@ -127,6 +128,10 @@ class RateJudge:
         self._gaps, self._slow_gaps = gaps, slow_gaps
         return found
 
+    @property
+    def _is_settled(self) -> bool:
+        return self._settles and self._plain_windows >= PLAIN_WINDOWS_NEEDED
+
     def _end_window(self, best_ns: int, gaps: int, slow_gaps: int) -> None:
         best_at = self._best_at
         before, self._best_before = self._best_before, (best_ns, best_at)
@@ -139,9 +144,9 @@ class RateJudge:
         if not self._windows:
             return []
         if PLAIN_WINDOW[0] <= self._windows[-1][0] <= PLAIN_WINDOW[1]:
-            self._plain_left -= 1
+            self._plain_windows += 1
             return []
-        self._plain_left = self._plain_needed
+        self._plain_windows = 0
         if len(self._windows) < WINDOWS_NEEDED:
             return []
         rates = [rate for rate, _, _ in self._windows]
@@ -193,7 +198,7 @@ class AheadJudge:
         length_ns = audio_ns(size, self._format)
         dry_at, most_ns = self._dry_at, self._capacity_ns // 2
         for now in times:
-            dry_at = length_ns + (max(now, dry_at))
+            dry_at = length_ns + max(now, dry_at)
             if dry_at - now > most_ns:
                 self._told = True
                 numbers = {"ahead_s": round((dry_at - now) / SECOND), "capacity_s": round(self._capacity_ns / SECOND)}

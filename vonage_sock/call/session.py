@@ -345,7 +345,11 @@ class CallSession:
             deadline = tail_at
         if self._timed and self._state is State.OPEN:
             for behaviour in self._timed:
-                due_at = self._due_at(behaviour)
+                try:
+                    due_at = behaviour.due_at()
+                except Exception as error:  # noqa: BLE001  (as above)
+                    self.fail(error)
+                    continue
                 if due_at is not None and (deadline is None or due_at < deadline):
                     deadline = due_at
         return deadline
@@ -361,9 +365,14 @@ class CallSession:
         if self._tail_due_at is not None and self._tail_due_at <= now:
             self.flush_audio()
         for behaviour in self._timed:
-            due_at = self._due_at(behaviour) if self._state is State.OPEN else None
-            if due_at is not None and due_at <= now:
-                self._guarded(behaviour.due, self)
+            if self._state is not State.OPEN:
+                return
+            try:
+                due_at = behaviour.due_at()
+                if due_at is not None and due_at <= now:
+                    behaviour.due(self)
+            except Exception as error:  # noqa: BLE001  (as above)
+                self.fail(error)
 
     def next_event(self) -> Event | None:
         """The oldest event that was not given yet."""
@@ -510,13 +519,6 @@ class CallSession:
         self.deadline_changed = True
         for hook in self._sent_hooks:
             self._guarded(hook, self, frame)
-
-    def _due_at(self, behaviour: Behaviour) -> int | None:
-        try:
-            return behaviour.due_at()
-        except Exception as error:  # noqa: BLE001  (as above)
-            self.fail(error)
-            return None
 
     def _guarded(self, method: Callable[..., None], *args: Any) -> None:
         try:

@@ -20,8 +20,8 @@ class Direction:
     """
     One direction of a call.
 
-    Who is in a hurry doesn't call ``frame``: the *n*-th frame since ``take`` was called goes to ``latest[n % 5]``, its time is
-    appended to ``times``, and ``take`` is called when these are about ``TIMES_AT_ONCE``.
+    Who is in a hurry doesn't call ``frame``: the *n*-th frame since ``take`` was called goes to ``latest[n % 5]``, its time
+    is appended to ``times``, and ``take`` is called when these are about ``TIMES_AT_ONCE``.
     """
 
     __slots__ = ("_counted", "_last_at", "_window_at", "_window_frames", "latest", "times")

@@ -324,7 +324,7 @@ class Loader:
             console.print(times_table(report))
             click.echo()
         for line in words.summary(report):
-            console.print(Text(line))
+            console.print(Text(line), soft_wrap=not console.is_terminal)
         if "max_calls" in report:
             click.echo(_most(report))
         if self._page is not None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -16,14 +15,13 @@ from typing import Any, Final, Self
 import click
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.audio.pacer import DEFAULT_LEAD_NS, DEFAULT_PACE_NS
-from vonage_sock.audio.phrases import DEFAULT_HANGOVER_MS
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
+from vonage_sock.cli.combinations import STDIN, STDOUT, check_combinations
 from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
@@ -38,7 +36,7 @@ from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
 from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log
-from vonage_sock.server.config import MAX_CALLS, Engine, ServerConfig, check_base_url
+from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
@@ -46,8 +44,6 @@ LAST_WEBHOOKS_S: Final = 1.5
 SAVE_WAIT_S: Final = 60.0
 SAVE_WAIT_AT_STOP_S: Final = 0.8
 SHOW_WAIT_S: Final = 0.5
-STDIN: Final = "-"
-STDOUT: Final = "-"
 LAST_STATUSES: Final = frozenset({"completed", "failed", "rejected", "busy", "cancelled", "timeout", "unanswered"})
 MAX_LEGS: Final = 1000
 
@@ -124,7 +120,7 @@ class Plan:
 
     def __init__(self, options: ServeOptions) -> None:
         self.options = options
-        self._check_combinations()
+        check_combinations(options)
         self.config = ServerConfig(
             host=options.host,
             port=options.port,
@@ -199,84 +195,9 @@ class Plan:
             quiet=options.quiet,
             verbose=options.verbose,
             stats=options.stats,
-            stream=sys.stderr if options.record == "-" else sys.stdout,
+            stream=sys.stderr if options.record == STDOUT else sys.stdout,
             clock=clock,
         )
-
-    def _check_combinations(self) -> None:
-        """An option that would have no effect is a mistake that is told, not silence that is wondered at."""
-        options = self.options
-        files = bool(options.play or options.on_dtmf)
-        paced = (options.loop, options.pace_ms, options.lead_ms) != (1, DEFAULT_PACE_NS / MS, DEFAULT_LEAD_NS // MS)
-        to_stdout = options.record == "-"
-        rules = (
-            (
-                to_stdout and options.as_json,
-                "a recording on standard output and --json can't share it; give the recording a file name",
-            ),
-            (
-                to_stdout and sys.stdout is None,
-                "a recording can't go to standard output, which is closed; give the recording a file name",
-            ),
-            (
-                options.record is None and (options.stereo or options.split or options.overwrite),
-                "--stereo, --split and --overwrite are about a recording; give --record PATH as well",
-            ),
-            (
-                options.hangover_ms != DEFAULT_HANGOVER_MS and not options.split,
-                "--hangover is about phrases; give --split as well",
-            ),
-            (
-                options.play.count(STDIN) > 1,
-                "standard input can be played once in a list; use --loop to hear it again",
-            ),
-            (
-                paced and not files,
-                "--loop, --pace and --lead are about playing; give --play FILE as well",
-            ),
-            (
-                options.barge_in and not files and not options.delay_ms,
-                "--barge-in cuts off files or a delayed echo; give --play FILE, --on-dtmf or --delay as well",
-            ),
-            (
-                bool(options.delay_ms) and not options.echo and options.then != "echo",
-                "--delay is about an echo; give --echo as well",
-            ),
-            (
-                options.echo and files and options.then in ("hangup", "stay"),
-                f"--echo begins after the files, and --then {options.then} rules that out; leave one away",
-            ),
-            (
-                options.then is not None and not files,
-                "--then says what follows the files; give --play FILE as well",
-            ),
-            (
-                options.once and options.max_calls not in (1, MAX_CALLS),
-                "--once lets one call in; leave --max-calls away",
-            ),
-        )
-        for broken, sentence in (*rules, *workers_rules(options)):
-            if broken:
-                raise UsageError(sentence)
-
-
-def workers_rules(options: ServeOptions) -> tuple[tuple[bool, str], ...]:
-    """What several processes can't do."""
-    several = options.workers > 1
-    return (
-        (
-            several and not hasattr(socket, "SO_REUSEPORT"),
-            "--workers needs Linux or macOS; here, leave it away, and one process takes all calls",
-        ),
-        (
-            several and options.once,
-            "--once ends with the first call, and a call is in one process; leave --workers away",
-        ),
-        (
-            several and options.record == STDOUT,
-            "standard output holds one recording, and --workers is for many calls; give the recording a file name",
-        ),
-    )
 
 
 class Session:

@@ -116,6 +116,11 @@ def _frames(report: Mapping[str, Any]) -> Iterator[str]:
         f"(more than {report['late_after_ms']:g} ms), {number(report['frames_lost'])} lost, "
         f"{number(report['frames_out_of_order'])} out of order"
     )
+    times, own = report["round_trip_ms"], report["own_lateness_ms"]
+    yield (
+        f"round trip {span(times['p50'])} ms p50, {span(times['p99'])} ms p99, {span(times['p99_9'])} ms p99.9 "
+        f"(the generator was late by {span(own['p99'])} ms p99)"
+    )
     if report["measured_by"] == "correlation":
         yield "  the server changes the audio: what came back in a few calls was compared with what was said"
     odd = [f"{number(report[key])} {word}" for key, word in _ODD.items() if report[key]]

@@ -134,7 +134,9 @@ class VsockServer:
 
         Raises:
             ListenError: the port is taken, or the address isn't this machine's.
+            UsageError: the direct engine was asked for, and can't be.
         """
+        direct = uses_direct(self._config.engine)
         app = web.Application(client_max_size=MAX_WEBHOOK_BYTES)
         app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
         app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
@@ -156,7 +158,7 @@ class VsockServer:
             await self._runner.cleanup()
             raise ListenError(why_not_listening(self._config, error)) from error
         self._host, self._port = self._runner.addresses[0][:2]
-        if uses_direct(self._config.engine):
+        if direct:
             self._poller = Poller(self._clock)
 
     def publish(self, url: str) -> None:
@@ -315,8 +317,11 @@ class VsockServer:
             return web.Response(status=503, text=f"No more calls now: {self._why_refused()}.\n")
         if self._poller is not None:
             return await self._take_call(call_id, request, self._poller)
-        with self._place_kept():
-            await websocket.prepare(request)
+        try:
+            with self._place_kept():
+                await websocket.prepare(request)
+        except ConnectionError:
+            return web.Response()  # the caller is gone, and its end is nobody's news
         await self._run_call(call_id, request, websocket)
         return websocket
 

@@ -1,9 +1,9 @@
 """
 What a simulated call tells at its end.
 
-``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``close_code``, ``close_reason`` and
-``closed_by`` (platform is us, server is the other side, network is nobody), ``ended_by_request`` where the REST API did it,
-and ``findings`` of the webhooks and the leg.
+``call.report`` holds ``target``, the leg's own figures (``VonageLeg.report``), ``connect_ms`` (how long the socket took to
+open), ``close_code``, ``close_reason`` and ``closed_by`` (platform is us, server is the other side, network is nobody),
+``ended_by_request`` where the REST API did it, and ``findings`` of the webhooks and the leg.
 Where no socket was opened ``no_socket`` says why in place of the leg's figures. With fault drills, ``drills`` holds for
 each its name (``drill``), ``at_s`` (seconds after the socket opened, or the call began where it acts on webhooks; None when
 it had no chance), ``did`` (what was done) and ``took`` (how the server took it).

@@ -276,6 +276,7 @@ class VonageCall:
         audio = self._order.audio if request.audio is None else request.audio
         source = await ready(audio(request.plan.audio_format))
         timeout_s = self._open_timeout_s if request.timeout_s is None else request.timeout_s
+        opening_at = self._clock.now()
         try:
             opening = open_socket(request.url, request.headers, timeout_s=timeout_s, narrow=self._drilling.narrow)
             socket = await unless_given_up(request.socket.given_up, opening)
@@ -284,6 +285,7 @@ class VonageCall:
             if isinstance(error, UnofferedError):
                 self._teller.find(error.found.code, **error.found.numbers)
             raise
+        connect_ms = round((self._clock.now() - opening_at) / MS, 1)
         if request.opened is not None:
             request.opened()
         leg = self._leg = VonageLeg(
@@ -321,7 +323,7 @@ class VonageCall:
             self._leg = self._driver = None
             if limit is not None:
                 limit.cancel()
-        report = leg.report()
+        report = {**leg.report(), "connect_ms": connect_ms}
         if (ended := self._teller.ended) is not None:
             report |= {
                 "close_code": ended.close_code,

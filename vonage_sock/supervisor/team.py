@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -146,10 +146,10 @@ class Team:
         self._restarts.begin(self._clock.now())
         self._turn()
 
-    async def changed(self) -> None:
-        """Wait until any of the properties may have changed."""
+    def changed(self) -> Coroutine[Any, Any, object]:
+        """To be awaited: any of the properties may have changed since this call."""
         self._changed.clear()
-        await self._changed.wait()
+        return self._changed.wait()
 
     def go(self, url: str | None) -> None:
         """Take calls from now on, under this public address; None where each request says it."""
@@ -222,7 +222,7 @@ class Team:
                 process = self._spawn(theirs.fileno(), sockets)
             except OSError as error:
                 ours.close()
-                self._restarts.ended(slot, self._clock.now(), f"can't be started: {error.strerror or error}")
+                self._note_failed_start(slot, f"can't be started: {error.strerror or error}")
                 return
         worker = self._workers[slot] = Worker(slot, process)
         self._do(self._attend(worker, ours, sockets))
@@ -291,6 +291,11 @@ class Team:
         if not worker.stopped and self._restarts.failure is None:
             said.append(Notice(at=now, level="warning", message=death_text(worker.slot, why, lost, delay_ns)))
         self._merge.push(worker.slot, [*said, *lost.events])
+
+    def _note_failed_start(self, slot: int, why: str) -> None:
+        delay_ns = self._restarts.ended(slot, self._clock.now(), why)
+        if self._restarts.failure is None:
+            self._notice("warning", death_text(slot, why, Lost((), ()), delay_ns))
 
     def _was_said(self, event: Event) -> bool:
         """While all stop together, each says the same."""

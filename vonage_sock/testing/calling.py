@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vonage_sock.audio.frames import SAMPLE_BYTES
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.call.events import ApiRequested, Event
 from vonage_sock.clock import SystemClock
@@ -25,10 +24,10 @@ from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.preparing import prepare_run
 from vonage_sock.simulator.telling import CALL_ID
 from vonage_sock.simulator.vonage import MakeCall, VonageCall
-from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of
+from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of, said_of
 from vonage_sock.testing.reports import CallReport, fill_in
 from vonage_sock.testing.scenarios import judge
-from vonage_sock.testing.wire import HeardPcm, PcmSource
+from vonage_sock.testing.wire import HeardPcm
 
 
 class VonageCaller:
@@ -87,7 +86,7 @@ class VonageCaller:
         if scenario is not None and (press or any(given is not None for given in (say, audio, pcm, duration_s))):
             raise UsageError("the scenario says what the caller does; leave say, audio, pcm, press and duration_s out")
         plan = plan_of(press, duration_s, rate_hz or DEFAULT_RATE_HZ, headers or {}, platform, strict=strict)
-        said = await asyncio.to_thread(_open_audio, say=say, audio=audio, pcm=pcm, seconds=duration_s)
+        said = await asyncio.to_thread(said_of, say=say, audio=audio, pcm=pcm, seconds=duration_s)
         call_order = CallOrder(target=url, audio=said, plan=plan, **order)
         settings: dict[str, Any] = {}
         if self._api is not None:
@@ -234,21 +233,3 @@ class VoiceApi:
         """End all calls."""
         for phone, _ in self.phones.values():
             phone.hang_up()
-
-
-def _open_audio(
-    *, say: str | None, audio: str | Path | OpenSource | None, pcm: bytes | None, seconds: float | None
-) -> OpenSource:
-    from vonage_sock.simulator.caller import CLIP, open_audio  # noqa: PLC0415
-
-    if sum(given is not None for given in (say, audio, pcm)) > 1:
-        raise UsageError("a caller says one thing: give say, audio or pcm")
-    if say is not None:
-        return open_audio(f"say:{say}")
-    if pcm is not None:
-        if len(pcm) % SAMPLE_BYTES:
-            raise UsageError(f"pcm of {len(pcm):,} bytes isn't 16-bit PCM: a sample has two bytes")
-        return lambda audio_format: PcmSource(pcm, audio_format)
-    if audio is None or isinstance(audio, str | Path):
-        return open_audio(CLIP if audio is None else str(audio), seconds=seconds)
-    return audio

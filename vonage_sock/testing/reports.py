@@ -88,6 +88,7 @@ class CallReport:
     What the platform's side saw and measured in one call. Without a socket the figures are 0 and ``close_code`` is None.
 
     Args:
+        connect_ms: how long the (last) socket took to open; None when there was none.
         first_audio_ms: from the socket's opening to the server's first audio; None when there was none.
         echo: None when nothing that was heard is an echo.
         turns: None when the server answered nothing.
@@ -114,6 +115,7 @@ class CallReport:
     frames_sent: int = 0
     frames_received: int = 0
     frames_heard: int = 0
+    connect_ms: float | None = None
     first_audio_ms: float | None = None
     echo: EchoDelay | None = None
     turns: TurnLatency | None = None
@@ -184,6 +186,7 @@ _TAKEN_OVER: Final = (
     "frames_sent",
     "frames_received",
     "frames_heard",
+    "connect_ms",
     "first_audio_ms",
     "underruns",
     "underrun_ms",

@@ -53,8 +53,6 @@ async def open_client(
         raise ConnectError(f"can't connect to {url}: {error.strerror or error}") from error
     except UnicodeError as error:
         raise ConnectError(f"can't connect to {url}: its host can't be a name") from error
-    except InvalidHeader as error:
-        raise ConnectError(f"can't ask {url}: {error}") from error
     except InvalidHandshake as error:
         raise ConnectError(f"{url} didn't accept a websocket: {error}") from error
     return FrameSocket(poller, sock, receiver, client=True, max_message_bytes=max_message_bytes, early=early)
@@ -111,7 +109,10 @@ async def _upgrade(sock: socket.socket, protocol: ClientProtocol, headers: Mappi
     for name, value in headers.items():
         with contextlib.suppress(KeyError):
             del request.headers[name]
-        request.headers[name] = value
+        try:
+            request.headers[name] = value
+        except InvalidHeader as error:
+            raise ConnectError(f"the header {name} can't be sent: {error}") from error
     protocol.send_request(request)
     await asyncio.get_running_loop().sock_sendall(sock, b"".join(protocol.data_to_send()))
     answer = await _read_head(sock)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vonage_sock.call.events import Observer
-from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, ShowingMachine
+from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
@@ -54,7 +54,7 @@ class DirectDriver:
 
     def __init__(
         self,
-        machine: ShowingMachine,
+        machine: Machine,
         poller: Poller,
         sock: socket.socket,
         *,
@@ -167,12 +167,10 @@ class DirectDriver:
             self._arm(deadline)
 
     def _send(self) -> None:
-        outbox, sock = self._machine.outbox, self._socket
-        if len(outbox) == 1 and not sock.unsent and isinstance(message := outbox[0], bytes):
-            outbox.clear()
+        messages, sock = self._machine.messages_to_send(), self._socket
+        if len(messages) == 1 and not sock.unsent and isinstance(message := messages[0], bytes):
             sock.send(message)
             return
-        messages = self._machine.messages_to_send()
         if sock.unsent_bytes > self._patience.max_waiting * WAITING_BYTES_PER_MESSAGE:
             self._drop_stalled(sock)
             return

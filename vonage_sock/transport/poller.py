@@ -32,6 +32,11 @@ READY_PER_CLOCK: Final = 16
 TIMER_GRID_NS: Final = MS
 """Deadlines are met on a grid, so that those of many calls are met together; uvloop's timers know no finer one."""
 
+_NEVER: Final = 1 << 100
+_ALREADY: Final = -1
+_CLOSED: Final = -2
+"""In the place of the alarm's time: every time is sooner, or none is."""
+
 Action = Callable[[int], None]
 """Given the time, in nanoseconds."""
 
@@ -90,7 +95,7 @@ class Poller:
         self._timers: list[tuple[int, int, Timer]] = []
         self._numbers = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = 0
+        self._alarm_at = _NEVER
         self._loop.add_reader(self._epoll.fileno(), self._wake)
 
     def close(self) -> None:
@@ -103,6 +108,7 @@ class Poller:
         self._epoll.close()
         self._watched.clear()
         self._timers.clear()
+        self._alarm_at = _CLOSED
         if self._alarm is not None:
             self._alarm.cancel()
 
@@ -139,24 +145,30 @@ class Poller:
     def call_at(self, at: int, action: Action) -> Timer:
         """Do something at a time of the clock, or up to a millisecond later; what is over already is done next."""
         timer = Timer(at, action)
-        if not self._epoll.closed:
-            heapq.heappush(self._timers, (at, next(self._numbers), timer))
-            self._see_to_alarm(at)
+        heapq.heappush(self._timers, (at, next(self._numbers), timer))
+        if at <= self._alarm_at - TIMER_GRID_NS:
+            self._set_alarm(at)
         return timer
 
-    def _see_to_alarm(self, at: int) -> None:
-        at = -(-at // TIMER_GRID_NS) * TIMER_GRID_NS
+    def _set_alarm(self, at: int) -> None:
         if self._alarm is not None:
-            if self._alarm_at <= at:
-                return
             self._alarm.cancel()
-        self._alarm_at = at
+        self._alarm_at = at = -(-at // TIMER_GRID_NS) * TIMER_GRID_NS
         self._alarm = self._loop.call_later(max(0, at - self._clock.now()) / SECOND, self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
         # uvloop wakes up to 1 ms early: what is due within the grid is done, as if it were that time.
-        self._run_timers(max(self._clock.now(), self._alarm_at))
+        now = max(self._clock.now(), self._alarm_at)
+        # Until all that is due has been done, nobody sets an alarm: it is set for the first of what is left.
+        self._alarm_at = _ALREADY
+        try:
+            self._run_timers(now)
+        finally:
+            if self._alarm_at == _ALREADY:
+                self._alarm_at = _NEVER
+                if self._timers:
+                    self._set_alarm(self._timers[0][0])
 
     def _run_timers(self, now: int) -> None:
         timers = self._timers
@@ -172,8 +184,6 @@ class Poller:
                     _log.exception("a timer's action failed")
         while timers and timers[0][2].action is None:
             heapq.heappop(timers)
-        if timers:
-            self._see_to_alarm(timers[0][0])
 
     def _wake(self) -> None:
         watched = self._watched

@@ -103,6 +103,17 @@ def echo_call(**drills: Any) -> tuple[DrilledLeg, Transcript]:
 # What leaves, and when.
 
 
+def test_a_driver_that_looks_before_it_asks_misses_nothing() -> None:
+    """What leaves a leg that suffers is only known when it is asked for."""
+    machine = drilled(FakeWire())
+    before = len(machine.outbox), len(machine.untold), machine.deadline_changed
+    sent = machine.messages_to_send()
+    told = list(iter(machine.next_event, None))
+
+    assert (1, 1, True) == before
+    assert (1, 1, 0) == (len(sent), len(told), len(machine.untold))
+
+
 def test_jitter_keeps_the_mean_rate_and_the_seed_decides() -> None:
     """The same seed gives the same times, another other ones."""
     sent = [frames(advance(drilled(FakeWire(), jitter_ms=30, seed=seed), 2 * SECOND)) for seed in (1, 1, 2)]

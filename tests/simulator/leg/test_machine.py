@@ -122,6 +122,23 @@ def test_a_frame_goes_out_each_20_ms_from_the_start() -> None:
     ] == sent[1:]
 
 
+def test_a_driver_sees_at_a_glance_that_the_leg_has_nothing_to_do() -> None:
+    """What comes in doesn't move the next step; a step and the end do."""
+    platform = leg(FRAME)
+    signs = []
+    for action in (
+        lambda: platform.receive_bytes(FRAME, 1),
+        lambda: platform.handle_deadline(1),
+        lambda: platform.close(1000, 2),
+        lambda: platform.receive_close(1000, "", 3),
+    ):
+        platform.messages_to_send(), events(platform), platform.next_deadline()
+        action()
+        signs.append((bool(platform.outbox), bool(platform.untold), platform.deadline_changed))
+
+    assert [(False, False, False), (True, False, True), (True, False, True), (False, True, True)] == signs
+
+
 def test_a_source_that_is_not_ready_is_filled_with_silence() -> None:
     """The line never stops, and nothing of the source is lost."""
     platform = VonageLeg("c1", LegPlan(audio_format=RATE_8K, duration_ns=FOREVER), SlowSource(FRAME, RATE_8K), now=0)

@@ -106,12 +106,15 @@ async def test_a_worker_tells_its_seconds_as_json_lines(capsys: pytest.CaptureFi
     assert total.sent == total.returned
 
 
-async def test_a_worker_whose_start_never_comes_ends(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever started it is gone."""
+@pytest.mark.parametrize("rest", [(), ({"stop": True},)], ids=["gone", "stopped"])
+async def test_a_worker_whose_start_never_comes_ends(
+    rest: tuple[object, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever started it is gone, or was stopped before it began."""
     orders = {"plan": plan_for("ws://127.0.0.1:9/", 2).to_json(), "share": [0, 1], "audio": "clip"}
-    await work(Pipe(orders).reader, SystemClock())
+    await work(Pipe(orders, *rest).reader, SystemClock())
 
-    assert ['{"ready":true}'] == capsys.readouterr().out.splitlines()
+    assert ['{"ready":true}', '{"over":true,"failed_recordings":0}'] == capsys.readouterr().out.splitlines()
 
 
 def test_more_calls_than_the_system_has_files_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

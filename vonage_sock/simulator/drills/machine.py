@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sized
 from typing import Final, Protocol
 
 from vonage_sock.call.events import DrillStruck, Event
@@ -38,6 +39,7 @@ HALF_OPEN_WATCH_NS: Final = 90 * SECOND
 """Who pings each 20 s and gives the answer 20 s, as is usual, or a minute, as is patient, notices within this."""
 
 NOT_READ_BYTES: Final = 16_000
+PERHAPS: Final = ("something",)
 
 ECHO_FRAMES: Final = 250
 ECHO_BYTES: Final = 64
@@ -134,6 +136,21 @@ class DrilledLeg:
         return self._gone
 
     # What the driver calls.
+
+    @property
+    def outbox(self) -> Sized:
+        """What leaves is only known when it is asked for."""
+        return PERHAPS
+
+    @property
+    def untold(self) -> Sized:
+        """What the drills have to tell, or the leg."""
+        return self._events or self._leg.untold
+
+    @property
+    def deadline_changed(self) -> bool:
+        """It may have with each step."""
+        return True
 
     def receive_text(self, text: str, now: int) -> None:
         """A command from the server."""

@@ -106,8 +106,9 @@ class VonageLeg:
         self._inspector = AudioInspector(plan.audio_format, now=now, capacity_frames=plan.platform.buffer_frames)
         self._gaps = GapJudge(PREBUFFER_FRAMES)
         self._mute = True
-        self._outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
-        self._events: deque[Event] = deque()
+        self.outbox: list[Outgoing] = [messages.connected_text(plan.audio_format, plan.headers)]
+        self.untold: deque[Event] = deque()
+        self.deadline_changed = True
         self._said_at: int | None = None
         self._active_at = now
         self._closing = False
@@ -197,7 +198,7 @@ class VonageLeg:
         self._now = now
         if self._closed:
             return
-        self._closed = True
+        self._closed = self.deadline_changed = True
         self._source.close()
         self._judge_end(code)
         for finding in self._findings.totals(at=now):
@@ -218,11 +219,12 @@ class VonageLeg:
 
     def messages_to_send(self) -> list[Outgoing]:
         """What is to be sent, in order; each is given once."""
-        outbox, self._outbox = self._outbox, []
+        outbox, self.outbox = self.outbox, []
         return outbox
 
     def next_deadline(self) -> int | None:
         """The next step of 20 ms."""
+        self.deadline_changed = False
         if self._closing or self._closed:
             return None
         return self._started_at + self._step * FRAME_NS
@@ -230,6 +232,7 @@ class VonageLeg:
     def handle_deadline(self, now: int) -> None:
         """Take all steps that are due; after a stall they come at once and the grid stays."""
         self._now = now
+        self.deadline_changed = True
         for _ in range(MAX_CATCH_UP):
             step_at = self._started_at + self._step * FRAME_NS
             if self._closing or self._closed or step_at > now:
@@ -238,7 +241,7 @@ class VonageLeg:
 
     def next_event(self) -> Event | None:
         """The oldest event that was not given yet."""
-        return self._events.popleft() if self._events else None
+        return self.untold.popleft() if self.untold else None
 
     def close(self, code: int, now: int, *, reason: str = "") -> None:
         """Hang up."""
@@ -343,7 +346,7 @@ class VonageLeg:
         sent = frame if self._patch is None else self._patch.to_server(frame)
         self._echo.sent(sent, self._now)
         self._stats.outgoing.frame(sent, self._now)
-        self._outbox.append(sent)
+        self.outbox.append(sent)
         return frame
 
     def _play(self, step_at: int) -> bytes | None:
@@ -354,7 +357,7 @@ class VonageLeg:
                     heard = frame
                     self._active_at = max(self._active_at, item.at + FRAME_NS)
                 case marker:
-                    self._outbox.append(messages.notify_text(marker.payload))
+                    self.outbox.append(messages.notify_text(marker.payload))
         return heard
 
     def _is_over(self, step_at: int) -> bool:
@@ -379,7 +382,7 @@ class VonageLeg:
 
     def _send_key(self, key: KeyPress) -> None:
         self._digits += key.digit
-        self._outbox.append(messages.dtmf_text(key.digit, key.duration_ms))
+        self.outbox.append(messages.dtmf_text(key.digit, key.duration_ms))
 
     def _receive_odd_size(self, data: bytes) -> None:
         if len(data) % 2:
@@ -412,7 +415,7 @@ class VonageLeg:
                 self._turns.cleared(self._now - self._started_at)
                 self._inspector.cleared()
                 self._incoming.take_tail()
-                self._outbox.append(messages.cleared_text())
+                self.outbox.append(messages.cleared_text())
                 self._emit(MessageReceived(at=self._now, call=self._id, message={"action": "clear"}))
             case messages.NotifyCommand(payload):
                 self._commands["notify"] += 1
@@ -429,8 +432,8 @@ class VonageLeg:
 
     def _end(self, how: Outgoing) -> None:
         if not self._closing and not self._closed:
-            self._closing = True
-            self._outbox.append(how)
+            self._closing = self.deadline_changed = True
+            self.outbox.append(how)
 
     def _judge_end(self, code: int) -> None:
         self._turns.finish()
@@ -476,6 +479,6 @@ class VonageLeg:
             self._emit(event)
 
     def _emit(self, event: Event) -> None:
-        self._events.append(event)
+        self.untold.append(event)
         if self._script is not None:
             self._script.observe(event)

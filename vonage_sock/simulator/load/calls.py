@@ -228,7 +228,7 @@ class WatchedCall(LoadCall):
         follow: also compare changed audio with what was said.
     """
 
-    __slots__ = ("_first_at", "_follower", "_heard", "_leg", "_observe", "_script")
+    __slots__ = ("_ended", "_first_at", "_follower", "_heard", "_leg", "_observe", "_script")
 
     def __init__(
         self,
@@ -250,6 +250,7 @@ class WatchedCall(LoadCall):
         self._script = _Script(frames, self._next)
         self._leg: VonageLeg | None = None
         self._first_at = 0
+        self._ended: tuple[int, str, int] | None = None
         self.binary = self._heard_binary
 
     @property
@@ -304,10 +305,14 @@ class WatchedCall(LoadCall):
         self.meter.book.tally.drop(code)
 
     def _finish(self, code: int, reason: str, now: int) -> None:
+        self._ended = code, reason, max(now, self._first_at)
+
+    def conclude(self) -> None:
+        """Judge the call; once all calls are over, since that takes long enough to make others late."""
         leg = self._leg
-        if leg is None:
+        if leg is None or self._ended is None:
             return
-        leg.receive_close(code, reason, max(now, self._first_at))
+        leg.receive_close(*self._ended)
         self._tell(leg)
         tally = self.meter.book.tally
         tally.watched += 1

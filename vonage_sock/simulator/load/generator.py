@@ -129,6 +129,8 @@ class Generator:
             await self._open_all(Directory(self._plan, web, self._clock))
         await self._until_over()
         reporting.cancel()
+        for call in self._watched:
+            call.conclude()
         self._tell_second()
         for recording in self._recordings:
             await recording.stop(SAVE_WAIT_S)

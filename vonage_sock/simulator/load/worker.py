@@ -52,10 +52,12 @@ async def work(orders: asyncio.StreamReader, clock: Clock) -> None:
     gc.freeze()
     say({"ready": True})
     line = await orders.readline()
-    if not line:
+    if not line or "start_at" not in (start := json.loads(line)):
+        # Whoever started us has gone, or was stopped before it began.
+        say({"over": True, "failed_recordings": 0})
         return
     stopping = asyncio.create_task(_stop_when_told(orders, generator))
-    failed = await generator.run(json.loads(line)["start_at"])
+    failed = await generator.run(start["start_at"])
     stopping.cancel()
     say({"over": True, "failed_recordings": failed})
 
