@@ -107,9 +107,9 @@ def run(platform: DriftingPlatform, frames: int, *, late_ms: int, stalls: float)
         platform.wake(max(platform.now, platform.due_at + late_ns))
 
 
-@pytest.mark.parametrize(("hours", "ppm"), [(10, 200), (2, -200)])
+@pytest.mark.parametrize(("hours", "ppm"), [(3, 200), (3, -200)])
 def test_hours_of_a_drifting_clock_run_neither_dry_nor_over(hours: int, ppm: int) -> None:
-    """The clocks are 7.2 s apart after ten, and the loop stalls each half minute: no gap, nothing lost, no more lead."""
+    """The clocks get 2.2 s apart, and the loop stalls each half minute: no gap, nothing lost, and no more lead."""
     platform = DriftingPlatform(ppm)
     run(platform, hours * 60 * MINUTE_FRAMES, late_ms=150, stalls=0.003)
 
