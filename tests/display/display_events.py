@@ -118,6 +118,43 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
         ev.CallReported(at=0, call=call, report={text: text}),
         ev.ScenarioStepped(at=0, call=call, number=1, step=text, state=text, reason=text),
         ev.ScenariosSummed(at=0, runs=1, passed=0, failed=1, exit_code=8, duration_s=1.0, failures=(text,)),
+        ev.LoadStarted(at=0, target=text, calls=1, procs=1, ramp_s=1.0, duration_s=1.0, rate_hz=16000),
+        load_progress(),
+        ev.LoadTried(
+            at=0,
+            calls=1,
+            met=False,
+            missed=(text,),
+            p99_ms=None,
+            lost=None,
+            own_lateness_p99_ms=None,
+            generator_was_late=True,
+        ),
+        ev.LoadReported(at=0, report={text: text}),
         ended(call, reason=text, keys=text, by=text),
         ev.ServerStopped(at=0, calls=1),
     ]
+
+
+def load_progress() -> ev.LoadProgress:
+    """A second of a load test in which nothing came back."""
+    return ev.LoadProgress(
+        at=0,
+        second=1,
+        of_seconds=2,
+        calls=1,
+        open_calls=1,
+        failed=0,
+        dropped=0,
+        sent=50,
+        returned=0,
+        late=0,
+        lost=0,
+        p50_ms=None,
+        p99_ms=None,
+        max_ms=None,
+        own_lateness_p99_ms=None,
+        server_cpu_percent=None,
+        server_rss_mb=None,
+        so_far={},
+    )
