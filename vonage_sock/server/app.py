@@ -2,7 +2,7 @@
 The server: answer, event and fallback webhooks, and the calls' sockets, all on one port.
 
 It tells observers what happens and knows none of them. Each call is a ``CallSession`` with behaviours of its own, run by a
-``Driver``.
+driver: a ``DirectDriver`` on the socket itself, or a ``Driver`` on aiohttp's websocket, as the ``Engine`` says.
 """
 
 from __future__ import annotations

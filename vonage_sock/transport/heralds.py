@@ -7,9 +7,9 @@ a frame, whatever came since the last time is there to be read as well. Who is a
 where we were woken too soon after the time before, one herald fewer; where too late, one more, out of the middle of what
 had to wait. Calls send each 20 ms, so that what was the right distance stays so until calls come and go.
 
-Nothing is waited for by a timer, and a frame waits no longer than the distance. Heralds may fall silent all at once: whoever
-sleeps on them looks for himself now and then while others are quiet, and makes all of them heralds again where nothing
-comes at all.
+A frame of a quiet socket waits for the next herald's: about the distance where many calls send, longer where few do or where
+frames jitter, so that what was learned holds less. Heralds may fall silent all at once: whoever sleeps on them looks for
+himself now and then while others are quiet, and makes all of them heralds again where nothing comes at all.
 """
 
 from __future__ import annotations

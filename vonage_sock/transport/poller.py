@@ -85,7 +85,7 @@ class Poller:
     Watches sockets on the running event loop.
 
     Args:
-        gather_ns: how long a frame may wait for others, about; 0 wakes the loop for each.
+        gather_ns: what a frame may wait for others where many calls send; 0 wakes the loop for each.
     """
 
     def __init__(self, clock: Clock, *, gather_ns: int = DISTANCE_NS) -> None:
