@@ -4,12 +4,13 @@ Which sockets wake us up.
 A process that goes to sleep and is woken for each frame of each call spends more on that than on the frames. So all sockets
 are in one epoll that nobody sleeps on, and a few of them, the heralds, in a second one that somebody does: when a herald has
 a frame, whatever came since the last time is there to be read as well. Who is a herald follows from the frames themselves:
-where we were woken too soon after the time before, one herald fewer; where too late, one more, out of the middle of what
-had to wait. Calls send each 20 ms, so that what was the right distance stays so until calls come and go.
+while we are woken often, one that woke us too soon after the time before is none any more; and where we were woken too
+late, what is in the middle of what had to wait becomes one. Calls send each 20 ms, so that what was the right distance stays
+so until calls come and go.
 
-A frame of a quiet socket waits for the next herald's: about the distance where many calls send, longer where few do or where
-frames jitter, so that what was learned holds less. Heralds may fall silent all at once: whoever sleeps on them looks for
-himself now and then while others are quiet, and makes all of them heralds again where nothing comes at all.
+A frame of a quiet socket waits for the next herald's: about the distance where calls are steady, some times that where their
+frames jitter, so that what was learned holds less. Where few send, none is quiet. Heralds may fall silent all at once:
+whoever sleeps on them looks for himself now and then while others are quiet.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from __future__ import annotations
 import select
 from typing import Final
 
-from vonage_sock.clock import US
+from vonage_sock.clock import MS, US
 
 DISTANCE_NS: Final = 250 * US
 """Sooner than this is too soon, and later than twice this too late."""
 
+PERIOD_NS: Final = 20 * MS
+"""How often we are woken is judged over the time in which each call sends once."""
+
+AT_A_TIME: Final = 4
 MAX_READY: Final = 1024
 
 ReadyList = list[tuple[int, int]]
@@ -50,7 +55,9 @@ class Heralds:
         self._quiet: set[int] = set()
         self._loud: set[int] = set()
         self._writing: set[int] = set()
-        self._woken_at = self._done_at = 0
+        self._woken_at = self._done_at = self._period_at = 0
+        self._woken = 0
+        self._too_many = 0
 
     def fileno(self) -> int:
         """What to sleep on."""
@@ -122,17 +129,32 @@ class Heralds:
         Args:
             woken_at, done_at: when that began and ended, in nanoseconds.
         """
+        distance_ns = self._distance_ns
         since_ns, slept_ns = woken_at - self._woken_at, woken_at - self._done_at
         self._woken_at, self._done_at = woken_at, done_at
-        if not found or not self._distance_ns:
+        self._woken += 1
+        if woken_at - self._period_at >= PERIOD_NS:
+            self._judge_period(woken_at)
+        if not found or not distance_ns:
             return
-        if since_ns < self._distance_ns:
-            if len(self._loud) > 1:
+        if since_ns < distance_ns:
+            if self._too_many and len(self._loud) > 1:
+                self._too_many -= 1
                 self._demote_one(found)
-        elif slept_ns > self._distance_ns and since_ns > 2 * self._distance_ns:
-            fd = found[len(found) // 2][0]
-            if fd in self._quiet:
-                self._promote(fd)
+        elif slept_ns > distance_ns and since_ns > 2 * distance_ns:
+            waited = found if since_ns > 4 * distance_ns else found[len(found) // 2 :][:1]
+            for fd, _ in waited:
+                if fd in self._quiet:
+                    self._promote(fd)
+
+    def _judge_period(self, now: int) -> None:
+        taken_ns = now - self._period_at
+        if self._distance_ns:
+            # A part of them at a time: too few would leave frames waiting.
+            self._too_many = max(0, self._woken - taken_ns // self._distance_ns) // AT_A_TIME
+        if 4 * self._distance_ns * self._woken < taken_ns:
+            self.make_all()
+        self._period_at, self._woken = now, 0
 
     def make_all(self) -> None:
         """Every socket is a herald again."""

@@ -21,12 +21,8 @@ from typing import Final, Protocol
 from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.transport.heralds import DISTANCE_NS, Heralds, ReadyList
 
-GATHER_FROM_SOCKETS: Final = 16
-"""With fewer, each of them wakes the loop."""
-
 LOOK_NS: Final = 10 * MS
-LOOKS_IN_VAIN: Final = 3
-"""Where no herald woke us for so long we look for ourselves; after so many times of nothing all are heralds again."""
+"""Where no herald woke us for so long, we look for ourselves."""
 
 READY_PER_CLOCK: Final = 16
 """So many sockets are handled as of one time."""
@@ -99,7 +95,6 @@ class Poller:
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = _NEVER
         self._woken_at = 0
-        self._looks_in_vain = 0
         self._look_timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(self._heralds.fileno(), self._wake)
 
@@ -196,32 +191,26 @@ class Poller:
         found = self._handle_ready()
         if self._heralds.closed:
             return
-        if len(self._watched) < GATHER_FROM_SOCKETS:
-            if self._heralds.quiet:
-                self._heralds.make_all()
-            return
         self._heralds.woken(found, woken_at=woken_at, done_at=self._clock.now())
         if self._heralds.quiet and self._look_timer is None:
-            self._look_later()
+            self._look_later(LOOK_NS)
 
-    def _look_later(self) -> None:
-        self._look_timer = self._loop.call_later(LOOK_NS / SECOND, self._look)
+    def _look_later(self, delay_ns: int) -> None:
+        self._look_timer = self._loop.call_later(delay_ns / SECOND, self._look)
 
     def _look(self) -> None:
         """See for ourselves: those that should wake us may have fallen silent, and others not."""
         self._look_timer = None
         now = self._clock.now()
-        if now - self._woken_at >= LOOK_NS:
+        left_ns = self._woken_at + LOOK_NS - now
+        if left_ns <= 0:
+            self._woken_at, left_ns = now, LOOK_NS
             found = self._handle_ready()
             if self._heralds.closed:
                 return
-            self._looks_in_vain = 0 if found else self._looks_in_vain + 1
             self._heralds.woken(found, woken_at=now, done_at=self._clock.now())
-            if self._looks_in_vain >= LOOKS_IN_VAIN:
-                self._looks_in_vain = 0
-                self._heralds.make_all()
         if self._heralds.quiet:
-            self._look_later()
+            self._look_later(left_ns)
 
     def _handle_ready(self) -> ReadyList:
         """Handle what is ready by now; what that was."""
