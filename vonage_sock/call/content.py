@@ -1,8 +1,9 @@
 """
 What is wrong with the samples of a stream: another byte order, a shifted byte, clipping, only silence, a file.
 
-Samples are looked at half a second at a time, and after the first half minute only now and then. Most audio is plainly right
-and costs one look; the other readings of the bytes are only tried where it isn't.
+Samples are looked at half a second at a time, and after the first half minute only now and then; sooner by who looks at a
+part of them and found nothing to suspect. Most audio is plainly right and costs one look; the other readings of the bytes
+are only tried where it isn't.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ BATCHES_PER_SECOND: Final = 2
 BATCH_FRAMES: Final = FRAMES_PER_SECOND // BATCHES_PER_SECOND
 ALL_BATCHES: Final = 60
 ONE_BATCH_OF: Final = 10
+CALM_BATCHES: Final = 6
+"""In a row, with sound in them, after which a part of the samples is looked at in one batch of as many."""
+
 AUDIBLE_RMS: Final = 100.0
 SMOOTH: Final = 0.7
 SMOOTHER_BY: Final = 0.35
@@ -49,6 +53,7 @@ class ContentJudge:
         "_batch_bytes",
         "_batches",
         "_bytes",
+        "_calm",
         "_clipped",
         "_foreign",
         "_found",
@@ -77,6 +82,7 @@ class ContentJudge:
         self._bytes = 0
         self._batches = 0
         self._total_bytes = 0
+        self._calm = 0
         self._sampled = look_at_frames < BATCH_FRAMES
         self._sound = self._sampled
         self._silence = b""
@@ -173,11 +179,16 @@ class ContentJudge:
         self._total_bytes += self._bytes
         self._bytes = 0
         self._batches += 1
-        if not self._foreign and (self._batches <= ALL_BATCHES or self._batches % ONE_BATCH_OF == 0):
+        if not self._foreign and self._is_to_be_looked_at():
             self._judge(b"".join(latest))
         if self._parts:
             self._parts = []
             self._kept_bytes = 0
+
+    def _is_to_be_looked_at(self) -> bool:
+        if self._batches > ALL_BATCHES:
+            return self._batches % ONE_BATCH_OF == 0
+        return not self._sampled or self._calm < CALM_BATCHES or self._batches % CALM_BATCHES == 0
 
     def _judge(self, pcm: bytes) -> None:
         raw = np.frombuffer(pcm, "<i2", len(pcm) // SAMPLE_BYTES)
@@ -192,6 +203,7 @@ class ContentJudge:
             self._judge_clipping()
         if energy >= AUDIBLE_RMS * AUDIBLE_RMS * len(raw):
             self._vote(pcm, samples)
+        self._calm = 0 if self._clipped or self._votes else self._calm + 1
 
     def _count_clipped(self, samples: npt.NDArray[np.int16]) -> None:
         for full in (samples >= FULL_SCALE, samples <= -FULL_SCALE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -21,6 +22,8 @@ _asked_to_stop = threading.Event()
 
 def run(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run on uvloop where it is installed, else on the standard loop."""
+    # What was imported stays: looking through it for garbage would stop all calls for some 30 ms now and then.
+    gc.freeze()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_to_the_end(main))
 
