@@ -106,7 +106,8 @@ def echo(given: Tools, order: Order) -> dict[str, Any]:
     jobs = [(name, str(n)) for n in order.calls for name in order.peers if n <= ROOM * order.carries(name)]
 
     def one(name: str, variant: str) -> dict[str, Any]:
-        return run(given, order, name, PEERS[name].command, calls=int(variant), seconds=order.seconds, warm=0.5)
+        # Calls last for minutes: what a server does in the first seconds of each says little.
+        return run(given, order, name, PEERS[name].command, calls=int(variant), seconds=order.seconds, warm=4.5)
 
     return interleaved(order, jobs, one)
 

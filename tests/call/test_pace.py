@@ -71,7 +71,7 @@ def steady(rate: RateJudge, every_ns: int, *, since: int, messages: int) -> list
 def test_a_pace_that_was_plain_is_not_looked_at_any_more_where_it_settles() -> None:
     """Until a pause: what follows may come from elsewhere."""
     rate, thorough = RateJudge(RATE_16K, settles=True), RateJudge(RATE_16K)
-    plain = 50 * PLAIN_WINDOWS_NEEDED
+    plain = 50 * (PLAIN_WINDOWS_NEEDED + 2)
     now = plain * FRAME_NS
     for judge in (rate, thorough):
         assert [] == steady(judge, FRAME_NS, since=0, messages=plain)

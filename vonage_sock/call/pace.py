@@ -28,7 +28,7 @@ WINDOW_TOLERANCE: Final = 0.1
 PLAIN_WINDOW: Final = (SLOW_WINDOW, 1.3)
 """A window with such a rate is neither slow nor one of another sample rate."""
 
-PLAIN_WINDOWS_NEEDED: Final = 10
+PLAIN_WINDOWS_NEEDED: Final = 4
 BURST_JOIN_NS: Final = 5 * MS
 BURST_FRAMES: Final = 4
 BURST_PAUSE_NS: Final = 60 * MS
@@ -52,7 +52,7 @@ class RateJudge:
     late once, on any machine of the two, and is made up for, says nothing.
 
     Args:
-        settles: a pace that was plain for ten windows is so until the next long pause, and not looked at till then.
+        settles: a pace that was plain for four windows is so until the next long pause, and not looked at till then.
     """
 
     __slots__ = (

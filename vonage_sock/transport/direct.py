@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vonage_sock.call.events import Observer
-from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine
+from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
@@ -113,11 +113,15 @@ class DirectDriver:
 
     def binary(self, data: bytes, now: int) -> None:
         """A binary message came."""
-        # The path of each frame: the machine is asked only for what it shows it has.
+        # The path of each frame: the machine is asked only for what it shows it has, and a frame of audio goes straight out.
         machine = self._machine
-        machine.receive_bytes(data, max(self._latest, now))
+        machine.receive_bytes(data, max(now, self._latest))
         if machine.outbox:
-            self._send()
+            messages, sock = machine.messages_to_send(), self._socket
+            if len(messages) == 1 and not sock.unsent and isinstance(message := messages[0], bytes):
+                sock.send(message)
+            else:
+                self._send(messages)
         if machine.untold:
             self._tell_events()
         if machine.deadline_changed:
@@ -156,7 +160,7 @@ class DirectDriver:
         """The duties after each step of the machine: send, tell, arm."""
         machine = self._machine
         if machine.outbox:
-            self._send()
+            self._send(machine.messages_to_send())
         if machine.untold:
             self._tell_events()
         self._look_at_deadline()
@@ -166,8 +170,8 @@ class DirectDriver:
         if deadline != self._armed_for:
             self._arm(deadline)
 
-    def _send(self) -> None:
-        messages, sock = self._machine.messages_to_send(), self._socket
+    def _send(self, messages: list[Outgoing]) -> None:
+        sock = self._socket
         if len(messages) == 1 and not sock.unsent and isinstance(message := messages[0], bytes):
             sock.send(message)
             return
