@@ -667,12 +667,13 @@ async def test_statistics_are_told_for_each_open_call() -> None:
     """When they are asked for."""
     seen = Seen()
     async with serving(lambda: [Echo()], seen) as server:
-        server.tell_stats()
+        server.tell_stats("c1")
         async with connect(socket_url(server)) as client:
             await client.send(connected_text())
             await client.send(bytes(640))
             await client.recv()
-            server.tell_stats()
+            for call_id in server.calls:
+                server.tell_stats(call_id)
 
     assert [("c1", 1, 1)] == [(e.call, e.frames_in, e.frames_out) for e in seen.all(StatsUpdated)]
 

@@ -36,6 +36,8 @@ async def main():
                 exec(message.job, {**globals(), "channel": channel, "begin": message})
             case Go():
                 channel.send(Told((Notice(at=0, level="info", message=f"goes {message.url}"),)))
+            case Watch(calls=calls):
+                channel.send(Told((Notice(at=0, level="info", message=f"watches {', '.join(calls)}"),)))
             case Stop():
                 channel.send(Told((Notice(at=0, level="info", message="all say this"),)))
                 channel.send(Stopped(failures=1))
@@ -79,7 +81,6 @@ class Watched:
             listening=self.sockets,
             tell=self.told.append,
             clock=SystemClock(),
-            stats_ms=1000,
             command=command or (sys.executable, "-P", "-c", WORKER),
         )
 
@@ -138,6 +139,18 @@ async def test_workers_are_started_told_to_go_and_stopped(watch: Watch) -> None:
         watched.notices.count("all say this"),
     )
     assert watched.sockets.closed
+
+
+async def test_workers_are_told_which_calls_are_shown(watch: Watch) -> None:
+    """Each time that it changes, and no more often."""
+    watched = watch()
+    await watched.until(lambda: watched.team.ready)
+    for calls in (("c1",), ("c1",), ("c1", "c2")):
+        watched.team.watch(calls)
+    await watched.until(lambda: 2 == watched.notices.count("watches c1, c2"))
+    await watched.stop()
+
+    assert [2, 2] == [watched.notices.count(text) for text in ("watches c1", "watches c1, c2")]
 
 
 async def test_a_worker_that_is_killed_is_started_again_and_its_calls_are_ended(watch: Watch) -> None:

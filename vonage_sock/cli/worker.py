@@ -23,7 +23,8 @@ from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer, failures_log
-from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Outbox, Ready, Stop, Stopped
+from vonage_sock.server.figures import TICK_MS, Figures
+from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Outbox, Ready, Stop, Stopped, Watch
 from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
 
 MS_PER_S: Final = 1000
@@ -48,6 +49,7 @@ class WorkerProcess:
         self._clock = SystemClock()
         self._begin: list[Begin] = []
         self._go: list[Go] = []
+        self._watched: tuple[str, ...] = ()
         self._stopping = False
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
@@ -101,7 +103,8 @@ class WorkerProcess:
         if go.url is not None:
             server.publish(go.url)
         await server.listen([socket.socket(fileno=number) for number in begin.sockets])
-        ticker = asyncio.create_task(_tick(server, begin.stats_ms))
+        figures = Figures(server, self._clock, everyone=True, watched=lambda: self._watched)
+        ticker = asyncio.create_task(_tick(figures))
         await self._given([])
         await server.stop()
         ticker.cancel()
@@ -119,6 +122,8 @@ class WorkerProcess:
                 self._begin.append(message)
             case Go():
                 self._go.append(message)
+            case Watch(calls=calls):
+                self._watched = calls
             case Stop():
                 self._stopping = True
         self._changed.set()
@@ -132,7 +137,7 @@ class WorkerProcess:
         return Notice(at=self._clock.now(), level=level, message=message)
 
 
-async def _tick(server: VsockServer, every_ms: int) -> None:
+async def _tick(figures: Figures) -> None:
     while True:
-        await asyncio.sleep(every_ms / MS_PER_S)
-        server.tell_stats()
+        await asyncio.sleep(TICK_MS / MS_PER_S)
+        await figures.tick()

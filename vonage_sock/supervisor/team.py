@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 from vonage_sock.call.events import Event, Notice, Observer
 from vonage_sock.clock import SECOND, Clock
 from vonage_sock.errors import ExitCode, VsockError
-from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Ready, Stop, Stopped, Told
+from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Ready, Stop, Stopped, Told, Watch
 from vonage_sock.supervisor.ledger import Ledger
 from vonage_sock.supervisor.living import Living, Lost
 from vonage_sock.supervisor.merging import Merge
@@ -83,7 +83,6 @@ class Team:
         job: what a worker is to do, as ``command`` understands it.
         listening: where each gets its sockets from.
         tell: told of all that the workers tell, in one order, and of what becomes of them.
-        stats_ms: how often a worker tells where its calls stand.
         command: starts a worker; the number of its channel's descriptor is added.
     """
 
@@ -95,14 +94,12 @@ class Team:
         listening: Listening,
         tell: Observer,
         clock: Clock,
-        stats_ms: int,
         command: Sequence[str],
     ) -> None:
         self._job = job
         self._listening = listening
         self._tell = tell
         self._clock = clock
-        self._stats_ms = stats_ms
         self._command = tuple(command)
         self._restarts = Restarts(workers)
         self._living = Living(workers)
@@ -111,6 +108,7 @@ class Team:
         self._workers: list[Worker | None] = [None] * workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._go: Go | None = None
+        self._watched = Watch(())
         self._failed: Failed | None = None
         self._said: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -157,6 +155,15 @@ class Team:
         for worker in self._workers:
             if worker is not None and self._restarts.slots[worker.slot].state is State.READY:
                 _send(worker, self._go)
+
+    def watch(self, calls: tuple[str, ...]) -> None:
+        """Have these calls told of more often than others; whoever shows calls says so as often as it likes."""
+        if calls == self._watched.calls:
+            return
+        self._watched = Watch(calls)
+        for worker in self._workers:
+            if worker is not None:
+                _send(worker, self._watched)
 
     def stop(self) -> None:
         """Close all calls, complete all files, and end all processes."""
@@ -247,7 +254,6 @@ class Team:
             workers=len(self._workers),
             sockets=sockets,
             ledger=self._ledger.fd,
-            stats_ms=self._stats_ms,
         )
         _send(worker, begin)
         if self._restarts.stopping:
