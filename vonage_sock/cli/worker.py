@@ -24,7 +24,19 @@ from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer, failures_log
 from vonage_sock.server.figures import TICK_MS, Figures
-from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Outbox, Ready, Stop, Stopped, Watch
+from vonage_sock.supervisor.channel import (
+    Begin,
+    Channel,
+    Failed,
+    Go,
+    Message,
+    Outbox,
+    Ready,
+    Stop,
+    Stopped,
+    Stopping,
+    Watch,
+)
 from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
 
 MS_PER_S: Final = 1000
@@ -49,6 +61,8 @@ class WorkerProcess:
         self._clock = SystemClock()
         self._begin: list[Begin] = []
         self._go: list[Go] = []
+        self._channel: Channel | None = None
+        self._outbox: Outbox | None = None
         self._watched: tuple[str, ...] = ()
         self._stopping = False
         self._changed = asyncio.Event()
@@ -56,7 +70,7 @@ class WorkerProcess:
 
     async def run(self) -> ExitCode:
         """Do what the parent says until it says stop, or is gone."""
-        channel = await Channel.open(self._end, self._receive, self._lose_parent)
+        channel = self._channel = await Channel.open(self._end, self._receive, self._lose_parent)
         code = ExitCode.OK
         try:
             if (begin := await self._given(self._begin)) is not None:
@@ -76,7 +90,7 @@ class WorkerProcess:
     async def _work(self, begin: Begin, channel: Channel) -> None:
         plan: Plan = begin.job
         ledger = Ledger(begin.ledger, begin.workers)
-        outbox = Outbox(channel)
+        outbox = self._outbox = Outbox(channel)
         recorder: Recorder | None = None
 
         def behaviours() -> Sequence[Behaviour]:
@@ -126,7 +140,15 @@ class WorkerProcess:
                 self._watched = calls
             case Stop():
                 self._stopping = True
+                self._answer_stop()
         self._changed.set()
+
+    def _answer_stop(self) -> None:
+        if self._outbox is not None:
+            # What it says of recordings decides on how long there is for them.
+            self._outbox.flush()
+        if self._channel is not None:
+            self._channel.send(Stopping())
 
     def _lose_parent(self) -> None:
         self._gone.set()

@@ -166,8 +166,8 @@ class Screen:
                 return self._say_finding(event)
             case ev.Ended():
                 return self._say_ended(event)
-            case ev.CallReported() | ev.ScenariosSummed():
-                return []  # a table of figures, which the command line shows below the lines
+            case ev.CallReported() | ev.ScenariosSummed() | ev.WorkerStarted() | ev.WorkerEnded():
+                return []  # tables of figures stand below the lines, and of workers a notice says more
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
             case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed():

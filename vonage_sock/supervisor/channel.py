@@ -81,6 +81,11 @@ class Failed:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Worker to parent: it was told to stop, and is at it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
     """Worker to parent, last of all: it was told to stop, and has. ``failures`` are recordings that aren't complete."""
@@ -88,7 +93,7 @@ class Stopped:
     failures: int
 
 
-Message = Begin | Go | Watch | Stop | Ready | Told | Failed | Stopped
+Message = Begin | Go | Watch | Stop | Ready | Told | Failed | Stopping | Stopped
 
 
 class Channel(asyncio.Protocol):
