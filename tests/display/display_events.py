@@ -131,6 +131,8 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
             generator_was_late=True,
         ),
         ev.LoadReported(at=0, report={text: text}),
+        ev.WorkerStarted(at=0, worker=1, pid=4242),
+        ev.WorkerEnded(at=0, worker=1, pid=4242, reason=text, calls_lost=2),
         ended(call, reason=text, keys=text, by=text),
         ev.ServerStopped(at=0, calls=1),
     ]

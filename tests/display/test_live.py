@@ -16,7 +16,7 @@ import pytest
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.display.choose import make_display
 from vonage_sock.display.live import LivePainter
-from vonage_sock.display.model import Screen
+from vonage_sock.display.model import MAX_CALLS, Screen
 from vonage_sock.display.output import Target
 
 ENV = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
@@ -176,6 +176,22 @@ def test_a_whole_call_through_the_thread(terminal: Terminal) -> None:
     shown = "\n".join(terminal.shown())
 
     assert (True, True, True, False) == (closed, "ngrok http 8000" in shown, "hung up" in shown, "call up" in shown)
+
+
+def test_figures_are_wanted_of_the_calls_that_are_shown(terminal: Terminal) -> None:
+    """The first six; as they end others come into view, even such that weren't kept."""
+    display = make_display(stream=terminal.fd, clock=ManualClock(), env=ENV)
+    for number in range(MAX_CALLS + 1):
+        display(make.connected(f"c{number}"))
+    first = display.shown_calls
+    for number in range(MAX_CALLS - 2):
+        display(make.ended(f"c{number}"))
+    last = display.shown_calls
+    display.close(10)
+    terminal.shown()
+
+    assert ("c0", "c1", "c2", "c3", "c4", "c5") == first
+    assert (f"c{MAX_CALLS - 2}", f"c{MAX_CALLS - 1}", f"c{MAX_CALLS}") == last
 
 
 def test_a_terminal_wants_figures_several_times_a_second(terminal: Terminal) -> None:

@@ -179,8 +179,9 @@ def test_verbose_shows_whole_bodies() -> None:
 
 @pytest.mark.parametrize("event", make.one_of_each(), ids=lambda event: event.name)
 def test_every_event_but_figures_and_keys_has_a_line(event: ev.Event) -> None:
-    """Nothing happens unseen; figures go to the status block or below the lines, and keys wait for more."""
-    expected = not isinstance(event, ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed)
+    """Nothing is unseen; figures go to the status block or below the lines, keys wait for more, notices tell of workers."""
+    unseen = ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed | ev.WorkerStarted | ev.WorkerEnded
+    expected = not isinstance(event, unseen)
 
     assert expected == bool(Screen().apply(event))
 

@@ -289,16 +289,18 @@ async def test_the_fallback_route(method: str) -> None:
 
 @pytest.mark.usefixtures("each_engine")
 async def test_health_counts_the_open_calls() -> None:
-    """For whoever watches the process."""
+    """For whoever watches the process, also with a HEAD as load balancers ask."""
     seen = Seen()
     async with serving(list, seen) as server:
         client = await RawClient.open(server)
         client.send(TEXT, connected_text().encode())
         await seen.next(Connected)
         status, _, content = await request(server, "GET", "/health")
+        head_status, _, head_content = await request(server, "HEAD", "/health")
         await client.close()
 
     assert (200, {"status": "ok", "calls": 1}) == (status, json.loads(content))
+    assert (200, b"") == (head_status, head_content)
 
 
 async def test_the_socket_without_an_upgrade_explains_itself() -> None:
@@ -667,12 +669,13 @@ async def test_statistics_are_told_for_each_open_call() -> None:
     """When they are asked for."""
     seen = Seen()
     async with serving(lambda: [Echo()], seen) as server:
-        server.tell_stats()
+        server.tell_stats("c1")
         async with connect(socket_url(server)) as client:
             await client.send(connected_text())
             await client.send(bytes(640))
             await client.recv()
-            server.tell_stats()
+            for call_id in server.calls:
+                server.tell_stats(call_id)
 
     assert [("c1", 1, 1)] == [(e.call, e.frames_in, e.frames_out) for e in seen.all(StatsUpdated)]
 

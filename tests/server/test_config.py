@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vonage_sock.errors import UsageError
-from vonage_sock.server.config import Addresses, ServerConfig, check_base_url, is_host, local_url, seen_addresses
+from vonage_sock.server.config import (
+    Addresses,
+    Engine,
+    ServerConfig,
+    check_base_url,
+    is_host,
+    local_url,
+    seen_addresses,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +62,20 @@ def test_metadata_that_vonage_would_refuse_is_refused_at_once() -> None:
     """Not at the first call."""
     with pytest.raises(UsageError, match="takes 611 bytes as JSON and Vonage allows 512"):
         ServerConfig(headers={"a": "x" * 603})
+
+
+def test_an_engine_may_be_given_by_its_name() -> None:
+    """As on the command line; what runs is what was asked for."""
+    assert [Engine.AIOHTTP, Engine.DIRECT] == [
+        ServerConfig(engine="aiohttp").engine,
+        ServerConfig(engine="direct").engine,
+    ]
+
+
+def test_an_engine_that_there_is_not_is_refused() -> None:
+    """With those that there are."""
+    with pytest.raises(UsageError, match="engine 'warp' is none of auto, direct, aiohttp"):
+        ServerConfig(engine="warp")  # type: ignore[arg-type]  # what a program without types may give
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from vonage_sock.clock import SECOND
 from vonage_sock.supervisor.restarts import (
+    ANSWER_LIMIT_NS,
     LONGEST_DELAY_NS,
     MAX_FAILED_STARTS,
     START_LIMIT_NS,
@@ -165,12 +166,33 @@ def test_a_worker_that_does_not_stop_is_ended() -> None:
     restarts = running(1)
     restarts.stop(2 * SECOND)
     restarts.stop(3 * SECOND)
-    restarts.handle_deadline(2 * SECOND + STOP_LIMIT_NS - 1)
+    restarts.handle_deadline(2 * SECOND + ANSWER_LIMIT_NS - 1)
     before = restarts.commands()
-    restarts.handle_deadline(2 * SECOND + STOP_LIMIT_NS)
+    restarts.handle_deadline(2 * SECOND + ANSWER_LIMIT_NS)
 
     assert [Command(Action.STOP, 0)] == before
     assert [Command(Action.KILL, 0)] == restarts.commands()
+
+
+@pytest.mark.parametrize(("completes", "limit_ns"), [(True, STOP_LIMIT_NS), (False, ANSWER_LIMIT_NS)])
+def test_only_who_completes_recordings_may_take_long_to_stop(completes: bool, limit_ns: int) -> None:
+    """From when it said that it heard."""
+    restarts = running(1)
+    restarts.stop(2 * SECOND)
+    restarts.heard_stop(0, 4 * SECOND, completes=completes)
+
+    assert 4 * SECOND + limit_ns == restarts.next_deadline()
+
+
+def test_a_worker_that_is_being_ended_is_not_given_more_time() -> None:
+    """Its answer came too late; and one that wasn't asked changes nothing."""
+    asked, not_asked = running(1), running(1)
+    asked.stop(2 * SECOND)
+    asked.handle_deadline(2 * SECOND + ANSWER_LIMIT_NS)
+    for restarts in (asked, not_asked):
+        restarts.heard_stop(0, 6 * SECOND, completes=True)
+
+    assert [None, None] == [restarts.next_deadline() for restarts in (asked, not_asked)]
 
 
 def test_a_worker_that_gets_ready_while_all_stop_is_not_ready() -> None:

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from vonage_sock.call.events import Event, Notice
-from vonage_sock.clock import SystemClock
+from vonage_sock.call.events import Event, Notice, WorkerEnded, WorkerStarted
+from vonage_sock.clock import MS, SystemClock
 from vonage_sock.errors import ExitCode
+from vonage_sock.supervisor import restarts, team
 from vonage_sock.supervisor.living import Lost
+from vonage_sock.supervisor.restarts import ANSWER_LIMIT_NS, STOP_LIMIT_NS, Restarts
 from vonage_sock.supervisor.team import Team, death_text, how_it_ended, program
 
 WORKER = """
@@ -36,7 +38,10 @@ async def main():
                 exec(message.job, {**globals(), "channel": channel, "begin": message})
             case Go():
                 channel.send(Told((Notice(at=0, level="info", message=f"goes {message.url}"),)))
+            case Watch(calls=calls):
+                channel.send(Told((Notice(at=0, level="info", message=f"watches {', '.join(calls)}"),)))
             case Stop():
+                channel.send(Stopping())
                 channel.send(Told((Notice(at=0, level="info", message="all say this"),)))
                 channel.send(Stopped(failures=1))
                 channel.close()
@@ -79,7 +84,6 @@ class Watched:
             listening=self.sockets,
             tell=self.told.append,
             clock=SystemClock(),
-            stats_ms=1000,
             command=command or (sys.executable, "-P", "-c", WORKER),
         )
 
@@ -140,6 +144,18 @@ async def test_workers_are_started_told_to_go_and_stopped(watch: Watch) -> None:
     assert watched.sockets.closed
 
 
+async def test_workers_are_told_which_calls_are_shown(watch: Watch) -> None:
+    """Each time that it changes, and no more often."""
+    watched = watch()
+    await watched.until(lambda: watched.team.ready)
+    for calls in (("c1",), ("c1",), ("c1", "c2")):
+        watched.team.watch(calls)
+    await watched.until(lambda: 2 == watched.notices.count("watches c1, c2"))
+    await watched.stop()
+
+    assert [2, 2] == [watched.notices.count(text) for text in ("watches c1", "watches c1, c2")]
+
+
 async def test_a_worker_that_is_killed_is_started_again_and_its_calls_are_ended(watch: Watch) -> None:
     """What was lost is told first, then each call's end; the new process takes calls at once."""
     job = f"""
@@ -158,10 +174,61 @@ if begin.slot == 0:
     names = [event.name for event in watched.told if not isinstance(event, Notice) or "killed" in event.message]
 
     assert "worker 1 was killed by SIGKILL; calls lost: c7; it is started again" in watched.notices
-    assert ["server.notice", "recording.failed", "call.ended"] == names[2:5]
+    assert ["server.notice", "worker.ended", "recording.failed", "call.ended"] == names[4:8]
+    assert ("was killed by SIGKILL", 1, first, 1) == next(
+        (event.reason, event.worker, event.pid, event.calls_lost)
+        for event in watched.told
+        if isinstance(event, WorkerEnded)
+    )
+    started = [event.pid for event in watched.told if isinstance(event, WorkerStarted)]
+    assert [first, *watched.team.processes[1:], watched.team.processes[0]] == started
     assert first not in watched.team.processes
     assert 2 == len(watched.team.processes)
     await watched.stop()
+
+
+async def test_a_worker_that_hangs_holds_a_stop_up_for_a_short_time_only(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said which one is waited for, and what to do; then it is ended."""
+    monkeypatch.setattr(restarts, "ANSWER_LIMIT_NS", 500 * MS)
+    monkeypatch.setattr(team, "SAY_AFTER_S", 0.2)
+    watched = watch()
+    await watched.until(lambda: watched.team.ready)
+    hanging = watched.team.processes[1]
+    os.kill(hanging, signal.SIGSTOP)
+    await watched.stop()
+
+    assert [
+        "all say this",
+        f"waiting for worker 2 (process {hanging}) to stop; a second Ctrl-C ends it at once",
+        "worker 2 could not go on: it took too long, and was ended; no call was lost",
+    ] == watched.notices
+
+
+@pytest.mark.parametrize(("completes", "limit_ns"), [(True, STOP_LIMIT_NS), (False, ANSWER_LIMIT_NS)])
+async def test_a_worker_that_completes_recordings_has_its_time(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, completes: bool, limit_ns: int
+) -> None:
+    """Where one isn't complete when it says that it stops."""
+    given: list[bool] = []
+    heard_stop = Restarts.heard_stop
+
+    def note(self: Restarts, number: int, now: int, *, completes: bool) -> None:
+        given.append(completes)
+        heard_stop(self, number, now, completes=completes)
+        at = self.next_deadline()
+        assert at is not None
+        given.append(at - now == limit_ns)
+
+    monkeypatch.setattr(Restarts, "heard_stop", note)
+    recording = "from vonage_sock.call.events import RecordingStarted; "
+    recording += "channel.send(Told((RecordingStarted(at=2, call='c7', path='a.wav'),)));" if completes else ""
+    watched = watch(f"{recording}{READY}", workers=1)
+    await watched.until(lambda: watched.team.ready)
+    await watched.stop()
+
+    assert [completes, True] == given
 
 
 async def test_one_that_dies_at_once_again_leaves_its_connections_to_the_others(watch: Watch) -> None:

@@ -316,6 +316,28 @@ class ScenariosSummed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted(Event):
+    """A worker of ``--workers`` takes calls, at first or again after one died; ``worker`` counts from 1."""
+
+    name: ClassVar[str] = "worker.started"
+
+    worker: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEnded(Event):
+    """A worker of ``--workers`` died, for a ``reason`` in words; each of the calls that it took with it is told as ended."""
+
+    name: ClassVar[str] = "worker.ended"
+
+    worker: int
+    pid: int
+    reason: str
+    calls_lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadStarted(Event):
     """A load test begins."""
 

@@ -109,6 +109,8 @@ class Incoming(Direction):
 
     def take_with_gaps(self) -> tuple[list[int], list[int]]:
         """The same, and the gap before each; that before the call's first frame is a long one."""
+        if not self.times:
+            return [], []
         before_at, is_first = self._last_at, not self._counted
         times = super().take()
         gaps_ns = list(map(sub, times, [before_at, *times]))
@@ -137,21 +139,22 @@ class CallStats:
 
     def snapshot(self, call: str, now: int, *, depth_frames: int) -> StatsUpdated:
         """Where the call stands."""
-        level_in = level_of(self.incoming.recent_chunks(now))
-        level_out = level_of(self.outgoing.recent_chunks(now))
+        incoming, outgoing = self.incoming, self.outgoing
+        level_in = level_of(incoming.recent_chunks(now))
+        level_out = level_of(outgoing.recent_chunks(now))
         return StatsUpdated(
             at=now,
             call=call,
             duration_s=round((now - self.started_at) / SECOND, 3),
-            frames_in=self.incoming.frames,
-            frames_out=self.outgoing.frames,
-            rate_in_hz=round(self.incoming.rate_hz(now), 1),
-            rate_out_hz=round(self.outgoing.rate_hz(now), 1),
+            frames_in=incoming.frames,
+            frames_out=outgoing.frames,
+            rate_in_hz=round(incoming.rate_hz(now), 1),
+            rate_out_hz=round(outgoing.rate_hz(now), 1),
             level_in_dbfs=round(level_in.rms_dbfs, 1),
             peak_in_dbfs=round(level_in.peak_dbfs, 1),
             level_out_dbfs=round(level_out.rms_dbfs, 1),
             peak_out_dbfs=round(level_out.peak_dbfs, 1),
-            jitter_ms=round(self.incoming.jitter_ns / MS, 2),
-            longest_gap_ms=round(self.incoming.longest_gap_ns / MS, 1),
+            jitter_ms=round(incoming.jitter_ns / MS, 2),
+            longest_gap_ms=round(incoming.longest_gap_ns / MS, 1),
             depth_ms=depth_frames * FRAME_NS / MS,
         )

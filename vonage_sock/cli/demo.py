@@ -16,7 +16,7 @@ from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, Notice, ServerStarted
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import QUIET, VERBOSE, option
-from vonage_sock.cli.run_server import finish, restore_terminal, tick
+from vonage_sock.cli.run_server import finish, restore_terminal, tick_server
 from vonage_sock.clock import SystemClock
 from vonage_sock.display import make_display
 from vonage_sock.display.ladder import ladder
@@ -89,7 +89,7 @@ async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
             clock=clock,
         )
         on_stop(phone.hang_up, lambda: restore_terminal(display))
-        ticker = asyncio.create_task(tick(display, clock, server.tell_stats))
+        ticker = asyncio.create_task(tick_server(display, clock, server))
         report = await phone.run()
         await recorder.stop(SAVE_WAIT_S)
         ticker.cancel()

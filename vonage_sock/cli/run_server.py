@@ -37,9 +37,11 @@ from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
 from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log
 from vonage_sock.server.config import Engine, ServerConfig, check_base_url
+from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
+MS_PER_S: Final = 1000
 LAST_WEBHOOKS_S: Final = 1.5
 SAVE_WAIT_S: Final = 60.0
 SAVE_WAIT_AT_STOP_S: Final = 0.8
@@ -237,7 +239,7 @@ class Session:
         self._server.announce()
         if lack := make_room(self._plan.config.max_calls, self._plan.descriptors):
             self._notice("warning", lack)
-        ticker = asyncio.create_task(tick(self._display, self._clock, self._server.tell_stats))
+        ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))
         await self._until_done()
         await self._server.stop()
         if self._recorder is not None:
@@ -308,7 +310,7 @@ async def save(recorder: Recorder, notice: Callable[[str, str], None]) -> None:
 
 
 async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], None]) -> None:
-    """Give a display its time, and its figures as often as it wants them."""
+    """Give a display its time, and the figures of its few calls as often as it wants them."""
     every_ns = None if display.wants_stats_ms is None else display.wants_stats_ms * MS
     stats_at = clock.now()
     while True:
@@ -318,6 +320,21 @@ async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], No
             stats_at = now
             tell_stats()
         display.tick(now)
+
+
+async def tick_server(display: Display, clock: SystemClock, server: VsockServer) -> None:
+    """The same for a server of any number of calls, none of which may wait for the figures of all."""
+    shown = display.shown_calls
+    figures = Figures(
+        server,
+        clock,
+        everyone=display.wants_stats_ms is not None and shown is None,
+        watched=lambda: display.shown_calls or (),
+    )
+    while True:
+        await asyncio.sleep(TICK_MS / MS_PER_S)
+        await figures.tick()
+        display.tick(clock.now())
 
 
 def finish(display: Display, code: ExitCode) -> ExitCode:

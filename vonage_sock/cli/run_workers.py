@@ -17,8 +17,6 @@ from vonage_sock.supervisor.team import Team, program
 from vonage_sock.tunnel import find_ngrok
 
 WORKER: Final = "vonage_sock.cli.worker"
-DEFAULT_STATS_MS: Final = 1000
-"""How often workers tell where calls stand, where no display wants it: a worker that dies can't be asked any more."""
 
 
 class WorkersSession:
@@ -42,7 +40,7 @@ class WorkersSession:
             WorkersError: workers can't be started, or not any more.
         """
         on_stop(self._stopped.set, self._give_up)
-        ticker = asyncio.create_task(tick(self._display, self._clock, lambda: None))
+        ticker = asyncio.create_task(tick(self._display, self._clock, self._watch))
         try:
             code = await self._run_team()
         except BaseException:
@@ -72,7 +70,6 @@ class WorkersSession:
             listening=listeners,
             tell=self._tell,
             clock=self._clock,
-            stats_ms=self._display.wants_stats_ms or DEFAULT_STATS_MS,
             command=program(WORKER),
         )
 
@@ -124,6 +121,10 @@ class WorkersSession:
                 behaviours=self._plan.behaviour_names,
             )
         )
+
+    def _watch(self) -> None:
+        if self._team is not None:
+            self._team.watch(self._display.shown_calls or ())
 
     def _give_up(self) -> None:
         if self._team is not None:

@@ -23,7 +23,20 @@ from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer, failures_log
-from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Outbox, Ready, Stop, Stopped
+from vonage_sock.server.figures import TICK_MS, Figures
+from vonage_sock.supervisor.channel import (
+    Begin,
+    Channel,
+    Failed,
+    Go,
+    Message,
+    Outbox,
+    Ready,
+    Stop,
+    Stopped,
+    Stopping,
+    Watch,
+)
 from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
 
 MS_PER_S: Final = 1000
@@ -48,13 +61,16 @@ class WorkerProcess:
         self._clock = SystemClock()
         self._begin: list[Begin] = []
         self._go: list[Go] = []
+        self._channel: Channel | None = None
+        self._outbox: Outbox | None = None
+        self._watched: tuple[str, ...] = ()
         self._stopping = False
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
 
     async def run(self) -> ExitCode:
         """Do what the parent says until it says stop, or is gone."""
-        channel = await Channel.open(self._end, self._receive, self._lose_parent)
+        channel = self._channel = await Channel.open(self._end, self._receive, self._lose_parent)
         code = ExitCode.OK
         try:
             if (begin := await self._given(self._begin)) is not None:
@@ -74,7 +90,7 @@ class WorkerProcess:
     async def _work(self, begin: Begin, channel: Channel) -> None:
         plan: Plan = begin.job
         ledger = Ledger(begin.ledger, begin.workers)
-        outbox = Outbox(channel)
+        outbox = self._outbox = Outbox(channel)
         recorder: Recorder | None = None
 
         def behaviours() -> Sequence[Behaviour]:
@@ -101,7 +117,8 @@ class WorkerProcess:
         if go.url is not None:
             server.publish(go.url)
         await server.listen([socket.socket(fileno=number) for number in begin.sockets])
-        ticker = asyncio.create_task(_tick(server, begin.stats_ms))
+        figures = Figures(server, self._clock, everyone=True, watched=lambda: self._watched)
+        ticker = asyncio.create_task(_tick(figures))
         await self._given([])
         await server.stop()
         ticker.cancel()
@@ -119,9 +136,19 @@ class WorkerProcess:
                 self._begin.append(message)
             case Go():
                 self._go.append(message)
+            case Watch(calls=calls):
+                self._watched = calls
             case Stop():
                 self._stopping = True
+                self._answer_stop()
         self._changed.set()
+
+    def _answer_stop(self) -> None:
+        if self._outbox is not None:
+            # What it says of recordings decides on how long there is for them.
+            self._outbox.flush()
+        if self._channel is not None:
+            self._channel.send(Stopping())
 
     def _lose_parent(self) -> None:
         self._gone.set()
@@ -132,7 +159,7 @@ class WorkerProcess:
         return Notice(at=self._clock.now(), level=level, message=message)
 
 
-async def _tick(server: VsockServer, every_ms: int) -> None:
+async def _tick(figures: Figures) -> None:
     while True:
-        await asyncio.sleep(every_ms / MS_PER_S)
-        server.tell_stats()
+        await asyncio.sleep(TICK_MS / MS_PER_S)
+        await figures.tick()

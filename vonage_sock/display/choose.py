@@ -23,6 +23,11 @@ class Display(Protocol):
         ...
 
     @property
+    def shown_calls(self) -> tuple[str, ...] | None:
+        """The calls whose statistics it shows now; None for all."""
+        ...
+
+    @property
     def broken(self) -> bool:
         """Nobody reads any more."""
         ...
@@ -87,15 +92,21 @@ class _Threaded:
         output: OutputThread[Any],
         *,
         wants_stats_ms: int | None,
+        shown_calls: Callable[[], tuple[str, ...] | None] = lambda: None,
     ) -> None:
         self._observer = observer
         self._tick = tick
         self._output = output
         self._wants_stats_ms = wants_stats_ms
+        self._shown_calls = shown_calls
 
     @property
     def wants_stats_ms(self) -> int | None:
         return self._wants_stats_ms
+
+    @property
+    def shown_calls(self) -> tuple[str, ...] | None:
+        return self._shown_calls()
 
     @property
     def broken(self) -> bool:
@@ -147,4 +158,4 @@ def _make_live(target: Target, clock: Clock, env: Mapping[str, str], *, verbose:
     painter = live.LivePainter(target, plain.wall_clock(clock), env)
     output = OutputThread(target, painter)
     observer = live.LiveDisplay(output, painter, model.Screen(verbose=verbose, simulated=simulated))
-    return _Threaded(observer, observer.tick, output, wants_stats_ms=LIVE_STATS_MS)
+    return _Threaded(observer, observer.tick, output, wants_stats_ms=LIVE_STATS_MS, shown_calls=observer.shown_calls)

@@ -19,7 +19,7 @@ from vonage_sock.clock import MS
 from vonage_sock.display.model import Line, Screen, Status
 from vonage_sock.display.output import OutputThread, Target, lost_text
 from vonage_sock.display.render import TimeText, line_text, start_panel
-from vonage_sock.display.status import status_block
+from vonage_sock.display.status import SHOWN_CALLS, status_block
 
 REFRESH_NS: Final = 95 * MS
 """The least time between two pictures: ten a second, and a timer that comes a little early isn't sent away."""
@@ -125,6 +125,10 @@ class LiveDisplay:
             self._set_status(event.at)
         for line in lines:
             self._output.put(line)
+
+    def shown_calls(self) -> tuple[str, ...]:
+        """The calls that have a row, or will have one as soon as something is known of them."""
+        return self._screen.first_calls(SHOWN_CALLS)
 
     def tick(self, now: int) -> None:
         """Show the keys that nothing followed, and where the calls stand."""

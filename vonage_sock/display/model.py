@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import chain, islice
 from typing import Final
 
 from vonage_sock.behaviours.play import PAYLOAD_KEY
@@ -108,7 +109,7 @@ class Screen:
     simulated: bool = False
     calls: dict[str, CallView] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
-    _hidden: set[str] = field(default_factory=set)
+    _hidden: dict[str, None] = field(default_factory=dict)
     _keys: KeyCollector = field(default_factory=KeyCollector)
     _findings: set[tuple[str | None, str]] = field(default_factory=set)
 
@@ -138,6 +139,10 @@ class Screen:
         """The live calls, as a value that another thread may keep."""
         return Status(now, tuple(self.calls.values()), len(self._hidden))
 
+    def first_calls(self, count: int) -> tuple[str, ...]:
+        """The ids of the oldest live calls; those that aren't kept follow, as there is room once older ones have ended."""
+        return tuple(islice(chain(self.calls, self._hidden), count))
+
     # One kind of event each.
 
     def _say(self, event: ev.Event) -> list[Line]:
@@ -161,8 +166,8 @@ class Screen:
                 return self._say_finding(event)
             case ev.Ended():
                 return self._say_ended(event)
-            case ev.CallReported() | ev.ScenariosSummed():
-                return []  # a table of figures, which the command line shows below the lines
+            case ev.CallReported() | ev.ScenariosSummed() | ev.WorkerStarted() | ev.WorkerEnded():
+                return []  # tables of figures stand below the lines, and of workers a notice says more
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
             case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed():
@@ -206,7 +211,7 @@ class Screen:
                 headers = clean(event.headers) if event.headers else ""
                 self.calls[event.call] = CallView(clean(event.call, 60), event.at, event.rate_hz, headers)
             else:
-                self._hidden.add(event.call)
+                self._hidden[event.call] = None
         said = [_line(event, Kind.CALL, "connect", wording.connected_text(event))]
         return said + (self._details(event, event.headers) if event.headers else [])
 
@@ -228,7 +233,7 @@ class Screen:
         wrong_size = (event.call, "VS101") in self._findings
         if event.call is not None:
             self.calls.pop(event.call, None)
-            self._hidden.discard(event.call)
+            self._hidden.pop(event.call, None)
             self._findings = {(call, code) for call, code in self._findings if call != event.call}
         text = wording.ended_text(event, simulated=self.simulated, wrong_size=wrong_size)
         return [_line(event, Kind.END, "ended", text)]
@@ -285,8 +290,8 @@ class Screen:
         return [_line(event, Kind.NOTE, "", clean(value, wording.WHOLE)) for value in values]
 
     def _note_stats(self, event: ev.StatsUpdated) -> None:
-        if event.call in self._hidden and len(self.calls) < MAX_CALLS:
-            self._hidden.discard(event.call)
+        if event.call is not None and event.call in self._hidden and len(self.calls) < MAX_CALLS:
+            self._hidden.pop(event.call)
             self.calls[event.call] = CallView(clean(event.call, 60), event.at - round(event.duration_s * SECOND))
         self._update(
             event.call,

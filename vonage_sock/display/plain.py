@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from vonage_sock.call.events import Ended, Event, FindingRaised, ServerStarted
-from vonage_sock.clock import MS, SECOND, Clock
+from vonage_sock.call.events import Ended, Event, FindingRaised, ServerStarted, StatsUpdated
+from vonage_sock.clock import SECOND, Clock
 from vonage_sock.display.model import URGENT, Kind, Line, Screen
 from vonage_sock.display.output import TextOutput
 from vonage_sock.display.render import TimeText, local_time, plain_ascii, plain_line, start_hints
 from vonage_sock.display.safe import clean
-
-STATS_NS: Final = SECOND - 50 * MS
-"""Nearly a second: a timer that comes a little early isn't sent away."""
 
 
 def wall_clock(clock: Clock) -> TimeText:
@@ -49,11 +44,12 @@ class Plain:
         self._stats = stats
         self._ascii_only = ascii_only
         self._left_out = (FindingRaised, Ended) if quiet and summed_up else ()
-        self._stats_at: int | None = None
 
     def __call__(self, event: Event) -> None:
         """Write its lines."""
         lines = self._screen.apply(event)
+        if self._stats and isinstance(event, StatsUpdated):
+            self._show_stats(event)
         if not isinstance(event, self._left_out):
             self._show(lines)
         if isinstance(event, ServerStarted) and not self._quiet:
@@ -62,20 +58,18 @@ class Plain:
                 self._show([Line(event.at, None, Kind.SERVER, "hint", clean(text, 600))])
 
     def tick(self, now: int) -> None:
-        """Write the keys that nothing followed and, once a second, the figures."""
+        """Write the keys that nothing followed."""
         self._show(self._screen.tick(now))
-        if self._stats and self._screen.calls and (self._stats_at is None or now - self._stats_at >= STATS_NS):
-            self._stats_at = now
-            self._show_stats(now)
 
-    def _show_stats(self, now: int) -> None:
-        for view in self._screen.status(now).calls:
-            span_s = (now - view.connected_at) / SECOND
-            peaks = f"peak in {_dbfs(view.peak_in_dbfs)} out {_dbfs(view.peak_out_dbfs)}"
-            self._put(
-                f"{self._time_text(now)} {view.id.ljust(6)} {'stats':7} {span_s:.0f} s, {view.frames_in:,} frames in, "
-                f"{view.frames_out:,} out, {peaks} dBFS, jitter {view.jitter_ms:.1f} ms, ahead {view.depth_ms:.0f} ms"
-            )
+    def _show_stats(self, event: StatsUpdated) -> None:
+        if (view := self._screen.calls.get(event.call or "")) is None:
+            return
+        span_s = (event.at - view.connected_at) / SECOND
+        peaks = f"peak in {_dbfs(view.peak_in_dbfs)} out {_dbfs(view.peak_out_dbfs)}"
+        self._put(
+            f"{self._time_text(event.at)} {view.id.ljust(6)} {'stats':7} {span_s:.0f} s, {view.frames_in:,} frames in, "
+            f"{view.frames_out:,} out, {peaks} dBFS, jitter {view.jitter_ms:.1f} ms, ahead {view.depth_ms:.0f} ms"
+        )
 
     def _show(self, lines: list[Line]) -> None:
         for line in lines:

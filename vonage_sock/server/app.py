@@ -136,7 +136,7 @@ class VsockServer:
             ListenError: the port is taken, or the address isn't this machine's.
             UsageError: the direct engine was asked for, and can't be.
         """
-        direct = uses_direct(self._config.engine)
+        direct = uses_direct(Engine(self._config.engine))
         app = web.Application(client_max_size=MAX_WEBHOOK_BYTES)
         app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
         app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
@@ -146,7 +146,7 @@ class VsockServer:
         app.router.add_route("GET", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
-        app.router.add_route("GET", webhooks.HEALTH_PATH, self._health)
+        app.router.add_get(webhooks.HEALTH_PATH, self._health)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
         await self._runner.setup()
         try:
@@ -222,11 +222,15 @@ class VsockServer:
         """Tell one more observer of what happens from now on."""
         self._observers.append(observer)
 
-    def tell_stats(self) -> None:
-        """Tell where each call stands; whoever wants to know calls this as often as that."""
-        now = self._clock.now()
-        for session, _ in list(self._calls.values()):
-            self.tell(session.stats(now))
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The ids of the open ones, oldest first."""
+        return tuple(self._calls)
+
+    def tell_stats(self, call_id: str) -> None:
+        """Tell where this call stands, if it is open; ``Figures`` does this for many."""
+        if call_id in self._calls:
+            self.tell(self._calls[call_id][0].stats(self._clock.now()))
 
     # Webhooks.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from vonage_sock.audio.frames import AudioFormat
@@ -44,10 +44,10 @@ class ServerConfig:
         headers: metadata for the NCCO.
         ncco, fallback: NCCOs to answer with in place of ours, and after a failed or dropped socket.
         max_calls: sockets that are open at once.
-        engine: what reads and writes the sockets' frames.
+        engine: what reads and writes the sockets' frames; its name will do.
 
     Raises:
-        UsageError: metadata over 512 bytes, or an address that can't be used.
+        UsageError: metadata over 512 bytes, an address that can't be used, or an engine that there isn't.
     """
 
     host: str = "127.0.0.1"
@@ -59,12 +59,13 @@ class ServerConfig:
     ncco: list[dict[str, Any]] | None = None
     fallback: list[dict[str, Any]] | None = None
     max_calls: int = MAX_CALLS
-    engine: Engine = Engine.AUTO
+    engine: Engine | Literal["auto", "direct", "aiohttp"] = Engine.AUTO
 
     def __post_init__(self) -> None:
         ncco_protocol.check_headers(self.headers)
         if self.url is not None:
             check_base_url(self.url)
+        object.__setattr__(self, "engine", _engine(self.engine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,14 @@ class Addresses:
         """For the NCCO: ``wss`` wherever the base is ``https``."""
         scheme, rest = self.base_url.split("://", 1)
         return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{webhooks.SOCKET_PATH}"
+
+
+def _engine(value: Engine | str) -> Engine:
+    try:
+        return Engine(value)
+    except ValueError:
+        names = ", ".join(engine.value for engine in Engine)
+        raise UsageError(f"engine {value!r} is none of {names}") from None
 
 
 def check_base_url(url: str) -> str:

@@ -32,7 +32,6 @@ class Begin:
         job: what to do, as the program that is run by both understands it.
         sockets: descriptors to listen with.
         ledger: that of the shared numbers.
-        stats_ms: how often to tell where each call stands.
     """
 
     job: Any
@@ -40,7 +39,6 @@ class Begin:
     workers: int
     sockets: tuple[int, ...]
     ledger: int
-    stats_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +46,13 @@ class Go:
     """Parent to worker: take calls. ``url`` is the public base address, None where each request says it."""
 
     url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Parent to worker: these calls are on a screen, and told of more often than once a second; others' are left out."""
+
+    calls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,11 @@ class Failed:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Worker to parent: it was told to stop, and is at it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
     """Worker to parent, last of all: it was told to stop, and has. ``failures`` are recordings that aren't complete."""
@@ -83,7 +93,7 @@ class Stopped:
     failures: int
 
 
-Message = Begin | Go | Stop | Ready | Told | Failed | Stopped
+Message = Begin | Go | Watch | Stop | Ready | Told | Failed | Stopping | Stopped
 
 
 class Channel(asyncio.Protocol):

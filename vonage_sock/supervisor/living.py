@@ -80,6 +80,10 @@ class Living:
                 live = worker.calls[call]
                 live.digits = (live.digits + digit)[:MAX_DIGITS_KEPT]
 
+    def completes(self, slot: int) -> bool:
+        """Whether a worker has recordings that aren't complete."""
+        return bool(self._workers[slot].recordings)
+
     def lose(self, slot: int, now: int) -> Lost:
         """A worker died at ``now``."""
         worker, self._workers[slot] = self._workers[slot], Worker()

@@ -18,6 +18,9 @@ from vonage_sock.clock import MS, SECOND
 START_LIMIT_NS: Final = 30 * SECOND
 """A worker that isn't ready by then is stuck."""
 
+ANSWER_LIMIT_NS: Final = 3 * SECOND
+"""A worker that was told to stop and hasn't said that it heard is stuck; one that has nothing to complete ends as soon."""
+
 STOP_LIMIT_NS: Final = 65 * SECOND
 """What a worker has for completing long recordings."""
 
@@ -134,10 +137,16 @@ class Restarts:
         self.stopping = True
         for number, slot in enumerate(self.slots):
             if slot.state in (State.STARTING, State.READY):
-                slot.due_at = now + STOP_LIMIT_NS
+                slot.due_at = now + ANSWER_LIMIT_NS
                 self._commands.append(Command(Action.STOP, number))
             else:
                 slot.state, slot.due_at = State.GONE, None
+
+    def heard_stop(self, number: int, now: int, *, completes: bool) -> None:
+        """A worker that was told to stop is at it; ``completes`` is whether it has recordings to complete."""
+        slot = self.slots[number]
+        if self.stopping and slot.due_at is not None:
+            slot.due_at = now + (STOP_LIMIT_NS if completes else ANSWER_LIMIT_NS)
 
     def next_deadline(self) -> int | None:
         """The earliest of what is to be done."""

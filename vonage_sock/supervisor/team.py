@@ -18,10 +18,22 @@ from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from vonage_sock.call.events import Event, Notice, Observer
+from vonage_sock.call.events import Event, Notice, Observer, WorkerEnded, WorkerStarted
 from vonage_sock.clock import SECOND, Clock
 from vonage_sock.errors import ExitCode, VsockError
-from vonage_sock.supervisor.channel import Begin, Channel, Failed, Go, Message, Ready, Stop, Stopped, Told
+from vonage_sock.supervisor.channel import (
+    Begin,
+    Channel,
+    Failed,
+    Go,
+    Message,
+    Ready,
+    Stop,
+    Stopped,
+    Stopping,
+    Told,
+    Watch,
+)
 from vonage_sock.supervisor.ledger import Ledger
 from vonage_sock.supervisor.living import Living, Lost
 from vonage_sock.supervisor.merging import Merge
@@ -29,6 +41,9 @@ from vonage_sock.supervisor.restarts import Action, Command, Restarts, State
 
 EXIT_WAIT_S: Final = 1.0
 """A process that has closed its channel is on its last lines."""
+
+SAY_AFTER_S: Final = 1.0
+"""How long a stop may take without a word."""
 
 SHOWN_CALLS: Final = 8
 
@@ -83,7 +98,6 @@ class Team:
         job: what a worker is to do, as ``command`` understands it.
         listening: where each gets its sockets from.
         tell: told of all that the workers tell, in one order, and of what becomes of them.
-        stats_ms: how often a worker tells where its calls stand.
         command: starts a worker; the number of its channel's descriptor is added.
     """
 
@@ -95,14 +109,12 @@ class Team:
         listening: Listening,
         tell: Observer,
         clock: Clock,
-        stats_ms: int,
         command: Sequence[str],
     ) -> None:
         self._job = job
         self._listening = listening
         self._tell = tell
         self._clock = clock
-        self._stats_ms = stats_ms
         self._command = tuple(command)
         self._restarts = Restarts(workers)
         self._living = Living(workers)
@@ -111,9 +123,11 @@ class Team:
         self._workers: list[Worker | None] = [None] * workers
         self._tasks: set[asyncio.Task[None]] = set()
         self._go: Go | None = None
+        self._watched = Watch(())
         self._failed: Failed | None = None
         self._said: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._saying: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self.recording_failures = 0
 
@@ -156,12 +170,22 @@ class Team:
         self._go = Go(url=url)
         for worker in self._workers:
             if worker is not None and self._restarts.slots[worker.slot].state is State.READY:
-                _send(worker, self._go)
+                self._let_go(worker, self._go)
+
+    def watch(self, calls: tuple[str, ...]) -> None:
+        """Have these calls told of more often than others; whoever shows calls says so as often as it likes."""
+        if calls == self._watched.calls:
+            return
+        self._watched = Watch(calls)
+        for worker in self._workers:
+            if worker is not None:
+                _send(worker, self._watched)
 
     def stop(self) -> None:
         """Close all calls, complete all files, and end all processes."""
         self._listening.close()
         self._restarts.stop(self._clock.now())
+        self._saying = asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say_awaited)
         self._turn()
 
     def kill(self) -> None:
@@ -174,8 +198,9 @@ class Team:
         """Tell what is held, and give back what was taken; no process may be left unless in an emergency."""
         self.kill()
         self._listening.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._saying):
+            if timer is not None:
+                timer.cancel()
         for event in self._merge.take_all():
             self._tell(event)
         self._ledger.close()
@@ -247,7 +272,6 @@ class Team:
             workers=len(self._workers),
             sockets=sockets,
             ledger=self._ledger.fd,
-            stats_ms=self._stats_ms,
         )
         _send(worker, begin)
         if self._restarts.stopping:
@@ -269,15 +293,22 @@ class Team:
             case Ready():
                 self._restarts.ready(worker.slot, self._clock.now())
                 if self._go is not None:
-                    _send(worker, self._go)
+                    self._let_go(worker, self._go)
                     self._notice("info", f"worker {worker.slot + 1} takes calls again (process {worker.process.pid})")
             case Failed(reason=reason):
                 worker.reason = reason
                 self._failed = self._failed or message
+            case Stopping():
+                completes = self._living.completes(worker.slot)
+                self._restarts.heard_stop(worker.slot, self._clock.now(), completes=completes)
             case Stopped(failures=failures):
                 worker.stopped = True
                 self.recording_failures += failures
         self._turn()
+
+    def _let_go(self, worker: Worker, go: Go) -> None:
+        _send(worker, go)
+        self._tell(WorkerStarted(at=self._clock.now(), worker=worker.slot + 1, pid=worker.process.pid))
 
     def _note_end(self, worker: Worker, code: int) -> None:
         now = self._clock.now()
@@ -290,12 +321,21 @@ class Team:
         said: list[Event] = []
         if not worker.stopped and self._restarts.failure is None:
             said.append(Notice(at=now, level="warning", message=death_text(worker.slot, why, lost, delay_ns)))
+            said.append(
+                WorkerEnded(
+                    at=now, worker=worker.slot + 1, pid=worker.process.pid, reason=why, calls_lost=len(lost.calls)
+                )
+            )
         self._merge.push(worker.slot, [*said, *lost.events])
 
     def _note_failed_start(self, slot: int, why: str) -> None:
         delay_ns = self._restarts.ended(slot, self._clock.now(), why)
         if self._restarts.failure is None:
             self._notice("warning", death_text(slot, why, Lost((), ()), delay_ns))
+
+    def _say_awaited(self) -> None:
+        if awaited := [(worker.slot, worker.process.pid) for worker in self._workers if worker is not None]:
+            self._notice("info", awaited_text(awaited))
 
     def _was_said(self, event: Event) -> bool:
         """While all stop together, each says the same."""
@@ -328,6 +368,12 @@ def how_it_ended(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
+
+
+def awaited_text(awaited: Sequence[tuple[int, int]]) -> str:
+    """Which workers haven't stopped yet, by their places and processes, and how not to wait for them."""
+    names = ", ".join(f"worker {slot + 1} (process {pid})" for slot, pid in awaited)
+    return f"waiting for {names} to stop; a second Ctrl-C ends {'it' if len(awaited) == 1 else 'them'} at once"
 
 
 def death_text(slot: int, why: str, lost: Lost, delay_ns: int | None) -> str:
