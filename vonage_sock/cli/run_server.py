@@ -42,6 +42,8 @@ from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
 MS_PER_S: Final = 1000
+DRAWING_TURN_S: Final = 0.0001
+"""How long the thread that draws the screen may keep a frame waiting; Python's own 5 ms are a quarter of one."""
 LAST_WEBHOOKS_S: Final = 1.5
 SAVE_WAIT_S: Final = 60.0
 SAVE_WAIT_AT_STOP_S: Final = 0.8
@@ -325,6 +327,8 @@ async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], No
 async def tick_server(display: Display, clock: SystemClock, server: VsockServer) -> None:
     """The same for a server of any number of calls, none of which may wait for the figures of all."""
     shown = display.shown_calls
+    if shown is not None:
+        sys.setswitchinterval(DRAWING_TURN_S)
     figures = Figures(
         server,
         clock,

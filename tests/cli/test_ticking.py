@@ -1,0 +1,32 @@
+"""What a display is given with time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+
+import pytest
+
+from vonage_sock.cli.run_server import DRAWING_TURN_S, tick_server
+from vonage_sock.clock import SystemClock
+from vonage_sock.display import make_display
+from vonage_sock.server.app import VsockServer
+from vonage_sock.server.config import ServerConfig
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_the_thread_that_draws_gives_way_to_frames_soon(drawn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where calls are drawn; elsewhere Python's own way is left alone."""
+    asked: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", asked.append)
+    clock = SystemClock()
+    display = make_display(json=True, stream=io.StringIO(), clock=clock)
+    if drawn:
+        monkeypatch.setattr(type(display), "shown_calls", ())
+    ticking = asyncio.create_task(tick_server(display, clock, VsockServer(ServerConfig(), list)))
+    await asyncio.sleep(0)
+    ticking.cancel()
+    display.close(10)
+
+    assert ([DRAWING_TURN_S] if drawn else []) == asked
