@@ -137,7 +137,8 @@ def port_of(command: list[str], process: subprocess.Popen[bytes], output: Any, e
             break
         time.sleep(0.005)
     errors.seek(0)
-    why = errors.read().decode(errors="replace").strip().splitlines()
+    said = errors.read().decode(errors="replace").strip().splitlines()
+    why = [line for line in said if "Error" in line] or said[-1:]
     raise CannotRunError(f"{Path(command[0]).name} printed no port" + (f": {why[-1]}" if why else ""))
 
 
