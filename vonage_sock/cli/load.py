@@ -100,8 +100,8 @@ CALLS = option_group(
         "--audio",
         default="clip",
         metavar="WHAT",
-        help="What they say, with faint marks in it: a file, clip (a speech-like clip of ours), noise, say:TEXT; of 6 s or more "
-        "where a server that changes it is to be timed.",
+        help="What they say, with faint marks in it: a file, clip (a speech-like clip of ours), noise, say:TEXT; "
+        "of 6 s or more where a server that changes it is to be timed.",
     ),
     _calls("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked."),
     _calls("--signature-secret", metavar="SECRET", help="Sign the webhooks and the upgrade with this."),
