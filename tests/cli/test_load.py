@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from tests.cli.conftest import Vsock
 from tests.simulator.load import echoes
 from vonage_sock.cli import cli
+from vonage_sock.cli.load import _most
 from vonage_sock.errors import ExitCode
 
 
@@ -92,6 +93,51 @@ async def test_ctrl_c_hangs_up_and_reports(vsock: Vsock) -> None:
     assert (0, "", True, 0) == (code, stderr, report["stopped"], report["frames_lost"])
 
 
+async def test_ctrl_c_in_a_search_gives_what_was_found_until_then(vsock: Vsock) -> None:
+    """At least so many calls."""
+    async with echoes.serving(echoes.echo) as target:
+        program = await vsock(
+            *("load", target, "--find-max", "-n", "1", "--ramp", "0", "--duration", "0.8", "--max-p99", "5s", "--json")
+        )
+        await program.event("load.try")
+        program.interrupt()
+        report = await program.event("load.report")
+        code, _, _ = await program.end()
+
+    assert (0, True) == (code, report["stopped"])
+    assert 1 <= report["max_calls"] <= 2
+
+
+async def test_ctrl_c_before_the_first_try_was_over_is_said(vsock: Vsock) -> None:
+    """No number is known, and no threshold was missed."""
+    async with echoes.serving(echoes.echo) as target:
+        program = await vsock("load", target, "--find-max", "--duration", "600", "--json")
+        await program.event("load.progress")
+        program.interrupt()
+        report = await program.event("load.report")
+        code, _, _ = await program.end()
+
+    assert (0, True, None) == (code, report["stopped"], report["max_calls"])
+
+
+@pytest.mark.parametrize(
+    ("most", "stopped", "sentence"),
+    [
+        (None, True, "stopped before the first try was over"),
+        (0, False, "not even one call keeps to the thresholds"),
+        (0, True, "stopped: no number of calls kept to the thresholds"),
+        (1, False, "1 call at most keeps to the thresholds"),
+        (20, True, "stopped: at least 20 calls keep to the thresholds"),
+        (50, False, "50 calls, the most that --find-up-to allows, keep to the thresholds"),
+    ],
+)
+def test_the_most_calls_are_said_as_they_were_found(most: int | None, stopped: bool, sentence: str) -> None:
+    """Stopped, limited, or found."""
+    report = {"max_calls": most, "stopped": stopped, "own_lateness_ms": {"p99": 1.0}}
+
+    assert _most(report, 50).startswith(sentence)
+
+
 async def test_a_server_that_is_not_there_is_exit_code_7(vsock: Vsock) -> None:
     """With the reason, and how often."""
     with socket.socket() as taken:
@@ -122,6 +168,9 @@ TARGET = "ws://127.0.0.1:9/socket"
         ([TARGET, "--html", "nowhere/page.html"], "directory that exists"),
         ([TARGET, "--find-max", "-n", "100", "--find-up-to", "50"], "more than --find-up-to"),
         ([TARGET, "-n", "0"], "0"),
+        ([TARGET, "--duration", "nan"], "isn't a number"),
+        ([TARGET, "--ramp", "NaN"], "isn't a number"),
+        ([TARGET, "--open-timeout", "nan"], "isn't a number"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], part: str) -> None:

@@ -19,6 +19,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "target": EVIL,
         "calls": 100,
         "procs": 2,
+        "stopped": False,
         "ramp_s": 1.0,
         "duration_s": 10.0,
         "rate_hz": 16000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,17 @@ _judged = partial(option, section="Thresholds: exit code 8 when one is missed")
 _shown = partial(option, section="What is kept and shown")
 
 
+class Seconds(click.FloatRange):
+    """A number in a range, in which "nan" isn't."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} isn't a number", param, ctx)
+        return number
+
+
 class Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
     """A time with its unit, in nanoseconds."""
 
@@ -71,14 +83,14 @@ CALLS = option_group(
     _calls(
         "--ramp",
         "ramp_s",
-        type=click.FloatRange(0, MAX_DURATION_S),
+        type=Seconds(0, MAX_DURATION_S),
         metavar="S",
         help="Time over which they are opened, evenly.  [default: a second for each 100]",
     ),
     _calls(
         "--duration",
         "duration_s",
-        type=click.FloatRange(0.1, MAX_DURATION_S),
+        type=Seconds(0.1, MAX_DURATION_S),
         default=10.0,
         metavar="S",
         help="How long all of them speak together, after the ramp.",
@@ -88,14 +100,15 @@ CALLS = option_group(
         "--audio",
         default="clip",
         metavar="WHAT",
-        help="What they say, with faint marks in it: a file, clip (a speech-like clip of ours), noise, say:TEXT.",
+        help="What they say, with faint marks in it: a file, clip (a speech-like clip of ours), noise, say:TEXT; "
+        "of 6 s or more where a server that changes it is to be timed.",
     ),
     _calls("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked."),
     _calls("--signature-secret", metavar="SECRET", help="Sign the webhooks and the upgrade with this."),
     _calls(
         "--open-timeout",
         "open_timeout_s",
-        type=click.FloatRange(0.1, 120),
+        type=Seconds(0.1, 120),
         default=10.0,
         metavar="S",
         help="How long an answer, and then a socket's opening, may take.",
@@ -243,13 +256,11 @@ class Loader:
         except BaseException:
             _close(self._display)
             raise
-        if result is None:
-            return self._finish(ExitCode.THRESHOLD)
         report = make_report(result, self._thresholds)
         code = exit_code(result, self._thresholds)
         if isinstance(runner, MostCalls):
-            report["max_calls"] = runner.most
-            code = ExitCode.OK if runner.most else code
+            report["max_calls"] = runner.most if runner.tried else None
+            code = ExitCode.OK if runner.most or not runner.tried else code
         self._write_page(result, report)
         self._display(LoadReported(at=self._clock.now(), report=report))
         code = self._finish(code)
@@ -326,17 +337,29 @@ class Loader:
         for line in words.summary(report):
             console.print(Text(line), soft_wrap=not console.is_terminal)
         if "max_calls" in report:
-            click.echo(_most(report))
+            click.echo(_most(report, self._options["find_up_to"]))
         if self._page is not None:
             click.echo(f"the page is {self._page}")
 
 
-def _most(report: dict[str, Any]) -> str:
+def _most(report: dict[str, Any], allowed: int) -> str:
     most = report["max_calls"]
+    if most is None:
+        return "stopped before the first try was over"
     if not most:
-        return "not even one call keeps to the thresholds"
+        return "stopped: no number of calls kept to the thresholds" if report["stopped"] else _NOT_ONE
+    calls = words.counted(most, "call")
+    verb = "keeps" if most == 1 else "keep"
     own = words.span(report["own_lateness_ms"]["p99"])
-    return f"{words.counted(most, 'call')} at most keep to the thresholds (the generator was late by {own} ms p99)"
+    late = f"(the generator was late by {own} ms p99)"
+    if most == allowed:
+        return f"{calls}, the most that --find-up-to allows, {verb} to the thresholds {late}"
+    if report["stopped"]:
+        return f"stopped: at least {calls} {verb} to the thresholds {late}"
+    return f"{calls} at most {verb} to the thresholds {late}"
+
+
+_NOT_ONE: Final = "not even one call keeps to the thresholds"
 
 
 def _thresholds(options: dict[str, Any]) -> Thresholds:

@@ -72,6 +72,8 @@ def tried(event: LoadTried) -> str:
 
 def summary(report: Mapping[str, Any]) -> Iterator[str]:
     """The report's lines below its table of times; what came from outside is harmless in them."""
+    if report["stopped"] and report.get("max_calls") is None:
+        yield "stopped before its end: this is what was measured until then"
     yield from _calls(report)
     yield from _frames(report)
     if (server := report["server"]) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -31,6 +32,28 @@ def changing(change: Callable[[bytes], bytes]) -> Handler:
 
 
 echo = changing(lambda frame: frame)
+
+
+def late(delay_s: float) -> Handler:
+    """Returns each frame unchanged after so many seconds."""
+
+    async def handle(socket: ServerConnection) -> None:
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+        async def answer() -> None:
+            while True:
+                at, frame = await waiting.get()
+                await asyncio.sleep(at - loop.time())
+                await socket.send(frame)
+
+        answering = asyncio.create_task(answer())
+        async for message in socket:
+            if isinstance(message, bytes):
+                waiting.put_nowait((loop.time() + delay_s, message))
+        answering.cancel()
+
+    return handle
 
 
 async def in_pairs(socket: ServerConnection) -> None:

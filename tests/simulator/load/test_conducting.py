@@ -166,7 +166,6 @@ async def test_the_search_tells_each_try_and_gives_the_run_of_the_best() -> None
     tried = [(event.calls, event.met) for event in events if isinstance(event, LoadTried)]
     missed = next(event.missed for event in events if isinstance(event, LoadTried) and not event.met)
 
-    assert result is not None
     assert (25, 25) == (most.most, result.plan.calls)
     assert [(10, True), (20, True), (40, False), (30, False), (25, True), (27, False), (26, False)] == tried
     assert ("p99 49.94 ms (more than 20 ms)",) == missed
@@ -177,16 +176,26 @@ async def test_where_nothing_passes_the_run_of_the_last_try_is_given() -> None:
     most = search(0, [], first=2)
     result = await most.run()
 
-    assert result is not None
     assert (0, 1) == (most.most, result.plan.calls)
 
 
-async def test_a_search_that_was_stopped_before_its_first_try_has_no_run() -> None:
-    """Nothing to report."""
+async def test_a_search_that_was_stopped_before_its_first_try_says_so() -> None:
+    """Nothing was measured."""
     most = search(10, [])
     most.stop()
+    result = await most.run()
 
-    assert await most.run() is None
+    assert (True, False, 0) == (result.stopped, most.tried, result.total.opened)
+
+
+async def test_a_search_that_was_stopped_gives_the_best_until_then() -> None:
+    """And says that it was."""
+    events: list[Event] = []
+    most = search(1000, events)
+    most._observer = lambda _: most.stop()
+    result = await most.run()
+
+    assert (True, True, 10, 10) == (result.stopped, most.tried, most.most, result.plan.calls)
 
 
 def test_the_error_of_a_process_has_an_exit_code() -> None:

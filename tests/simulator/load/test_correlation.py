@@ -102,6 +102,15 @@ def test_other_audio_gives_no_figure(frames: MarkedFrames, change: Change) -> No
     assert (SECONDS, 0, []) == (matched.audible, matched.matched, matched.returned)
 
 
+@pytest.mark.parametrize(("said_s", "repeats_s"), [(0.3, 0.3), (4.9, 4.9), (5, None)])
+def test_what_is_said_again_too_soon_gives_no_figure(said_s: float, repeats_s: float | None) -> None:
+    """It stands more than once where it is looked for, and any of these may be what came back."""
+    noise = np.random.default_rng(3).integers(-4000, 4000, round(said_s * RATE_HZ)).astype("<i2")
+    matched = heard_through(MarkedFrames(AudioFormat(RATE_HZ), noise.tobytes()), CHANGES["quieter"])
+
+    assert (repeats_s, repeats_s is None) == (matched.repeats_s, matched.matched > 0)
+
+
 def test_silence_is_not_looked_at(frames: MarkedFrames) -> None:
     """There is nothing to compare."""
     assert 0 == heard_through(frames, lambda samples: samples * 0).audible

@@ -12,6 +12,7 @@ from aiohttp import web
 from tests.simulator.load import echoes
 from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.media.decode import AudioFile
+from vonage_sock.simulator.load import meter
 from vonage_sock.simulator.load.generator import Generator, Share
 from vonage_sock.simulator.load.plan import LoadPlan
 from vonage_sock.simulator.load.report import LoadResult, make_report, not_measured
@@ -103,6 +104,17 @@ async def test_changed_audio_is_compared() -> None:
     assert ("correlation", None, 0) == (report["measured_by"], report["not_measured"], report["frames_lost"])
     assert 100 <= report["frames_returned"]
     assert report["round_trip_ms"]["p50"] < 100
+
+
+async def test_an_unchanged_echo_that_is_too_late_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its marks are there: what it says is too old, and a comparison would invent a time."""
+    monkeypatch.setattr(meter, "MAX_WAITING", 10)
+    async with echoes.serving(echoes.late(1.2)) as target:
+        result = await load(target, 1, duration_s=3.5)
+    report = make_report(result, Thresholds(p99_ns=5 * SECOND, lost=1000))
+
+    assert (None, None, False) == (report["measured_by"], report["round_trip_ms"], report["met"])
+    assert "all of it older than 10 s" in report["not_measured"]
 
 
 async def test_a_server_that_returns_nothing_is_said_to() -> None:

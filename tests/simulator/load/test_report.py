@@ -105,6 +105,22 @@ def test_the_exit_code_is_that_of_the_worst(result: LoadResult, thresholds: Thre
     assert expected is exit_code(result, thresholds)
 
 
+@pytest.mark.parametrize(
+    ("total", "stopped", "part"),
+    [
+        (Tally(), True, "stopped before a call was open"),
+        (Tally(failed=3), False, "no call could be opened"),
+        (Tally(opened=3, unmarked_bytes=9, repeating={"0.3": 3}), False, "audio of 0.3 s repeats too soon"),
+    ],
+)
+def test_why_there_is_no_round_trip_is_said(total: Tally, stopped: bool, part: str) -> None:
+    """As it was, and a threshold isn't kept."""
+    report = make_report(LoadResult(PLAN, 1, total, [], stopped=stopped), Thresholds(p99_ns=SECOND, lost=0))
+
+    assert part in report["not_measured"]
+    assert report["met"] is False
+
+
 def test_a_late_generator_is_admitted() -> None:
     """From 5 ms p99 on."""
     result = result_of(opened=10)

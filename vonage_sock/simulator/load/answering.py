@@ -75,7 +75,11 @@ class Directory:
         if answer.status != 200:
             raise ConnectError(f"{plan.target} gave HTTP {answer.status} instead of 200")
         try:
-            for action in read_ncco(jsontext.loads(answer.body)):
+            value = jsontext.loads(answer.body)
+        except ValueError as error:
+            raise ConnectError(f"the NCCO of {plan.target} isn't JSON: {error}") from error
+        try:
+            for action in read_ncco(value):
                 if action["action"] == "connect" and (endpoint := websocket_endpoint(action)) is not None:
                     return endpoint
         except ValueError as error:

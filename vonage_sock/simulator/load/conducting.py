@@ -318,30 +318,43 @@ class MostCalls:
         self._clock = clock
         self._running: LoadRun | None = None
         self._stopped = False
+        self._tries = 0
 
     @property
     def most(self) -> int:
         """The largest number that was found; 0 for none."""
         return self._search.passed
 
-    async def run(self) -> LoadResult | None:
+    @property
+    def tried(self) -> bool:
+        """A try was over."""
+        return self._tries > 0
+
+    async def run(self) -> LoadResult:
         """
-        Try; the result of the largest number that passed, or of the last one where none did. None when stopped before.
+        Try; the result of the largest number that passed, or of the last one where none did.
+
+        Stopped before a try was over, the result is what there is of the first one.
 
         Raises:
             VsockError: as ``LoadRun.run``.
         """
         best: LoadResult | None = None
+        begun = LoadResult(self._plan, 1, Tally(), [])
         while not self._stopped and (calls := self._search.next()) is not None:
             self._running = self._make_run(self._plan.with_calls(calls, self._ramp_ns))
             result = await self._running.run()
             if result.stopped:
+                begun = result
                 break
+            self._tries += 1
             passed = all(row.met for row in result.rows(self._thresholds))
             self._search.tell(calls, passed=passed)
             self._observer(self._tried(result, passed=passed))
             if passed or best is None or not self._search.passed:
                 best = result
+        best = best or begun
+        best.stopped = self._stopped
         return best
 
     def stop(self) -> None:

@@ -25,6 +25,9 @@ from vonage_sock.simulator.load.marks import MarkedFrames
 MAX_KEPT_S: Final = 20
 WINDOW_S: Final = 1
 MAX_DELAY_S: Final = 4
+LEAST_REPEAT_S: Final = MAX_DELAY_S + WINDOW_S
+"""What is said again sooner stands more than once where it is looked for, and nobody can tell which one came back."""
+
 AUDIBLE_RMS: Final = 60.0
 PHASE_SHARE: Final = 0.7
 """How far the loudness of a frequency is left out of account; at 1 inaudible noise would count as much as speech."""
@@ -47,11 +50,16 @@ class Returned:
 
 @dataclass(slots=True)
 class Matched:
-    """What came of a comparison: how many stretches could be heard, how many were found in what was said, and the times."""
+    """
+    What came of a comparison: how many stretches could be heard, how many were found in what was said, and the times.
+
+    ``repeats_s`` is set, and nothing was looked for, where what was said repeats too soon.
+    """
 
     audible: int = 0
     matched: int = 0
     returned: list[Returned] = field(default_factory=list)
+    repeats_s: float | None = None
 
 
 class Follower:
@@ -82,6 +90,9 @@ class Follower:
         heard = _samples(bytes(self._heard))
         stretches = list(self._stretches(said, heard))
         result.audible = len(stretches)
+        if self._frames.repeats_s < LEAST_REPEAT_S:
+            result.repeats_s = round(self._frames.repeats_s, 1) if stretches else None
+            return result
         agrees = round(AGREES_S * self._rate_hz)
         for at, (start, lag) in enumerate(stretches):
             near = (stretches[i][1] for i in (at - 1, at + 1) if 0 <= i < len(stretches))

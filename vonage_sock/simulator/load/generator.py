@@ -180,7 +180,8 @@ class Generator:
                 self._book.tally.answer.add(place.took_ns)
             await self._open_socket(number, place)
         except ConnectError as error:
-            self._book.tally.refuse(str(error))
+            if not self._stopping.is_set():
+                self._book.tally.refuse(str(error))
 
     async def _open_socket(self, number: int, place: Place) -> None:
         frames = await self._frames_of(place.audio_format)
@@ -302,7 +303,7 @@ class Generator:
         """Of calls whose audio came back changed, tell what the comparison gives, for the seconds in which it came."""
         for call in self._watched:
             follower = call.follower
-            if follower is not None and not call.meter.returned_any:
+            if follower is not None and not call.meter.saw_marks:
                 for second, tally in self._by_second(follower.match()).items():
                     self._report(second, tally)
 
@@ -315,6 +316,8 @@ class Generator:
             tally.late += item.span_ns > self._plan.late_ns
         first = tallies.setdefault(0, Tally())
         first.audible_windows, first.matched_windows = matched.audible, matched.matched
+        if matched.repeats_s is not None:
+            first.repeating[f"{matched.repeats_s:g}"] = 1
         return tallies
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from vonage_sock.audio.frames import SAMPLE_BYTES, AudioFormat
+from vonage_sock.audio.frames import FRAMES_PER_SECOND, SAMPLE_BYTES, AudioFormat
 
 POOL_FRAMES: Final = 2048
 """Of 20 ms: a frame that comes back within 41 s is told from all others."""
@@ -39,6 +39,9 @@ class MarkedFrames:
         samples = np.frombuffer(pcm, "<i2", len(pcm) // SAMPLE_BYTES)
         if not len(samples):
             raise ValueError("there is nothing to say")
+        self.repeats_s = min(len(samples) / audio_format.rate_hz, POOL_FRAMES / FRAMES_PER_SECOND)
+        """After this time the same is said again."""
+
         table = np.resize(samples, (POOL_FRAMES, audio_format.frame_samples)).astype("<i2")
         self.plain = table.copy()
         """The frames without their marks, a row each."""

@@ -49,6 +49,7 @@ class CallMeter:
         "_reader",
         "_size",
         "book",
+        "saw_marks",
         "unmarked_bytes",
         "waiting",
     )
@@ -60,6 +61,9 @@ class CallMeter:
 
         self.unmarked_bytes = 0
         """Audio that came in this call and holds no mark."""
+
+        self.saw_marks = False
+        """A mark of ours was recognised, were its frame too late to be timed: the audio isn't changed."""
 
         self._forgotten = 0
         self._frames = frames.frames
@@ -101,13 +105,13 @@ class CallMeter:
         """
         The call is over: what isn't back is lost.
 
-        Changed audio is counted by its length; a filter may keep the last frame back.
+        Changed audio is counted by its length; a filter may keep a piece of the last frame back.
         """
         tally = self.book.tally
         lost = len(self.waiting)
         if self._last_ns < 0 and self.unmarked_bytes:
-            came = -(-self.unmarked_bytes // self._size)
-            lost = max(0, lost + self._forgotten - came - 1) - self._forgotten
+            missing_bytes = (lost + self._forgotten) * self._size - self.unmarked_bytes
+            lost = max(0, missing_bytes // self._size) - self._forgotten
         tally.lost += lost
         self.waiting.clear()
         if self._last_ns >= 0:
@@ -127,6 +131,7 @@ class CallMeter:
     def _returned(self, number: int, now: int) -> None:
         tally = self.book.tally
         sent_at = self.waiting.pop(number, None)
+        self.saw_marks = True
         if sent_at is None:
             tally.stray += 1
             return

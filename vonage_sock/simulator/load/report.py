@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import ExitCode
+from vonage_sock.simulator.load.correlation import LEAST_REPEAT_S
 from vonage_sock.simulator.load.plan import LoadPlan
 from vonage_sock.simulator.load.tally import LOST_AFTER_S, Histogram, Tally, bounds_of, bucket_of, ms
 from vonage_sock.simulator.load.usage import Usage
@@ -30,6 +31,7 @@ LATE_GENERATOR_NS: Final = 5 * MS
 
 COARSER: Final = 7
 MATCHES_NEEDED: Final = 2
+LEAST_SAID_S: Final = LEAST_REPEAT_S + 1
 
 JsonObject = dict[str, Any]
 
@@ -77,12 +79,18 @@ def not_measured(result: LoadResult) -> str | None:
     if result.measured_by is not None:
         return None
     if not total.opened:
-        return "no call could be opened"
+        stopped = result.stopped and not total.failed
+        return "it was stopped before a call was open" if stopped else "no call could be opened"
     if total.stray:
         return f"what came back was all of it older than {LOST_AFTER_S} s, or another call's"
     if not total.unmarked_bytes:
         return (
             "the server sent no audio, so that there is no round trip; findings, connections and its load were measured"
+        )
+    if total.repeating:
+        said_s = min(total.repeating, key=float)
+        return (
+            f"the audio of {said_s} s repeats too soon to time a server that changes it; say at least {LEAST_SAID_S} s"
         )
     return "the audio that the server sent has nothing to do with what it was sent, so that there is no round trip"
 

@@ -147,6 +147,7 @@ class Tally:
         compared: frames of changed audio that were timed by comparing it with what was said.
         audible_windows, matched_windows: stretches of changed audio that were compared with what was said, and those that
             are the same.
+        repeating: calls whose changed audio couldn't be compared, by the seconds after which what they say begins anew.
         round_trip: from the writing of a frame to its return.
         own_lateness: from when a frame was due to its writing: what is ours in every figure.
         connect, answer: opening a socket, and fetching an answer.
@@ -175,6 +176,7 @@ class Tally:
     jitter: Histogram = field(default_factory=Histogram)
     closes: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
+    repeating: dict[str, int] = field(default_factory=dict)
     findings: dict[str, Found] = field(default_factory=dict)
 
     @property
