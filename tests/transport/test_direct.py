@@ -143,8 +143,9 @@ class Call:
     def pass_to(self, at: int) -> None:
         """Let time pass at once, with the timers that are due on the way."""
         assert isinstance(self.clock, ManualClock)
-        while self.poller._timers and self.poller._timers[0][0] <= at:
-            self.clock.advance_to(max(self.clock.now(), self.poller._timers[0][0]))
+        timers_at = self.poller._timers_at
+        while timers_at and timers_at[0] <= at:
+            self.clock.advance_to(max(self.clock.now(), timers_at[0]))
             self.poller._ring()
         self.clock.advance_to(at)
 
@@ -420,7 +421,7 @@ async def test_it_is_told_once_what_the_socket_saw() -> None:
     call.start()
     call.driver._socket.watch.pinged(clock.now())
     call.pass_to(40 * SECOND)
-    left = [timer for _, _, timer in call.poller._timers if timer.action is not None]
+    left = [timer for timers in call.poller._timers.values() for timer in timers if timer.action is not None]
     call.stop()
 
     assert [("found", "VS315"), ("closed", 1006, "")] == call.machine.log

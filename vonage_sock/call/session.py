@@ -67,6 +67,7 @@ class CallSession:
         "_behaviours",
         "_closed_by_us",
         "_digits",
+        "_due_at",
         "_failure",
         "_findings",
         "_format",
@@ -136,6 +137,7 @@ class CallSession:
         self._findings = Findings(call_id)
         self._inspector = self._new_inspector()
         self._digits = ""
+        self._due_at: int | None = None
         self.outbox: list[Outgoing] = []
         self.untold: list[Event] = []
         self.deadline_changed = True
@@ -340,9 +342,7 @@ class CallSession:
     def next_deadline(self) -> int | None:
         """The earliest of what waits: held audio, an incomplete frame, the behaviours."""
         self.deadline_changed = False
-        deadline = self._hold_until
-        if (tail_at := self._tail_due_at) is not None and (deadline is None or tail_at < deadline):
-            deadline = tail_at
+        deadline = None
         if self._timed and self._state is State.OPEN:
             for behaviour in self._timed:
                 try:
@@ -352,24 +352,31 @@ class CallSession:
                     continue
                 if due_at is not None and (deadline is None or due_at < deadline):
                     deadline = due_at
+        self._due_at = deadline
+        for waits_until in (self._hold_until, self._tail_due_at):
+            if waits_until is not None and (deadline is None or waits_until < deadline):
+                deadline = waits_until
         return deadline
 
     def handle_deadline(self, now: int) -> None:
         """Do what is due."""
         self._now = now
-        self.deadline_changed = True
+        asked, self.deadline_changed = not self.deadline_changed, True
         if len(self._sent_times) >= TIMES_AT_ONCE:
             self._catch_up()
         if self._hold_until is not None and self._hold_until <= now:
             self._assume_format()
+            asked = False
         if self._tail_due_at is not None and self._tail_due_at <= now:
             self.flush_audio()
+            asked = False
+        # Whose deadline it is need be asked only where it may be another's, or may have changed.
+        alone = asked and len(self._timed) == 1 and (due_at := self._due_at) is not None and due_at <= now
         for behaviour in self._timed:
             if self._state is not State.OPEN:
                 return
             try:
-                due_at = behaviour.due_at()
-                if due_at is not None and due_at <= now:
+                if alone or ((due_at := behaviour.due_at()) is not None and due_at <= now):
                     behaviour.due(self)
             except Exception as error:  # noqa: BLE001  (as above)
                 self.fail(error)

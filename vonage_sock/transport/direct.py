@@ -210,19 +210,35 @@ class DirectDriver:
         self._timer = self._poller.call_at(deadline, self._deadline_passed)
 
     def _deadline_passed(self, now: int) -> None:
-        self._timer = None
+        timer, self._timer = self._timer, None
         deadline, self._armed_for = self._armed_for, None
-        self._latest = now = max(now, self._latest)
-        if deadline is not None and deadline <= now:
+        if now < self._latest:
+            now = self._latest
+        self._latest = now
+        if deadline is None:
+            return
+        if deadline <= now:
             try:
-                self._machine.handle_deadline(now)
-                self._settle()
+                deadline = self._meet_deadline(now)
             except Exception:
                 # Without its deadlines a call would go on as if nothing were wrong.
                 self.abort()
                 raise
-        elif deadline is not None:
+        if timer is None or deadline is None or self._timer is not None or self._done:
             self._arm(deadline)
+            return
+        self._armed_for, self._timer = deadline, timer
+        self._poller.call_again(timer, deadline)
+
+    def _meet_deadline(self, now: int) -> int | None:
+        """What is due is done, sent and told; the deadline that is next."""
+        machine = self._machine
+        machine.handle_deadline(now)
+        if machine.outbox:
+            self._send(machine.messages_to_send())
+        if machine.untold:
+            self._tell_events()
+        return machine.next_deadline()
 
     def _watch_again(self) -> None:
         if self._done:
