@@ -329,6 +329,32 @@ async def test_deadlines_are_met_however_they_move() -> None:
     assert [SECOND + 80 * MS, SECOND + 110 * MS] == times
 
 
+@on_both_loops
+async def test_an_observer_may_act_on_a_call_while_its_deadline_is_met() -> None:
+    """What it asks for by that is met too, and what was next before it isn't forgotten."""
+    clock = ManualClock(SECOND)
+    call = Call(clock=clock)
+    machine, met = call.machine, []
+
+    def meet(now: int) -> None:
+        met.append(now)
+        machine.deadline = {1: SECOND + 30 * MS, 2: SECOND + 40 * MS}.get(len(met))
+        if len(met) == 1:
+            machine.events.append(notice("acted on"))
+
+    def act(_now: int) -> None:
+        machine.deadline = SECOND + 20 * MS
+
+    machine.at["deadline"] = meet
+    machine.deadline = SECOND + 10 * MS
+    call.driver._observer = lambda _event: call.driver.act(act)
+    call.start()
+    call.pass_to(2 * SECOND)
+    call.stop()
+
+    assert [SECOND + 10 * MS, SECOND + 20 * MS, SECOND + 40 * MS] == met
+
+
 async def test_time_never_goes_back_for_a_machine() -> None:
     """A timer that woke early was handled as of its deadline; a message right behind it is no earlier."""
     clock = ManualClock(SECOND)

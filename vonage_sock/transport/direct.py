@@ -224,21 +224,24 @@ class DirectDriver:
                 # Without its deadlines a call would go on as if nothing were wrong.
                 self.abort()
                 raise
-        if timer is None or deadline is None or self._timer is not None or self._done:
-            self._arm(deadline)
-            return
-        self._armed_for, self._timer = deadline, timer
-        self._poller.call_again(timer, deadline)
+        if timer is not None and deadline is not None:
+            self._armed_for, self._timer = deadline, timer
+            self._poller.call_again(timer, deadline)
 
     def _meet_deadline(self, now: int) -> int | None:
-        """What is due is done, sent and told; the deadline that is next."""
+        """What is due is done, sent and told; the next deadline, where no timer is armed for it yet."""
         machine = self._machine
         machine.handle_deadline(now)
         if machine.outbox:
             self._send(machine.messages_to_send())
         if machine.untold:
             self._tell_events()
-        return machine.next_deadline()
+        deadline = machine.next_deadline()
+        if self._timer is None and not self._done:
+            return deadline
+        # An observer did something to the call.
+        self._arm(deadline)
+        return None
 
     def _watch_again(self) -> None:
         if self._done:
