@@ -100,6 +100,7 @@ class Generator:
         self._recordings: list[HeardRecording] = []
         self._none_left = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._opening: set[asyncio.Task[None]] = set()
         self._second = 0
 
     async def prepare(self) -> None:
@@ -140,9 +141,11 @@ class Generator:
         return sum(recording.failures for recording in self._recordings)
 
     def stop(self) -> None:
-        """Open no more calls and hang up all others."""
+        """Open no more calls, give up those that are being opened, and hang up all others."""
         now = self._clock.now()
         self._stopping.set()
+        for opening in self._opening:
+            opening.cancel()
         for call in self._calls:
             call.stop(now)
 
@@ -165,7 +168,9 @@ class Generator:
                 await self._wait_until(self._start_at + schedule.open_ns(number))
                 if self._stopping.is_set():
                     return
-                opening.create_task(self._open(number, directory))
+                task = opening.create_task(self._open(number, directory))
+                self._opening.add(task)
+                task.add_done_callback(self._opening.discard)
 
     async def _wait_until(self, at: int) -> None:
         delay_s = (at - self._clock.now()) / SECOND
