@@ -20,6 +20,7 @@ from vonage_sock.call.events import Event
 from vonage_sock.clock import SECOND, Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.media.naming import RecordingPath
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.load.answering import Directory, Place
 from vonage_sock.simulator.load.calls import LoadCall, WatchedCall
@@ -286,7 +287,7 @@ class Generator:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._none_left.wait(), LAST_WAIT_S)
         for call in list(self._calls):
-            call.gone(1006, "", self._clock.now())
+            call.gone(CLOSE_ABNORMAL, "", self._clock.now())
 
     # Telling.
 
