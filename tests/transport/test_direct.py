@@ -250,7 +250,9 @@ async def test_after_the_end_nothing_is_done() -> None:
     call.driver.act(acted.append)
     call.driver.close()
     call.driver.abort()
-    await asyncio.sleep(0.01)
+    later = asyncio.Event()
+    call.poller.call_at(call.machine.deadline + MS, lambda _now: later.set())
+    await later.wait()
     call.stop()
 
     assert ([], [("closed", 1006, "")]) == (acted, call.machine.log)

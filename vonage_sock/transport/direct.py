@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from vonage_sock.call.events import Observer
-from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
+from vonage_sock.call.machine import Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND
-from vonage_sock.protocol.rfc6455 import Opcode, frame_of
+from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY, Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
 from vonage_sock.transport.framesocket import FrameSocket
 from vonage_sock.transport.poller import Poller, Timer
