@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import sys
 from typing import Any, Final
 
 from vonage_sock.errors import ListenError
 from vonage_sock.server.config import ServerConfig
+from vonage_sock.transport.tls import GOODBYE_WAIT_S, HANDSHAKE_WAIT_S
 
 BACKLOG: Final = 1024
 """How many connections may wait for a process that is being started again."""
@@ -156,9 +158,14 @@ def _close_all(sockets: list[socket.socket]) -> None:
         one.close()
 
 
+def tls_options(context: ssl.SSLContext) -> dict[str, Any]:
+    """For a loop's ``create_server``: a peer that opens TLS and says no more is soon gone."""
+    return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_WAIT_S, "ssl_shutdown_timeout": GOODBYE_WAIT_S}
+
+
 def why_not_listening(config: ServerConfig, error: Exception) -> str:
     """One sentence: what is wrong with the host or the port, and what to choose instead."""
-    where = f"{config.host}:{config.port}"
+    where = f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"{config.host!r} isn't an address or a known name; use 127.0.0.1, or 0.0.0.0 for all addresses"
     not_here = f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
