@@ -39,9 +39,11 @@ from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.door import Door
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
+from vonage_sock.server.standstill import StandstillWatch
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.transport import Driver, Patience, tell
 from vonage_sock.transport.direct import DirectDriver
@@ -90,7 +92,8 @@ class VsockServer:
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
-        self._doors: list[asyncio.Server] = []
+        self._doors: list[Door] = []
+        self._standstill: StandstillWatch | None = None
         self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
         self._poller: Poller | None = None
         self._admission = admission or OwnAdmission(config.max_calls)
@@ -152,13 +155,15 @@ class VsockServer:
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
         await self._runner.setup()
-        handlers, loop = self._runner.server, asyncio.get_running_loop()
+        handlers = self._runner.server
         assert handlers is not None  # noqa: S101  (it is there after setup)
         try:
             sockets = sockets or (await bind(config, 1, shared=True)).of(0)
             self._host, self._port = sockets[0].getsockname()[:2]
             for bound in sockets:
-                self._doors.append(await loop.create_server(handlers, sock=bound, backlog=BACKLOG, **tls))
+                self._doors.append(
+                    Door(bound, handlers, backlog=BACKLOG, options=tls, clock=self._clock, tell=self._warn)
+                )
         except OSError as error:
             await self._close_doors()
             raise ListenError(why_not_listening(config, error)) from error
@@ -167,6 +172,7 @@ class VsockServer:
             raise
         if direct:
             self._poller = Poller(self._clock)
+        self._standstill = StandstillWatch(self._clock, self._warn)
 
     async def _close_doors(self) -> None:
         for door in self._doors:
@@ -207,6 +213,8 @@ class VsockServer:
         except TimeoutError:
             for _, driver in list(self._calls.values()):
                 driver.abort()
+        if self._standstill is not None:
+            self._standstill.close()
         await self._close_doors()
         if self._poller is not None:
             self._poller.close()
@@ -382,6 +390,7 @@ class VsockServer:
                 ended=lambda: self._end_call(session.id),
                 patience=self._patience,
                 stalled=lambda waiting: self._tell_stalled(session.id, waiting),
+                vanished=lambda silent_s: self._tell_vanished(session.id, silent_s),
             )
         except OSError:
             sock.close()
@@ -398,6 +407,7 @@ class VsockServer:
             observer=self._observer_of(session),
             patience=self._patience,
             stalled=lambda waiting: self._tell_stalled(session.id, waiting),
+            vanished=lambda silent_s: self._tell_vanished(session.id, silent_s),
         )
         self._begin_call(session, driver, behaviours, failure)
         try:
@@ -469,11 +479,19 @@ class VsockServer:
         why = refusal(self._admission.limit)
         if not self._full:
             self._full = True
-            self.tell(Notice(at=self._clock.now(), level="warning", message=f"a call was refused: {why}"))
+            self._warn(f"a call was refused: {why}")
         return why
 
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
-        message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"
+        waiting_too = f", and {waiting} messages wait for it" if waiting else ""
+        message = f"{call_id} is dropped: its other side doesn't read{waiting_too}"
+        self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
+
+    def _warn(self, message: str) -> None:
+        self.tell(Notice(at=self._clock.now(), level="warning", message=message))
+
+    def _tell_vanished(self, call_id: str, silent_s: int) -> None:
+        message = f"{call_id} is dropped: nothing came from its other side for {silent_s} s, not even a pong"
         self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
 
     def tell(self, event: Event) -> None:

@@ -25,6 +25,9 @@ BACKLOG: Final = 1024
 LINUX: Final = sys.platform == "linux"
 NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
+ALSO: Final = {"localhost": ("127.0.0.1", "::1"), "::": ("0.0.0.0",)}  # noqa: S104  (who asks for all gets all)
+"""What else a host stands for, whatever the system's table of hosts says of it: both kinds of address."""
+
 Address = tuple[int, Any]
 """A socket's family and what it is bound to."""
 
@@ -104,8 +107,11 @@ async def bind(config: ServerConfig, count: int, *, shared: bool = not LINUX) ->
 
 async def _addresses_of(config: ServerConfig) -> list[Address]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    found: list[tuple[int, Any]] = []
+    for host in (config.host, *ALSO.get(config.host.lower(), ())):
+        infos = await loop.getaddrinfo(host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found += [(family, address) for family, _, _, _, address in infos]
+    return list(dict.fromkeys(found))
 
 
 def _bind_first(addresses: list[Address]) -> list[socket.socket]:
@@ -159,7 +165,7 @@ def _close_all(sockets: list[socket.socket]) -> None:
 
 
 def tls_options(context: ssl.SSLContext) -> dict[str, Any]:
-    """For a loop's ``create_server``: a peer that opens TLS and says no more is soon gone."""
+    """For a ``Door``: a peer that opens TLS and says no more is soon gone."""
     return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_WAIT_S, "ssl_shutdown_timeout": GOODBYE_WAIT_S}
 
 

@@ -255,6 +255,10 @@ class ClientSocket:
         """A ping of ours is unanswered."""
         return self._connection.watch.awaits_pong
 
+    def unread_for_ns(self, now: int) -> int:
+        """Nothing is made of it: a call goes on beside a server that is busy."""
+        return 0
+
     def refused(self) -> bool:
         """The peer broke the rules of WebSocket, and the library closed with a code that says how."""
         return not self._close_called and self._close_sent_first() is not None
