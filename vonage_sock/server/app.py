@@ -37,9 +37,9 @@ from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
-from vonage_sock.server.door import Door
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
@@ -92,7 +92,7 @@ class VsockServer:
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
-        self._doors: list[Door] = []
+        self._acceptors: list[Acceptor] = []
         self._standstill: StandstillWatch | None = None
         self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
         self._poller: Poller | None = None
@@ -161,23 +161,23 @@ class VsockServer:
             sockets = sockets or (await bind(config, 1, shared=True)).of(0)
             self._host, self._port = sockets[0].getsockname()[:2]
             for bound in sockets:
-                self._doors.append(
-                    Door(bound, handlers, backlog=BACKLOG, options=tls, clock=self._clock, tell=self._warn)
+                self._acceptors.append(
+                    Acceptor(bound, handlers, backlog=BACKLOG, options=tls, clock=self._clock, tell=self._warn)
                 )
         except OSError as error:
-            await self._close_doors()
+            await self._stop_listening()
             raise ListenError(why_not_listening(config, error)) from error
         except ListenError:
-            await self._close_doors()
+            await self._stop_listening()
             raise
         if direct:
             self._poller = Poller(self._clock)
         self._standstill = StandstillWatch(self._clock, self._warn)
 
-    async def _close_doors(self) -> None:
-        for door in self._doors:
-            door.close()
-        self._doors.clear()
+    async def _stop_listening(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -215,7 +215,7 @@ class VsockServer:
                 driver.abort()
         if self._standstill is not None:
             self._standstill.close()
-        await self._close_doors()
+        await self._stop_listening()
         if self._poller is not None:
             self._poller.close()
             self._poller = None

@@ -165,7 +165,7 @@ def _close_all(sockets: list[socket.socket]) -> None:
 
 
 def tls_options(context: ssl.SSLContext) -> dict[str, Any]:
-    """For a ``Door``: a peer that opens TLS and says no more is soon gone."""
+    """For an ``Acceptor``: a peer that opens TLS and says no more is soon gone."""
     return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_WAIT_S, "ssl_shutdown_timeout": GOODBYE_WAIT_S}
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from vonage_sock.clock import SECOND, Clock
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 4
 """So many are let in before the calls have their turn."""
 
 SPARE: Final = 16
@@ -35,12 +35,12 @@ NO_ROOM: Final = (
 MakeProtocol = Callable[[], asyncio.BaseProtocol]
 
 
-class Door:
+class Acceptor:
     """
     Lets in who connects to a listening socket.
 
     Args:
-        bound: bound, and the door's from here on.
+        bound: bound, and the acceptor's from here on.
         make_protocol: gives what speaks with one connection.
         options: for ``connect_accepted_socket``: TLS and how long that may take.
         tell: given a sentence when there are no more descriptors, once a minute at most.
