@@ -119,6 +119,9 @@ class MemorySocket:
         found, self.sees = self.sees, []
         return found
 
+    def unread_for_ns(self, now: int) -> int:
+        return 0
+
     def awaits_pong(self) -> bool:
         return self.pongs_missing
 

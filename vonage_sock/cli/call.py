@@ -29,7 +29,7 @@ from vonage_sock.cli.call_options import (
     drills_of,
 )
 from vonage_sock.cli.loop import on_stop, run
-from vonage_sock.cli.options import SectionedCommand, parse_headers
+from vonage_sock.cli.options import SectionedCommand, ca_of, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
@@ -201,6 +201,7 @@ class Caller:
             fast=options["fast"],
             shuffle_seed=options["seed"] if options["shuffle_events"] else None,
             drills=drills_of(options),
+            ca=ca_of(options),
         )
         self.settings = {
             "answer_timeout_s": options["answer_timeout_s"],

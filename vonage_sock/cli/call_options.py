@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from vonage_sock.cli.numbers import Number, WholeNumber
-from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
+from vonage_sock.cli.options import CA, HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
 from vonage_sock.errors import UsageError
 from vonage_sock.simulator.drills.plan import MAX_AT_S, MAX_BAD_FRAMES, MAX_JITTER_MS, Drills, parse_stall
 from vonage_sock.simulator.leg.plan import Platform
@@ -111,6 +111,7 @@ PLATFORM = option_group(
         default=Platform.CURRENT.value,
         help="current: a buffer of 3,072 frames, clear and notify; 2021: 1,024 frames, all text ignored.",
     ),
+    CA,
     _platform("--strict", is_flag=True, help="Drop the connection on a frame of the wrong size, as Vonage does."),
 )
 

@@ -71,6 +71,10 @@ def check_combinations(options: ServeOptions) -> None:
             "--then says what follows the files; give --play FILE as well",
         ),
         (
+            options.tls_key is not None and options.tls_cert is None,
+            "--tls-key is the key of a certificate; give --tls-cert FILE as well",
+        ),
+        (
             options.once and options.max_calls not in (1, MAX_CALLS),
             "--once lets one call in; leave --max-calls away",
         ),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
 import click
 
 from vonage_sock.call.findings import CATALOGUE, Level
-from vonage_sock.cli.options import JSON, option, read_file
+from vonage_sock.cli.options import CA, JSON, ca_of, option, read_file
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ConnectError, ExitCode, UsageError
@@ -31,9 +32,10 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("source", metavar="FILE|URL|-")
 @option("--strict", is_flag=True, envvar="VSOCK_LINT_STRICT", help="Warnings fail too.")
+@CA
 @JSON
 @click.pass_context
-def lint(ctx: click.Context, source: str, *, strict: bool, as_json: bool) -> None:
+def lint(ctx: click.Context, source: str, *, strict: bool, as_json: bool, ca: str | None) -> None:
     """Check an NCCO: a file, an answer URL (asked by GET, as for a call), or - for standard input.
 
     Each problem is a line: code, level, where, and what. The exit code is 3 when one of them is an error, with --strict also
@@ -41,7 +43,7 @@ def lint(ctx: click.Context, source: str, *, strict: bool, as_json: bool) -> Non
     """
     code = ExitCode.OK
     try:
-        problems = _problems(source)
+        problems = _problems(source, ca_of({"ca": ca}))
     except ConnectError as error:
         problems, code = [Problem("VS501", "answer URL", {"reason": str(error)})], ExitCode.CONNECT
     lines = [_as_json(problem) if as_json else _as_line(problem) for problem in problems]
@@ -52,7 +54,7 @@ def lint(ctx: click.Context, source: str, *, strict: bool, as_json: bool) -> Non
     ctx.exit(code)
 
 
-def _problems(source: str) -> list[Problem]:
+def _problems(source: str, ca: Path | None) -> list[Problem]:
     if source == "-":
         if sys.stdin is None:
             raise UsageError(
@@ -60,7 +62,7 @@ def _problems(source: str) -> list[Problem]:
             )
         return lint_text(sys.stdin.buffer.read())
     if source.lower().startswith(("http://", "https://")):
-        return asyncio.run(_fetch(source))
+        return asyncio.run(_fetch(source, ca))
     if "://" in source:
         raise UsageError(
             f"{source!r} isn't a web address; give an answer URL (http://127.0.0.1:8000/webhooks/answer), a file, or -"
@@ -74,10 +76,11 @@ def _problems(source: str) -> list[Problem]:
         ) from error
 
 
-async def _fetch(url: str) -> list[Problem]:
+async def _fetch(url: str, ca: Path | None) -> list[Problem]:
     from vonage_sock.clock import SystemClock  # noqa: PLC0415  (a file needs no network)
     from vonage_sock.protocol.webhooks import Leg  # noqa: PLC0415
     from vonage_sock.simulator.webhooks.web import ANSWER_TIMEOUT_S, Webhooks  # noqa: PLC0415
+    from vonage_sock.transport.tls import trusting  # noqa: PLC0415
 
     leg = Leg(
         uuid=str(uuid.uuid4()),
@@ -85,7 +88,7 @@ async def _fetch(url: str) -> list[Problem]:
         from_="447700900001",
         to="442079460000",
     )
-    async with Webhooks(clock=SystemClock()) as web:
+    async with Webhooks(clock=SystemClock(), trust=trusting(ca)) as web:
         answer = await web.fetch_answer(url, leg.answer_params())
     if answer.status != 200:
         return [Problem("VS401", "answer URL", {"status": answer.status})]

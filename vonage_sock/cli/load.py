@@ -14,7 +14,18 @@ from rich.text import Text
 from vonage_sock.call.events import LoadReported
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.numbers import Number, WholeNumber
-from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, SectionedCommand, option, option_group, parse_headers
+from vonage_sock.cli.options import (
+    CA,
+    HEADER,
+    JSON,
+    QUIET,
+    RATE,
+    SectionedCommand,
+    ca_of,
+    option,
+    option_group,
+    parse_headers,
+)
 from vonage_sock.cli.printing import cannot_write, discard_stdout
 from vonage_sock.clock import SECOND, SystemClock, iso_utc
 from vonage_sock.display import load_words as words
@@ -171,6 +182,7 @@ SHOWN = option_group(
 @CALLS
 @RATE
 @HEADER
+@CA
 @THRESHOLDS
 @SHOWN
 @click.pass_context
@@ -220,6 +232,7 @@ class Loader:
             overwrite=options["overwrite"],
             open_timeout_s=options["open_timeout_s"],
             engine=options["engine"],
+            ca=None if (ca := ca_of(options)) is None else str(ca),
             may_leave=options["may_load"],
         )
         self._check()

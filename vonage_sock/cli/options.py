@@ -72,6 +72,9 @@ RATE = option(
     metavar="HZ",
     help="Sample rate: 8000, 16000 or 24000.",
 )
+CA = option(
+    "--ca", metavar="FILE", help="Trust also the servers whose certificates were signed with one in FILE (PEM)."
+)
 HEADER = option("--header", "headers", multiple=True, metavar="KEY=VALUE", help="Metadata for the socket (repeatable).")
 JSON = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, and nothing else there.")
 QUIET = option("-q", "--quiet", is_flag=True, help="Show only what is wrong and how calls end.")
@@ -161,6 +164,12 @@ SERVER = option_group(
         default="auto",
         help="What reads and writes the calls' frames: our own engine for many calls (direct, on Linux), or aiohttp's.",
     ),
+    option("--tls-cert", metavar="FILE", help="Speak https and wss with this certificate (PEM), and nothing else."),
+    option(
+        "--tls-key",
+        metavar="FILE",
+        help="Its key (PEM), if not in the same file; an encrypted one needs VSOCK_TLS_KEY_PASSWORD.",
+    ),
 )
 
 
@@ -181,6 +190,20 @@ def parse_headers(texts: tuple[str, ...]) -> dict[str, object]:
         except (ValueError, RecursionError):
             headers[key] = value
     return headers
+
+
+def ca_of(options: dict[str, Any]) -> Path | None:
+    """
+    What ``--ca`` names.
+
+    Raises:
+        UsageError: it holds no certificate.
+    """
+    from vonage_sock.transport.tls import trusting  # noqa: PLC0415  (who gives no --ca doesn't need it)
+
+    path = None if options["ca"] is None else Path(options["ca"])
+    trusting(path)
+    return path
 
 
 def parse_pair(text: str, *, option_name: str, keys: str) -> tuple[str, str]:

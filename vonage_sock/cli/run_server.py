@@ -35,9 +35,10 @@ from vonage_sock.media.record import Recorder
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.messages import DIGITS
 from vonage_sock.protocol.ncco import Ncco, read_ncco
-from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log
+from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log, uses_direct
 from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
+from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
@@ -85,6 +86,8 @@ class ServeOptions:
     verbose: bool
     ngrok_api: str
     engine: str
+    tls_cert: str | None
+    tls_key: str | None
     record: str | None = None
     play: tuple[str, ...] = ()
 
@@ -136,7 +139,9 @@ class Plan:
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
             max_calls=1 if options.once else options.max_calls,
             engine=Engine(options.engine),
+            tls=tls_of(options),
         )
+        check_tls(self.config)
         self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
         self.files = [open_playable(name) for name in options.play]
         self.keys = {}
@@ -202,6 +207,26 @@ class Plan:
             stream=sys.stderr if options.record == STDOUT else sys.stdout,
             clock=clock,
         )
+
+
+def tls_of(options: ServeOptions) -> ServerTls | None:
+    """The certificate to show; the key's password stands in the environment, where no list of processes shows it."""
+    if options.tls_cert is None:
+        return None
+    key = None if options.tls_key is None else Path(options.tls_key)
+    return ServerTls(cert=Path(options.tls_cert), key=key, password=os.environ.get(PASSWORD_VARIABLE))
+
+
+def check_tls(config: ServerConfig) -> None:
+    """
+    Find out before anything starts what is wrong with a certificate.
+
+    Raises:
+        UsageError: it can't be used, or the engine that was asked for has no TLS.
+    """
+    if config.tls is not None:
+        uses_direct(Engine(config.engine), tls=True)
+        config.tls.context(wall_ns=SystemClock().wall_ns())
 
 
 class Session:

@@ -108,7 +108,8 @@ class WorkersSession:
         return found.url
 
     def _announce(self, host: str, port: int, url: str | None) -> None:
-        addresses = Addresses((url or local_url(host, port)).rstrip("/"))
+        tls = self._plan.config.tls is not None
+        addresses = Addresses((url or local_url(host, port, tls=tls)).rstrip("/"))
         self._tell(
             ServerStarted(
                 at=self._clock.now(),

@@ -37,11 +37,13 @@ from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
+from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
-from vonage_sock.server.listening import BACKLOG, why_not_listening
+from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
+from vonage_sock.server.standstill import StandstillWatch
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.transport import Driver, Patience, tell
 from vonage_sock.transport.direct import DirectDriver
@@ -90,6 +92,8 @@ class VsockServer:
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
+        self._acceptors: list[Acceptor] = []
+        self._standstill: StandstillWatch | None = None
         self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
         self._poller: Poller | None = None
         self._admission = admission or OwnAdmission(config.max_calls)
@@ -134,9 +138,11 @@ class VsockServer:
 
         Raises:
             ListenError: the port is taken, or the address isn't this machine's.
-            UsageError: the direct engine was asked for, and can't be.
+            UsageError: the direct engine was asked for, and can't be; or the certificate or its key can't be used.
         """
-        direct = uses_direct(Engine(self._config.engine))
+        config = self._config
+        direct = uses_direct(Engine(config.engine), tls=config.tls is not None)
+        tls = {} if config.tls is None else tls_options(config.tls.context(wall_ns=self._clock.wall_ns()))
         app = web.Application(client_max_size=MAX_WEBHOOK_BYTES)
         app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
         app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
@@ -149,17 +155,31 @@ class VsockServer:
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
         await self._runner.setup()
+        handlers = self._runner.server
+        assert handlers is not None  # noqa: S101  (it is there after setup)
         try:
+            sockets = sockets or (await bind(config, 1, shared=True)).of(0)
+            self._host, self._port = sockets[0].getsockname()[:2]
             for bound in sockets:
-                await web.SockSite(self._runner, bound, backlog=BACKLOG).start()
-            if not sockets:
-                await web.TCPSite(self._runner, self._config.host, self._config.port, backlog=BACKLOG).start()
-        except (OSError, OverflowError, UnicodeError) as error:
-            await self._runner.cleanup()
-            raise ListenError(why_not_listening(self._config, error)) from error
-        self._host, self._port = self._runner.addresses[0][:2]
+                self._acceptors.append(
+                    Acceptor(bound, handlers, backlog=BACKLOG, options=tls, clock=self._clock, tell=self._warn)
+                )
+        except OSError as error:
+            await self._stop_listening()
+            raise ListenError(why_not_listening(config, error)) from error
+        except ListenError:
+            await self._stop_listening()
+            raise
         if direct:
             self._poller = Poller(self._clock)
+        self._standstill = StandstillWatch(self._clock, self._warn)
+
+    async def _stop_listening(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     def publish(self, url: str) -> None:
         """Take this public base address from now on."""
@@ -193,8 +213,9 @@ class VsockServer:
         except TimeoutError:
             for _, driver in list(self._calls.values()):
                 driver.abort()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._standstill is not None:
+            self._standstill.close()
+        await self._stop_listening()
         if self._poller is not None:
             self._poller.close()
             self._poller = None
@@ -369,6 +390,7 @@ class VsockServer:
                 ended=lambda: self._end_call(session.id),
                 patience=self._patience,
                 stalled=lambda waiting: self._tell_stalled(session.id, waiting),
+                vanished=lambda silent_s: self._tell_vanished(session.id, silent_s),
             )
         except OSError:
             sock.close()
@@ -385,6 +407,7 @@ class VsockServer:
             observer=self._observer_of(session),
             patience=self._patience,
             stalled=lambda waiting: self._tell_stalled(session.id, waiting),
+            vanished=lambda silent_s: self._tell_vanished(session.id, silent_s),
         )
         self._begin_call(session, driver, behaviours, failure)
         try:
@@ -438,7 +461,7 @@ class VsockServer:
 
     @property
     def _local_url(self) -> str:
-        return local_url(self._host, self._port)
+        return local_url(self._host, self._port, tls=self._config.tls is not None)
 
     def _seen_addresses(self, request: web.Request) -> Addresses:
         return seen_addresses(
@@ -456,11 +479,19 @@ class VsockServer:
         why = refusal(self._admission.limit)
         if not self._full:
             self._full = True
-            self.tell(Notice(at=self._clock.now(), level="warning", message=f"a call was refused: {why}"))
+            self._warn(f"a call was refused: {why}")
         return why
 
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
-        message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"
+        waiting_too = f", and {waiting} messages wait for it" if waiting else ""
+        message = f"{call_id} is dropped: its other side doesn't read{waiting_too}"
+        self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
+
+    def _warn(self, message: str) -> None:
+        self.tell(Notice(at=self._clock.now(), level="warning", message=message))
+
+    def _tell_vanished(self, call_id: str, silent_s: int) -> None:
+        message = f"{call_id} is dropped: nothing came from its other side for {silent_s} s, not even a pong"
         self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
 
     def tell(self, event: Event) -> None:
@@ -489,14 +520,18 @@ def _can_upgrade(websocket: web.WebSocketResponse, request: web.Request) -> bool
         return False  # aiohttp doesn't expect that a key may have letters beyond ASCII
 
 
-def uses_direct(engine: Engine) -> bool:
+def uses_direct(engine: Engine, *, tls: bool = False) -> bool:
     """
     Whether calls' sockets are read and written by us.
 
     Raises:
         UsageError: that was asked for, and can't be.
     """
-    possible = available() and usable()
+    if tls and engine is Engine.DIRECT:
+        raise UsageError(
+            "--engine direct reads the sockets itself and knows no TLS; leave it away, and aiohttp's engine takes the calls"
+        )
+    possible = available() and usable() and not tls
     if engine is Engine.DIRECT and not possible:
         raise UsageError(
             "--engine direct needs Linux and a version 3 of aiohttp; leave it away, or use --engine aiohttp"

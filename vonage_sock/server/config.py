@@ -13,6 +13,7 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol import ncco as ncco_protocol
 from vonage_sock.protocol import webhooks
+from vonage_sock.transport.tls import ServerTls
 
 MAX_WEBHOOK_BYTES: Final = 64 * 1024
 MAX_CALLS: Final = 2048
@@ -45,6 +46,7 @@ class ServerConfig:
         ncco, fallback: NCCOs to answer with in place of ours, and after a failed or dropped socket.
         max_calls: sockets that are open at once.
         engine: what reads and writes the sockets' frames; its name will do.
+        tls: speak https and wss, and nothing else, with this certificate.
 
     Raises:
         UsageError: metadata over 512 bytes, an address that can't be used, or an engine that there isn't.
@@ -60,6 +62,7 @@ class ServerConfig:
     fallback: list[dict[str, Any]] | None = None
     max_calls: int = MAX_CALLS
     engine: Engine | Literal["auto", "direct", "aiohttp"] = Engine.AUTO
+    tls: ServerTls | None = None
 
     def __post_init__(self) -> None:
         ncco_protocol.check_headers(self.headers)
@@ -127,12 +130,12 @@ def is_host(value: str) -> bool:
     return match is not None and int(match["port"] or 1) in range(1, 65536)
 
 
-def local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int, *, tls: bool = False) -> str:
     """The address to reach a listening server at from this machine."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     if ":" in reachable and not reachable.startswith("["):
         reachable = f"[{reachable}]"
-    return f"http://{reachable}:{port}"
+    return f"{'https' if tls else 'http'}://{reachable}:{port}"
 
 
 def seen_addresses(config: ServerConfig, headers: Mapping[str, str], *, scheme: str, fallback_url: str) -> Addresses:

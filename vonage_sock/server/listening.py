@@ -11,17 +11,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import sys
 from typing import Any, Final
 
 from vonage_sock.errors import ListenError
 from vonage_sock.server.config import ServerConfig
+from vonage_sock.transport.tls import GOODBYE_WAIT_S, HANDSHAKE_WAIT_S
 
 BACKLOG: Final = 1024
 """How many connections may wait for a process that is being started again."""
 
 LINUX: Final = sys.platform == "linux"
 NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+ALSO: Final = {"localhost": ("127.0.0.1", "::1"), "::": ("0.0.0.0",)}  # noqa: S104  (who asks for all gets all)
+"""What else a host stands for, whatever the system's table of hosts says of it: both kinds of address."""
 
 Address = tuple[int, Any]
 """A socket's family and what it is bound to."""
@@ -102,8 +107,11 @@ async def bind(config: ServerConfig, count: int, *, shared: bool = not LINUX) ->
 
 async def _addresses_of(config: ServerConfig) -> list[Address]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    found: list[tuple[int, Any]] = []
+    for host in (config.host, *ALSO.get(config.host.lower(), ())):
+        infos = await loop.getaddrinfo(host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found += [(family, address) for family, _, _, _, address in infos]
+    return list(dict.fromkeys(found))
 
 
 def _bind_first(addresses: list[Address]) -> list[socket.socket]:
@@ -156,9 +164,14 @@ def _close_all(sockets: list[socket.socket]) -> None:
         one.close()
 
 
+def tls_options(context: ssl.SSLContext) -> dict[str, Any]:
+    """For an ``Acceptor``: a peer that opens TLS and says no more is soon gone."""
+    return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_WAIT_S, "ssl_shutdown_timeout": GOODBYE_WAIT_S}
+
+
 def why_not_listening(config: ServerConfig, error: Exception) -> str:
     """One sentence: what is wrong with the host or the port, and what to choose instead."""
-    where = f"{config.host}:{config.port}"
+    where = f"[{config.host}]:{config.port}" if ":" in config.host else f"{config.host}:{config.port}"
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"{config.host!r} isn't an address or a known name; use 127.0.0.1, or 0.0.0.0 for all addresses"
     not_here = f"{config.host} isn't an address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"

@@ -20,6 +20,7 @@ from vonage_sock.call.session import MAX_MESSAGE_BYTES
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL, close_body
+from vonage_sock.transport.delivery import Delivery
 
 
 def new_websocket() -> web.WebSocketResponse:
@@ -39,6 +40,7 @@ class ServerSocket:
         self._close_sent: tuple[int, str] | None = None
         self._read_to_the_end = asyncio.Event()
         self._watch = WireWatch()
+        self._delivery = Delivery(None if self._transport is None else self._transport.get_extra_info("socket"))
         self._loop = asyncio.get_running_loop()
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
@@ -113,6 +115,10 @@ class ServerSocket:
     def awaits_pong(self) -> bool:
         """A ping of ours is unanswered."""
         return self._watch.awaits_pong
+
+    def unread_for_ns(self, now: int) -> int:
+        """How long the peer has taken nothing of what waits for it."""
+        return self._delivery.unread_for_ns(now)
 
     def refused(self) -> bool:
         """The peer broke the rules of WebSocket, and aiohttp closed with a code that says how."""

@@ -31,6 +31,7 @@ class CallOrder:
         fast: let no time pass in ``talk``, ``stream``, ``wait`` and the like; a websocket's leg takes its time.
         shuffle_seed: post events out of order and some of them twice; None for the usual order.
         drills: what the call is to suffer.
+        ca: trust also the servers whose certificates were signed with one in this file (PEM).
         region_url: where the application finds the REST API for this call.
     """
 
@@ -50,6 +51,7 @@ class CallOrder:
     fast: bool = False
     shuffle_seed: int | None = None
     drills: Drills = field(default_factory=Drills)
+    ca: Path | None = None
     region_url: str = REGION_URL
 
     def __post_init__(self) -> None:

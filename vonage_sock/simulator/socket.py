@@ -27,6 +27,7 @@ from vonage_sock.clock import SECOND
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
+from vonage_sock.transport import tls
 
 OPEN_WAIT_S: Final = 10.0
 CLOSE_WAIT_S: Final = 1.0
@@ -53,13 +54,19 @@ class UnofferedError(ConnectError):
 
 
 async def open_socket(
-    url: str, headers: Mapping[str, str], *, timeout_s: float = OPEN_WAIT_S, narrow: bool = False
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    timeout_s: float = OPEN_WAIT_S,
+    narrow: bool = False,
+    trust: ssl.SSLContext | None = None,
 ) -> ClientSocket:
     """
     Open a websocket without compression and without a subprotocol.
 
     Args:
         narrow: with small buffers, so that a server soon feels that nobody reads.
+        trust: whom to believe where the address asks for TLS; the system's authorities when None.
 
     Raises:
         UnofferedError: the server takes an extension or a subprotocol all the same.
@@ -75,7 +82,9 @@ async def open_socket(
         return made[-1]
 
     try:
-        narrowed: dict[str, Any] = {"sock": await _narrow_connection(url, timeout_s)} if narrow else {}
+        more: dict[str, Any] = {"sock": await _narrow_connection(url, timeout_s)} if narrow else {}
+        if trust is not None and url.lower().startswith("wss:"):
+            more["ssl"] = trust
         await _ConnectOnce(
             url,
             additional_headers=dict(headers),
@@ -87,7 +96,7 @@ async def open_socket(
             max_size=MAX_MESSAGE_BYTES,
             proxy=None,
             create_connection=cast("type[ClientConnection]", make),
-            **narrowed,
+            **more,
         )
     except NegotiationError as error:
         taken = _taken_without_offer(made[-1])
@@ -246,6 +255,10 @@ class ClientSocket:
         """A ping of ours is unanswered."""
         return self._connection.watch.awaits_pong
 
+    def unread_for_ns(self, now: int) -> int:
+        """Nothing is made of it: a call goes on beside a server that is busy."""
+        return 0
+
     def refused(self) -> bool:
         """The peer broke the rules of WebSocket, and the library closed with a code that says how."""
         return not self._close_called and self._close_sent_first() is not None
@@ -358,6 +371,8 @@ def _unacknowledged_bytes(transport: asyncio.Transport) -> int:
 
 def reason_of(error: OSError) -> str:
     """Why a connection couldn't be made, in the system's own few words."""
+    if isinstance(error, ssl.SSLError):
+        return tls.why_not(error)
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "nothing listens there (connection refused); start the server first, or check the port"
     return error.strerror or str(error)
@@ -375,7 +390,7 @@ def why_not(url: str, error: Exception, timeout_s: float) -> str:
         case TimeoutError():
             return f"{url} didn't answer within {timeout_s:g} s"
         case ssl.SSLError():
-            return f"can't reach {url}: TLS fails ({_tls_reason(error)})"
+            return f"can't reach {url}: {tls.why_not(error)}"
         case OSError():
             return f"can't reach {url}: {reason_of(error)}"
     return f"{url} can't be called: {error}"
@@ -391,7 +406,3 @@ def _why_refused(url: str, status: int) -> str:
     }
     hint = hints.get(status, "a websocket server answers 101")
     return f"{url} refused the call with HTTP {status}: {hint}"
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    return getattr(error, "verify_message", "") or (error.reason or str(error)).lower().replace("_", " ")

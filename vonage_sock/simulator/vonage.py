@@ -36,6 +36,7 @@ from vonage_sock.simulator.socket import OPEN_WAIT_S, UnofferedError, open_socke
 from vonage_sock.simulator.telling import CALL_ID, Teller
 from vonage_sock.simulator.webhooks.web import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Webhooks
 from vonage_sock.transport import Driver, Patience
+from vonage_sock.transport.tls import trusting
 
 PATIENCE: Final = Patience(check_every_s=2.5, ping_every_s=5.0, gone_after_s=math.inf)
 """A server that answers no ping and says nothing is odd, and told; its call goes on."""
@@ -63,6 +64,9 @@ class VonageCall:
         call_id: what events call it.
         book: where its legs can be found while it goes on.
         answered: makes what carries the call out, once it isn't a websocket's address that is called.
+
+    Raises:
+        UsageError: the order's ``ca`` can't be used.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class VonageCall:
         )
         self._teller = Teller(observers, self._clock, call_id, pressed=self._control.pressed)
         self._drilling = Drilling(order.drills, self._teller)
+        self._trust = trusting(order.ca)
         self._driver: Driver | None = None
         self._leg: VonageLeg | None = None
         self._connecting: asyncio.Task[JsonObject] | None = None
@@ -166,6 +171,7 @@ class VonageCall:
             timeout_s=self._answer_timeout_s,
             connect_timeout_s=self._connect_timeout_s,
             event_timeout_s=2 * self._answer_timeout_s,
+            trust=self._trust,
         ) as web:
             self._control.equip(Tools(self._teller, web, speak), order.plan.audio_format)
             if urlsplit(order.target).scheme in ("ws", "wss"):
@@ -222,7 +228,7 @@ class VonageCall:
         Raises:
             ConnectError: its socket can't be opened, or the server ends it.
         """
-        socket = await open_socket(endpoint.uri, headers, timeout_s=self._open_timeout_s)
+        socket = await open_socket(endpoint.uri, headers, timeout_s=self._open_timeout_s, trust=self._trust)
         opened_at = self._clock.now()
         opened()
         plan = LegPlan(audio_format=endpoint.audio_format, headers=endpoint.headers, duration_ns=PROBE_NS)
@@ -278,7 +284,13 @@ class VonageCall:
         timeout_s = self._open_timeout_s if request.timeout_s is None else request.timeout_s
         opening_at = self._clock.now()
         try:
-            opening = open_socket(request.url, request.headers, timeout_s=timeout_s, narrow=self._drilling.narrow)
+            opening = open_socket(
+                request.url,
+                request.headers,
+                timeout_s=timeout_s,
+                narrow=self._drilling.narrow,
+                trust=self._trust,
+            )
             socket = await unless_given_up(request.socket.given_up, opening)
         except BaseException as error:
             source.close()

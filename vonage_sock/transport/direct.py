@@ -34,6 +34,7 @@ class DirectDriver:
         observer: is given each event, in order; what it raises is logged and goes no further.
         ended: called once, when the machine has been told of the end.
         stalled: told about how many frames wait when a peer that doesn't read is about to be dropped.
+        vanished: told for how many seconds a peer was silent that is about to be dropped for that.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class DirectDriver:
         "_socket",
         "_stalled",
         "_timer",
+        "_vanished",
         "_watchman",
     )
 
@@ -65,6 +67,7 @@ class DirectDriver:
         early: bytes = b"",
         patience: Patience | None = None,
         stalled: Callable[[int], object] | None = None,
+        vanished: Callable[[int], object] | None = None,
     ) -> None:
         self._machine = machine
         self._poller = poller
@@ -72,6 +75,7 @@ class DirectDriver:
         self._ended = ended
         self._patience = patience or Patience()
         self._stalled = stalled
+        self._vanished = vanished
         self._latest = self._pinged_at = poller.clock.now()
         self._armed_for: int | None = None
         self._timer: Timer | None = None
@@ -175,7 +179,7 @@ class DirectDriver:
         if len(messages) == 1 and not sock.unsent and isinstance(message := messages[0], bytes):
             sock.send(message)
             return
-        if sock.unsent_bytes > self._patience.max_waiting * WAITING_BYTES_PER_MESSAGE:
+        if sock.unsent and self._waits_too_long(sock):
             self._drop_stalled(sock)
             return
         framed: list[bytes] = []
@@ -193,6 +197,11 @@ class DirectDriver:
                     sock.abort()
                     return
         sock.send_framed(b"".join(framed))
+
+    def _waits_too_long(self, sock: FrameSocket) -> bool:
+        patience, waiting = self._patience, sock.unsent_bytes // WAITING_BYTES_PER_MESSAGE
+        takes_nothing = self._latest - sock.progress_at > patience.hurried_after_s * SECOND
+        return waiting > (patience.hurried_waiting if takes_nothing else patience.max_waiting)
 
     def _tell_events(self) -> None:
         while (event := self._machine.next_event()) is not None:
@@ -251,11 +260,12 @@ class DirectDriver:
 
     def _watch(self, now: int) -> None:
         patience, sock = self._patience, self._socket
-        if sock.unsent_bytes and now - sock.progress_at > patience.stalled_after_s * SECOND:
+        stalled_ns = max(now - sock.progress_at if sock.unsent else 0, sock.delivery.unread_for_ns(now))
+        if stalled_ns > patience.stalled_after_s * SECOND:
             self._drop_stalled(sock)
             return
         if sock.watch.awaits_pong and now - sock.heard_at > patience.gone_after_s * SECOND:
-            sock.abort()
+            self._drop_vanished(sock, now)
             return
         if now - self._pinged_at >= patience.ping_every_s * SECOND and not sock.unsent_bytes:
             self._pinged_at = now
@@ -267,6 +277,12 @@ class DirectDriver:
     def _take_found(self, now: int) -> None:
         for found in self._socket.watch.found(now):
             self._machine.receive_found(found, now)
+
+    def _drop_vanished(self, sock: FrameSocket, now: int) -> None:
+        vanished, self._vanished = self._vanished, None
+        if vanished is not None:
+            vanished((now - sock.heard_at) // SECOND)
+        sock.abort()
 
     def _drop_stalled(self, sock: FrameSocket) -> None:
         stalled, self._stalled = self._stalled, None

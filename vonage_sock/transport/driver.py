@@ -42,15 +42,18 @@ class Patience:
         stalled_after_s: a peer that takes nothing for so long is dropped; looked at ``check_every_s``.
         gone_after_s: a peer of whom nothing was heard for so long, not even a pong, is gone, and dropped.
         max_waiting: a peer that lets more messages than these wait, and is sent another, is dropped.
+        hurried_waiting, hurried_after_s: so is one that lets more than these wait, and takes nothing for so long.
         close_wait_s: how long the peer has to answer our close frame.
     """
 
-    stalled_after_s: float = 15.0
-    check_every_s: float = 5.0
-    ping_every_s: float = 20.0
-    gone_after_s: float = 60.0
+    stalled_after_s: float = 10.0
+    check_every_s: float = 2.5
+    ping_every_s: float = 10.0
+    gone_after_s: float = 20.0
     close_wait_s: float = 1.5
     max_waiting: int = 4096
+    hurried_waiting: int = 512
+    hurried_after_s: float = 1.0
 
 
 class Socket(Protocol):
@@ -101,6 +104,10 @@ class Socket(Protocol):
         """A ping of ours is unanswered."""
         ...
 
+    def unread_for_ns(self, now: int) -> int:
+        """How long the peer has taken nothing of what waits for it in the kernel, as far as was looked."""
+        ...
+
     def refused(self) -> bool:
         """We closed it by ourselves, as the peer broke the rules of WebSocket (1002, 1007, 1009)."""
         ...
@@ -113,6 +120,7 @@ class Driver:
     Args:
         observer: is given each event, in order; what it raises is logged and goes no further.
         stalled: told how many messages wait when a peer that doesn't read is about to be dropped.
+        vanished: told for how many seconds a peer was silent that is about to be dropped for that.
     """
 
     def __init__(
@@ -124,6 +132,7 @@ class Driver:
         observer: Observer,
         patience: Patience | None = None,
         stalled: Callable[[int], object] | None = None,
+        vanished: Callable[[int], object] | None = None,
     ) -> None:
         self._machine = machine
         self._socket = socket
@@ -131,6 +140,7 @@ class Driver:
         self._observer = observer
         self._patience = patience or Patience()
         self._stalled = stalled
+        self._vanished = vanished
         self._latest = clock.now()
         self._outbox: deque[Outgoing] = deque()
         self._wake_writer = asyncio.Event()
@@ -139,6 +149,7 @@ class Driver:
         self._armed_for: int | None = None
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._latest
+        self._awaited_pong = False
         self._close_sent = False
         self._close_done = asyncio.Event()
         self._done = False
@@ -188,7 +199,7 @@ class Driver:
         """The duties after each step of the machine: send, tell, arm."""
         messages = self._machine.messages_to_send()
         if messages:
-            if len(self._outbox) > self._patience.max_waiting:
+            if self._outbox and self._waits_too_long():
                 self._drop_stalled()
             self._outbox.extend(messages)
             if not inline or not self._may_write_inline():
@@ -197,6 +208,11 @@ class Driver:
         deadline = self._machine.next_deadline()
         if deadline != self._armed_for:
             self._arm(deadline)
+
+    def _waits_too_long(self) -> bool:
+        patience, since = self._patience, self._writing_since
+        takes_nothing = since is not None and self._latest - since > patience.hurried_after_s * SECOND
+        return len(self._outbox) > (patience.hurried_waiting if takes_nothing else patience.max_waiting)
 
     def _take_found(self, now: int) -> None:
         for found in self._socket.found(now):
@@ -285,20 +301,24 @@ class Driver:
             await asyncio.sleep(patience.check_every_s)
             now = self._clock.now()
             since = self._writing_since
-            if since is not None and now - since > patience.stalled_after_s * SECOND:
+            stalled_ns = max(0 if since is None else now - since, self._socket.unread_for_ns(now))
+            if stalled_ns > patience.stalled_after_s * SECOND:
                 self._drop_stalled()
             elif self._is_gone(now):
-                self._socket.abort()
+                self._drop_vanished(now)
             elif now - pinged_at >= patience.ping_every_s * SECOND and not self._is_buffering():
                 pinged_at = now
                 with contextlib.suppress(ConnectionError):
                     await self._socket.ping()
+                self._awaited_pong = True
             self.act(self._take_found)
 
     def _is_gone(self, now: int) -> bool:
-        if not self._socket.awaits_pong():
+        awaits = self._socket.awaits_pong()
+        if self._awaited_pong and not awaits:
             self._heard_at = now
-        return now - self._heard_at > self._patience.gone_after_s * SECOND
+        self._awaited_pong = awaits
+        return awaits and now - self._heard_at > self._patience.gone_after_s * SECOND
 
     def _drop_stalled(self) -> None:
         waiting = len(self._outbox)
@@ -307,6 +327,12 @@ class Driver:
         if self._stalled is not None and not self._done:
             self._stalled(waiting)
             self._stalled = None
+
+    def _drop_vanished(self, now: int) -> None:
+        vanished, self._vanished = self._vanished, None
+        if vanished is not None and not self._done:
+            vanished((now - self._heard_at) // SECOND)
+        self._socket.abort()
 
     async def _finish(self, *tasks: asyncio.Task[None]) -> None:
         self._done = True

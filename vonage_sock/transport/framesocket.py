@@ -34,6 +34,7 @@ from vonage_sock.protocol.rfc6455 import (
     close_body,
     frame_head,
 )
+from vonage_sock.transport.delivery import Delivery
 from vonage_sock.transport.masking import unmask
 from vonage_sock.transport.poller import Poller, Timer
 
@@ -106,6 +107,7 @@ class FrameSocket:
         "_timer",
         "_usual_bytes",
         "_usual_head",
+        "delivery",
         "heard_at",
         "progress_at",
         "refused",
@@ -148,6 +150,7 @@ class FrameSocket:
         self._plain_bytes = -1
         self._plain_head = b""
         self.watch = WireWatch()
+        self.delivery = Delivery(sock)
         self.heard_at = self.progress_at = poller.clock.now()
         """When the peer sent something last, and when it last took something of what waits."""
 

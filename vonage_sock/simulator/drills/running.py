@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -74,11 +75,15 @@ class Twin:
     Args:
         endpoint: where the second answer leads.
         headers: of the upgrade.
+        trust: whom to believe where the address asks for TLS.
     """
 
-    def __init__(self, endpoint: WebsocketEndpoint, headers: dict[str, str]) -> None:
+    def __init__(
+        self, endpoint: WebsocketEndpoint, headers: dict[str, str], trust: ssl.SSLContext | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.headers = headers
+        self._trust = trust
         self.frames = 0
         self.failure = ""
         self.closed = ""
@@ -101,7 +106,7 @@ class Twin:
 
     async def _run(self, make_leg: MakeLeg, plan: LegPlan, clock: Clock) -> None:
         try:
-            socket = await open_socket(self.endpoint.uri, self.headers, timeout_s=PROBE_WAIT_S)
+            socket = await open_socket(self.endpoint.uri, self.headers, timeout_s=PROBE_WAIT_S, trust=self._trust)
         except ConnectError as error:
             self.failure = str(error)
             return

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ from vonage_sock.simulator.load.schedule import Wheel, slot_of
 from vonage_sock.simulator.load.tally import Tally
 from vonage_sock.simulator.webhooks.web import Webhooks
 from vonage_sock.transport.poller import Poller, available
+from vonage_sock.transport.tls import trusting
 
 SAVE_WAIT_S: Final = 30.0
 LAST_WAIT_S: Final = 6.0
@@ -91,6 +93,7 @@ class Generator:
         self._clock = clock
         self._report = report
         self._book = Book(plan.late_ns)
+        self._trust = trusting(None if plan.ca is None else Path(plan.ca))
         self._frames: dict[int, FramedFrames] = {}
         self._poller = Poller(clock, gather_ns=0) if plan.engine != "library" and available() else None
         self._timers = self._poller or LoopTimers(clock)
@@ -160,6 +163,7 @@ class Generator:
             signature_secret=self._plan.signature_secret,
             connect_timeout_s=self._plan.open_timeout_s,
             timeout_s=self._plan.open_timeout_s,
+            trust=self._trust,
         )
 
     async def _open_all(self, directory: Directory) -> None:
@@ -201,6 +205,7 @@ class Generator:
             headers=place.upgrade,
             frames=frames,
             timeout_s=self._plan.open_timeout_s,
+            trust=self._trust,
         )
         now = self._clock.now()
         tally = self._book.tally

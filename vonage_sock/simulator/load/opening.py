@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -132,6 +133,7 @@ async def open_channel(
     headers: Mapping[str, str],
     frames: FramedFrames,
     timeout_s: float,
+    trust: ssl.SSLContext | None = None,
 ) -> Channel:
     """
     Open a websocket as the platform does; the receiver is told from here on.
@@ -140,7 +142,8 @@ async def open_channel(
         ConnectError: nobody listens, the name isn't known, TLS fails, or the server refuses the upgrade.
     """
     if poller is None or url.lower().startswith("wss:"):
-        return LibraryChannel(await open_socket(url, headers, timeout_s=timeout_s), frames, receiver, clock)
+        opened = await open_socket(url, headers, timeout_s=timeout_s, trust=trust)
+        return LibraryChannel(opened, frames, receiver, clock)
     try:
         sock, early = await dial(url, headers={**headers, "User-Agent": USER_AGENT}, timeout_s=timeout_s)
     except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:

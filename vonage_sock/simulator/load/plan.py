@@ -31,6 +31,7 @@ class LoadPlan:
         headers: go into ``websocket:connected`` of a socket; an NCCO's own take their place.
         late_ns: a frame that takes longer to come back counts as late.
         record: write what the first so many callers heard; ``record_path`` is a template with ``{n}``.
+        ca: trust also the servers whose certificates were signed with one in this file (PEM).
         may_leave: load may go to other machines than this one.
     """
 
@@ -50,6 +51,7 @@ class LoadPlan:
     overwrite: bool = False
     open_timeout_s: float = 10.0
     engine: str = "auto"
+    ca: str | None = None
     may_leave: bool = False
 
     @property

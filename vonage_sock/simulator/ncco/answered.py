@@ -350,7 +350,7 @@ class AnsweredCall:
         except (ConnectError, ValueError) as error:
             ncco, failure = [], f"its second answer is of no use: {error}"
         endpoint = first_endpoint(ncco)
-        twin = None if endpoint is None else Twin(endpoint, upgrade_headers(endpoint, self._web))
+        twin = None if endpoint is None else Twin(endpoint, upgrade_headers(endpoint, self._web), self._web.trust)
         self._drilling.second_answer(twin, failure)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Webhooks:
         signature_secret: signs each request, as Vonage does for applications with signed webhooks.
         connect_timeout_s: how long a connection may take to be made.
         timeout_s, event_timeout_s: how long an answer may take in all, to the answer webhook and to the others.
+        trust: whom to believe where an address asks for TLS; the system's authorities when None.
     """
 
     def __init__(
@@ -67,13 +69,17 @@ class Webhooks:
         timeout_s: float = ANSWER_TIMEOUT_S,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         event_timeout_s: float = EVENT_TIMEOUT_S,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = clock
         self._secret = signature_secret
+        self.trust = trust
         self._connect_timeout_s = connect_timeout_s
         self.timeout_s = timeout_s
         self._event_timeout_s = event_timeout_s
-        self._session = aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}, trust_env=False)
+        self._session = aiohttp.ClientSession(
+            headers={"User-Agent": USER_AGENT}, trust_env=False, connector=aiohttp.TCPConnector(ssl=trust or True)
+        )
         # Else aiohttp by itself repeats a GET whose connection broke, and the server sees twice the platform's tries.
         self._session._retry_connection = False
 
@@ -178,7 +184,7 @@ class Webhooks:
                 f"and {timeout_s:g} s in all)"
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise _unreachable(error)(f"can't reach {url}: {reason_of(error)}") from error
+            raise _unreachable(error)(f"can't reach {url}: {reason_of(_cause(error))}") from error
         except aiohttp.ClientConnectionError as error:
             raise NoAnswerError(f"{url} closed the connection without an answer") from error
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as error:
@@ -196,6 +202,12 @@ def _unreachable(error: aiohttp.ClientConnectorError) -> type[ConnectError]:
     # A certificate doesn't get better by asking again, and Vonage doesn't.
     tls = isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError)
     return ConnectError if tls else NoAnswerError
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> OSError:
+    """What the system said, where the library has put it into an error of its own."""
+    wrapped = getattr(error, "certificate_error", None) or error.os_error
+    return wrapped if isinstance(wrapped, ssl.SSLError) else error
 
 
 async def _read_body(content: aiohttp.StreamReader, max_bytes: int) -> bytes:
