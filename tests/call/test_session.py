@@ -1049,7 +1049,9 @@ def limited(*behaviours: Behaviour, connected: bool = True) -> CallSession:
 
 
 @pytest.mark.parametrize(
-    "message", [FRAME, b"", b"1", FRAME * 2, '{"event":"x"}', "oops"], ids=["frames", "empty", "tiny", "two", "text", "bad"]
+    "message",
+    [FRAME, b"", b"1", FRAME * 2, '{"event":"x"}', "oops"],
+    ids=["frames", "empty", "tiny", "two", "text", "bad"],
 )
 def test_more_messages_than_may_come_end_the_call(message: str | bytes) -> None:
     """Whatever they hold, a flood is closed with 1008, told once with its numbers, and not heard any more."""
@@ -1065,9 +1067,9 @@ def test_more_messages_than_may_come_end_the_call(message: str | bytes) -> None:
     told = [event for event in events(call) if isinstance(event, FindingRaised) and event.code == "VS325"]
 
     assert [Close(1008, "more than 100 messages a second for long")] == call.messages_to_send()[-1:]
-    assert ["too many messages came: more than 100 a second for long, and 200 at once: the socket was closed with 1008"] == [
-        event.message for event in told
-    ]
+    assert [
+        "too many messages came: more than 100 a second for long, and 200 at once: the socket was closed with 1008"
+    ] == [event.message for event in told]
     assert heard <= 600
 
 

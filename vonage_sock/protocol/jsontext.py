@@ -27,7 +27,6 @@ _NO_BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?|[^\[\]{}"]++', 
 """A whole string, or what stands between; possessive, so that a string without an end is gone through once."""
 
 
-
 def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """
     Read JSON: UTF-8 without a byte order mark, no key twice, no NaN, infinities or numbers that would become them.

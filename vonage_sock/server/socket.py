@@ -19,9 +19,9 @@ from aiohttp import WebSocketError, WSMsgType, web
 from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL
-from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
+from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.protocol.rfc6455 import CLOSE_POLICY, close_body
 from vonage_sock.transport.framesocket import LINGER_NS, TOO_MANY_PARTS
 

@@ -622,7 +622,7 @@ _PROTOCOL: Final = (
         "too many {what} came: more than {per_s} a second for long, and {burst} at once: the socket was closed with 1008",
         "A call's audio is 50 messages a second. Something sends faster than anybody speaks: a file without pacing, a loop "
         "without a pause, very small pieces, or somebody who means harm.",
-        "Send a frame each 20 ms; where that much is meant, raise the limit with --max-messages-per-s or --max-messages-burst.",
+        "Send a frame each 20 ms; raise --max-messages-per-s or --max-messages-burst where that much is meant.",
         _PACE_PYTHON,
         _PACE_NODE,
         promised=False,
