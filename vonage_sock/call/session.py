@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from vonage_sock.audio.frames import AudioFormat, Packetizer, parse_content_type
 from vonage_sock.audio.playout import PlayoutCount
+from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
@@ -26,10 +27,8 @@ from vonage_sock.call.machine import Close, Outgoing
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
+from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.protocol import messages, rfc6455
-
-MAX_MESSAGE_BYTES: Final = 128 * 1024
-"""What a socket takes in one message: 200 frames at 16 kHz, for those who send many as one."""
 
 HOLD_NS: Final = 500 * MS
 HOLD_MAX_BYTES: Final = 256 * 1024
@@ -59,9 +58,11 @@ class CallSession:
         assumed_format: the rate to go by when the platform doesn't say one.
         now: when the socket was opened, in nanoseconds.
         remote: the other side's address, to show.
+        limits: what is taken from the platform.
     """
 
     __slots__ = (
+        "_allowance",
         "_begun",
         "_behaviours",
         "_closed_by_us",
@@ -81,6 +82,7 @@ class CallSession:
         "_inspector",
         "_latest",
         "_latest_sent",
+        "_limits",
         "_now",
         "_outgoing",
         "_playout",
@@ -89,11 +91,13 @@ class CallSession:
         "_sent_times",
         "_short_in",
         "_short_out",
+        "_silent_until",
         "_state",
         "_stats",
         "_tail_due_at",
         "_timed",
         "_times",
+        "_too_many",
         "deadline_changed",
         "outbox",
         "untold",
@@ -107,8 +111,13 @@ class CallSession:
         assumed_format: AudioFormat,
         now: int,
         remote: str = "",
+        limits: Limits = DEFAULTS,
     ) -> None:
         self._id = call_id
+        self._limits = limits
+        self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
+        self._too_many = False
+        self._silent_until: int | None = now + round(limits.first_message_s * SECOND)
         self._behaviours = tuple(behaviours)
         self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
         self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
@@ -235,6 +244,7 @@ class CallSession:
         self._state = State.CLOSING
         self._choose_ways()
         self._closed_by_us = True
+        self._silent_until = None
         self.outbox.append(Close(code, reason))
 
     def fail(self, error: Exception) -> None:
@@ -259,9 +269,9 @@ class CallSession:
         """A text message from the platform."""
         self._now = now
         self.deadline_changed = True
-        if self._state is State.CLOSED:
+        if self._state is State.CLOSED or not self._lets_in(1):
             return
-        match messages.parse_platform_text(text):
+        match messages.parse_platform_text(text, max_depth=self._limits.json_depth):
             case messages.ConnectedMessage(content_type, headers):
                 self._receive_connected(content_type, headers)
             case messages.DtmfMessage(digit, duration_ms):
@@ -274,9 +284,10 @@ class CallSession:
                 self._find_base64(text)
                 self._receive_unknown(value)
             case not_json:
+                told = "VS301" in self._findings or "VS106" in self._findings
                 if not self._find_base64(text):
                     self._find("VS301", reason=not_json.reason)
-                self._receive_unknown(text)
+                self._receive_unknown(text, told=told)
 
     def receive_bytes(self, data: bytes, now: int) -> None:
         """A binary message from the platform: 20 ms of audio, or whatever it sent instead."""
@@ -301,7 +312,9 @@ class CallSession:
         """The platform broke the rules of WebSocket; the socket is being closed for that."""
         self._now = now
         if code == rfc6455.CLOSE_TOO_BIG:
-            self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
+            self._find("VS112", limit_kb=self._limits.message_bytes >> 10, reason=reason)
+        elif code == rfc6455.CLOSE_POLICY:
+            self._find_too_many("pings, pongs and fragments")
         elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
         self.close(code, now, reason=reason)
@@ -328,7 +341,7 @@ class CallSession:
             self._receive_frame(tail)
         self._state = State.CLOSED
         self._choose_ways()
-        self._tail_due_at = None
+        self._tail_due_at = self._silent_until = None
         for behaviour in self._behaviours:
             self._guarded(behaviour.closed, self)
         self._tell_end(code, reason)
@@ -352,7 +365,7 @@ class CallSession:
                 if due_at is not None and (deadline is None or due_at < deadline):
                     deadline = due_at
         self._due_at = deadline
-        for waits_until in (self._hold_until, self._tail_due_at):
+        for waits_until in (self._hold_until, self._tail_due_at, self._silent_until):
             if waits_until is not None and (deadline is None or waits_until < deadline):
                 deadline = waits_until
         return deadline
@@ -363,6 +376,8 @@ class CallSession:
         asked, self.deadline_changed = not self.deadline_changed, True
         if len(self._sent_times) >= TIMES_AT_ONCE:
             self._catch_up()
+        if self._silent_until is not None and self._silent_until <= now:
+            self._give_up_waiting()
         if self._hold_until is not None and self._hold_until <= now:
             self._assume_format()
             asked = False
@@ -403,6 +418,26 @@ class CallSession:
             self._find("VS304", reason=f"can't be used: {error};", rate_hz=self._format.rate_hz)
         self._open(content_type)
 
+    def _lets_in(self, count: int) -> bool:
+        """So many messages came; False when nothing is heard any more, as there were too many."""
+        self._silent_until = None
+        if not self._too_many and not self._allowance.take(count, self._now):
+            self._find_too_many("messages")
+            reason = f"more than {self._limits.messages_per_s} messages a second for long"
+            self.close(rfc6455.CLOSE_POLICY, reason=reason)
+        return not self._too_many
+
+    def _find_too_many(self, what: str) -> None:
+        self._too_many = True
+        self._choose_ways()
+        self._find("VS325", what=what, per_s=self._limits.messages_per_s, burst=self._limits.messages_burst)
+
+    def _give_up_waiting(self) -> None:
+        self._silent_until = None
+        waited_s = f"{self._limits.first_message_s:g}"
+        self._find("VS326", waited_s=waited_s)
+        self.close(rfc6455.CLOSE_POLICY, reason=f"no message within {waited_s} s")
+
     def _assume_format(self) -> None:
         self._find("VS302", waited_ms=HOLD_NS // MS, rate_hz=self._format.rate_hz)
         self._open(self._format.content_type)
@@ -438,7 +473,7 @@ class CallSession:
 
     def _choose_ways(self) -> None:
         """What size of message takes the short way now, in and out."""
-        hears = self._begun and self._state is not State.CLOSED and not self._inspector.reads_on
+        hears = self._begun and self._state is not State.CLOSED and not self._inspector.reads_on and not self._too_many
         sends = self._state is State.OPEN
         self._short_in = self._frame_bytes if hears and not self._incoming.pending_bytes else NO_SIZE
         self._short_out = self._frame_bytes if sends and not self._outgoing.pending_bytes else NO_SIZE
@@ -456,10 +491,12 @@ class CallSession:
     def _receive_unusual(self, data: bytes) -> None:
         if self._state is State.CLOSED:
             return
+        self._catch_up()
+        if not self._lets_in(1):
+            return
         if not self._begun:
             self._hold(data)
             return
-        self._catch_up()
         self._find_all(self._inspector.audio(data, self._now))
         if len(data) == self._frame_bytes and not self._incoming.pending_bytes:
             self._receive_frame(data)
@@ -488,6 +525,7 @@ class CallSession:
             for _ in range(self._playout.push(self._stats.outgoing.take())):
                 self._find("VS202", capacity=self._playout.capacity_frames)
         if self._times:
+            self._lets_in(len(self._times))
             times, gaps_ns = self._stats.incoming.take_with_gaps()
             if found := self._inspector.frames(times, gaps_ns, self._latest):
                 self._find_all(found)
@@ -510,8 +548,9 @@ class CallSession:
             self._guarded(behaviour.notified, self, payload)
         self.emit(MessageReceived(at=self._now, call=self._id, message={"event": messages.NOTIFY, "payload": payload}))
 
-    def _receive_unknown(self, message: object) -> None:
-        self.emit(MessageReceived(at=self._now, call=self._id, message=message))
+    def _receive_unknown(self, message: object, *, told: bool = False) -> None:
+        if not told:
+            self.emit(MessageReceived(at=self._now, call=self._id, message=message))
         for behaviour in self._behaviours:
             self._guarded(behaviour.message, self, message)
 

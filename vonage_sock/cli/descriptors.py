@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from vonage_sock.limits import Limits
 from vonage_sock.transport.descriptors import allow_files
 
 SPARE: Final = 128
 """For the program itself: webhooks, decoders, pipes, libraries."""
 
 
-def make_room(calls: int, for_each: int) -> str | None:
+def make_room(limits: Limits, for_each: int) -> str | None:
     """
-    Ask the system for as many descriptors as so many calls need; a sentence when it doesn't give them, else None.
+    Ask the system for as many descriptors as connections and calls need; a sentence when calls don't get theirs, else None.
 
     Processes that are started later inherit what was given.
     """
+    calls = limits.calls
     needed = calls * for_each + SPARE
-    given = allow_files(needed)
+    given = allow_files(needed + limits.connections)
     if given >= needed:
         return None
     enough_for = max(1, (given - SPARE) // for_each)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.options import SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
 
@@ -21,6 +22,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("path")
 @SERVER
+@LIMITS
 @option("--play", multiple=True, metavar="FILE", help="Play this file into each call (repeatable).")
 @click.pass_context
 def record(ctx: click.Context, /, path: str, **options: Any) -> None:
