@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 VERSION: Final = "25.10.1"
 ENVIRONMENT: Final = Path(__file__).parents[2] / ".venv-autobahn"
@@ -146,7 +146,7 @@ class FuzzingServer:
         if tls is not None:
             self._spec |= {"cert": str(tls[0]), "key": str(tls[1])}
 
-    async def __aenter__(self) -> FuzzingServer:
+    async def __aenter__(self) -> Self:
         """Start it, and wait until it listens."""
         self._process = await _started(self._program, "fuzzingserver", self._spec, self._directory)
         try:
