@@ -14,7 +14,7 @@ from running import Bench, Server, wait_until
 
 sys.path.append(str(Path(__file__).parents[3] / "tests" / "server"))
 
-import attacks  # noqa: E402  (its folder must be on the path first)
+import attacks
 
 NAME: Final = "malformed"
 PROMISE: Final = (
