@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import Any, Final, Self
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from vonage_sock.call.allowance import Allowance
@@ -49,6 +48,7 @@ from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_lis
 from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.server.standstill import StandstillWatch
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
+from vonage_sock.server.unreadable import answer_unreadable, http_log
 from vonage_sock.transport import Driver, Patience, tell
 from vonage_sock.transport.direct import DirectDriver
 from vonage_sock.transport.poller import Poller, available
@@ -168,9 +168,10 @@ class VsockServer:
             complain=self._complaints.say,
             access_log=None,
             shutdown_timeout=0.1,
-            logger=_http_log(),
+            logger=http_log(),
         )
         await self._runner.setup()
+        answer_unreadable(self._runner)
         handlers = self._runner.server
         assert handlers is not None  # noqa: S101  (it is there after setup)
         try:
@@ -597,24 +598,6 @@ def uses_direct(engine: Engine, *, tls: bool = False) -> bool:
             "--engine direct needs Linux and a version 3 of aiohttp; leave it away, or use --engine aiohttp"
         )
     return possible and engine is not Engine.AIOHTTP
-
-
-def _http_log() -> logging.Logger:
-    """Where aiohttp logs, without what anybody on the internet may cause."""
-    logging.getLogger("aiohttp.websocket").addFilter(_is_not_about_subprotocols)
-    log = logging.getLogger(f"{__name__}.http")
-    log.addFilter(_is_our_fault)
-    return log
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """What isn't HTTP is answered with 400 and no more."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-def _is_not_about_subprotocols(record: logging.LogRecord) -> bool:
-    """Vonage's older clients offer one that we don't choose: no reason for a warning at each call."""
-    return "overlap" not in record.msg
 
 
 def _json(value: object) -> web.Response:
