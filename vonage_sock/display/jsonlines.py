@@ -2,6 +2,7 @@
 Events as JSON, one object a line: the contract that scripts rely on.
 
 Fields keep their event's names and order. Rule: a field is never renamed or removed while ``v`` is 1; new ones may come.
+Lines are printable ASCII and hold no secrets; half a surrogate pair, which no text has, is U+FFFD.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 from vonage_sock.call.events import CallReported, Event, LoadReported, Notice, StatsUpdated
 from vonage_sock.clock import MS, SECOND, Clock, iso_utc
 from vonage_sock.display.output import Target, TextOutput
+from vonage_sock.protocol.redaction import redact
 
 VERSION: Final = 1
 LOST: Final = "output.lost"
@@ -100,21 +102,35 @@ def _head(name: str, wall_ns: int, span_ns: int) -> dict[str, Any]:
 
 
 def _dumps(value: dict[str, Any]) -> str:
+    value = redact(value)
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        line = json.dumps(value, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError):
-        return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+        line = json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+    if "\\ud" in line:
+        line = json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+    # The one control character that JSON leaves as it is.
+    return line.replace("\x7f", "\\u007f")
 
 
 def _plain(value: object) -> object:
-    """The same with what JSON can't say replaced: NaN and infinities by null, other things by their text."""
+    """
+    The same with what JSON can't say replaced: NaN and infinities by null, halves of surrogate pairs by U+FFFD, other
+    things by their text.
+    """
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int():
             return value
+        case str():
+            return _whole(value)
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {_whole(str(key)): _plain(item) for key, item in value.items()}
         case list() | tuple():
             return [_plain(item) for item in value]
-    return str(value)
+    return _whole(str(value))
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
