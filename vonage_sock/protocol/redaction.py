@@ -22,6 +22,7 @@ _NAME = (
     r"|(?:proxy-)?authorization|auth|bearer|jwt|pwd|sig|signature|credentials?|(?:set-)?cookie)"
 )
 _NAMED = re.compile(_NAME, re.IGNORECASE)
+_KEPT: dict[str, None] = {}
 _FORMS: Final = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"), HIDDEN),
@@ -34,7 +35,11 @@ _FORMS: Final = (
         rf"\1\2{HIDDEN}\2",
     ),
 )
-_KEPT: dict[str, None] = {}
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under this name is a secret: ``authorization``, ``api_secret``, ``x-auth-token``."""
+    return _NAMED.fullmatch(name) is not None
 
 
 def keep_secret(value: str | None) -> None:
@@ -61,7 +66,7 @@ def redact(value: Any) -> Any:
         return redact_text(value)
     if isinstance(value, dict):
         return {
-            redact(key): _hidden(item) if isinstance(key, str) and _NAMED.fullmatch(key) else redact(item)
+            redact(key): _hidden(item) if isinstance(key, str) and is_secret_name(key) else redact(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
