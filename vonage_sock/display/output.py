@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import select
 import threading
 from collections.abc import Sequence
 from typing import Final, Generic, Protocol, TextIO, TypeVar
 
+from vonage_sock.protocol.logtext import logger
+
 DEFAULT_LIMIT: Final = 2000
 
-_log = logging.getLogger("vonage_sock.display")
+_log = logger("vonage_sock.display")
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
