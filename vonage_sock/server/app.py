@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -35,6 +34,7 @@ from vonage_sock.call.session import CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
 from vonage_sock.server.accepting import Acceptor
@@ -58,8 +58,8 @@ STOP_REASON: Final = "server stopping"
 HEALTHY: Final = "ok"
 BAD_REQUEST: Final = 400
 
-_log = logging.getLogger(__name__)
-failures_log = logging.getLogger("vonage_sock.failures")
+_log = logger(__name__)
+failures_log = logger("vonage_sock.failures")
 """Where what other people's code raised is logged, with its traceback."""
 
 MakeBehaviours = Callable[[], Sequence[Behaviour]]

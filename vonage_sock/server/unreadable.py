@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.server.door import Runner
 
 HTTP_LOG: Final = "vonage_sock.server.app.http"
@@ -39,7 +40,7 @@ def answer_unreadable(runner: Runner) -> None:
 def http_log() -> logging.Logger:
     """Where aiohttp logs, without what anybody on the internet may cause."""
     logging.getLogger("aiohttp.websocket").addFilter(_is_not_about_subprotocols)
-    log = logging.getLogger(HTTP_LOG)
+    log = logger(HTTP_LOG)
     log.addFilter(_is_our_fault)
     return log
 

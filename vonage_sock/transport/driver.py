@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND, Clock
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_GOING_AWAY
 
 INLINE_WRITE_BYTES: Final = 16 * 1024
@@ -30,7 +30,7 @@ INLINE_WRITE_BYTES: Final = 16 * 1024
 
 MAX_INLINE_MESSAGES: Final = 8
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
