@@ -137,7 +137,9 @@ class Plan:
             max_calls=1 if options.once else options.max_calls,
             engine=Engine(options.engine),
         )
-        self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
+        self.recording = None
+        if options.record is not None:
+            self.recording = RecordingPath(options.record, overwrite=options.overwrite).check_first()
         self.files = [open_playable(name) for name in options.play]
         self.keys = {}
         for text in options.on_dtmf:
