@@ -17,7 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vonage_sock.audio import wav
-from vonage_sock.audio.wav import HEADER_BYTES, MAX_DATA_BYTES, WavWriter, create_file, wav_header, write_all
+from vonage_sock.audio.wav import (
+    HEADER_BYTES,
+    MAX_DATA_BYTES,
+    WavWriter,
+    create_file,
+    read_wav_header,
+    wav_header,
+    write_all,
+)
 
 PROPERTY = settings(deadline=None, database=None, max_examples=80)
 
@@ -173,6 +181,67 @@ def test_a_constructor_that_fails_closes_the_file() -> None:
     assert errno.ENOSPC == caught.value.errno
     with pytest.raises(OSError, match="descriptor"):
         os.fstat(fd)
+
+
+def test_a_header_and_the_first_samples_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that has audio never has a header that tells of none, which some readers take for an endless stream."""
+    told = []
+    pwrite = os.pwrite
+
+    def note(fd: int, data: bytes, offset: int) -> int:
+        written = pwrite(fd, data, offset)
+        content = (tmp_path / "a.wav").read_bytes()
+        told.append((len(data), int.from_bytes(content[40:44], "little") > 0, len(content) > HEADER_BYTES))
+        return written
+
+    monkeypatch.setattr(wav.os, "pwrite", note)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=2)
+    writer.append(bytes(range(250)) * 40)
+    writer.close()
+
+    assert (bytes(range(250)) * 40) == read_wav(tmp_path / "a.wav")[2]
+    assert [(44, False, False), (4096, True, True)] == told[:2]
+
+
+def test_first_samples_that_do_not_fit_leave_an_empty_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header that promised them is taken back at once."""
+    pwrite = os.pwrite
+
+    def fail(fd: int, data: bytes, offset: int) -> int:
+        if len(data) > HEADER_BYTES:
+            pwrite(fd, data[:100], offset)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(fd, data, offset)
+
+    monkeypatch.setattr(wav.os, "pwrite", fail)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=1)
+
+    with pytest.raises(OSError, match="No space"):
+        writer.append(bytes(320))
+
+    assert wav_header(8000, 1, 0) == (tmp_path / "a.wav").read_bytes()
+    writer.close()
+
+
+def test_closing_twice_closes_once(tmp_path: Path) -> None:
+    """The number of the descriptor may be somebody else's by then."""
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=1)
+    writer.close()
+    other = os.open(tmp_path / "a.wav", os.O_RDONLY)
+    writer.close()
+
+    assert os.fstat(other).st_size == HEADER_BYTES
+    os.close(other)
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8000, 1), (24000, 2)])
+def test_a_header_of_ours_is_known_again(rate_hz: int, channels: int) -> None:
+    """Of a file of any length; of any other header nothing is known."""
+    assert (rate_hz, channels) == read_wav_header(wav_header(rate_hz, channels, 1234))
+    assert [None, None, None] == [
+        read_wav_header(other)
+        for other in (b"RIFF", wav_header(rate_hz, 3, 0), wav_header(rate_hz, channels, 0)[:-8] + b"LIST1234")
+    ]
 
 
 def test_close_closes_the_file_even_when_it_cannot_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

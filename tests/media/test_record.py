@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -22,7 +23,7 @@ import pytest
 import soundfile
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.audio.wav import wav_header
+from vonage_sock.audio.wav import wav_header, write_all
 from vonage_sock.call.events import (
     Event,
     Notice,
@@ -33,10 +34,11 @@ from vonage_sock.call.events import (
 )
 from vonage_sock.clock import ManualClock
 from vonage_sock.limits import KIB, Limits
-from vonage_sock.media import parts, recording_files
+from vonage_sock.media import naming, parts, recording_files
+from vonage_sock.media import record as recorder_module
 from vonage_sock.media.naming import RecordingPath, part_of
 from vonage_sock.media.record import LOOKS_EVERY_NS, MAX_WAITING_BYTES, TURN_SINKS, Recorder, gather_ns
-from vonage_sock.media.sink import FileSink
+from vonage_sock.media.sink import UNCOUNTED_FRAMES, FileSink
 
 PHONE = AudioFormat(8000)
 PATIENCE_S = 10.0
@@ -127,6 +129,18 @@ def files(directory: Path) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file()]
 
 
+def failing(number: int, *, after: int = 0, otherwise: Callable[..., Any] = print) -> Any:
+    """A system call that fails so, after so many that do what is ``otherwise`` done."""
+    calls = itertools.count()
+
+    def call(*args: Any, **options: Any) -> Any:
+        if next(calls) >= after:
+            raise OSError(number, os.strerror(number))
+        return otherwise(*args, **options)
+
+    return call
+
+
 def run_script(script: str, *args: str, **options: Any) -> subprocess.Popen[bytes]:
     """A program of its own that records."""
     return subprocess.Popen([sys.executable, "-c", PRELUDE + script, *args], stderr=subprocess.PIPE, **options)
@@ -176,9 +190,10 @@ async def test_stereo_keeps_left_and_right_apart(tmp_path: Path) -> None:
         (1, [b"abc", b"def"], b"abcdef"),
         (2, [b"abcde", b"f", b"gh"], b"abcdefgh"),
         (2, [b"abcde"], b"abcde\0\0\0"),
+        (2, [b"a", b"b"], b"ab\0\0"),
         (1, [], b""),
     ],
-    ids=["odd", "odd twice", "split samples", "half a stereo sample", "nothing"],
+    ids=["odd", "odd twice", "split samples", "half a stereo sample", "a quarter at a time", "nothing"],
 )
 async def test_bytes_that_fill_no_sample_wait_for_the_rest(
     tmp_path: Path, channels: int, pieces: list[bytes], expected: bytes
@@ -377,6 +392,9 @@ async def test_symbolic_links_are_not_followed(tmp_path: Path, name: str, suffix
 
     assert (b"precious", True) == (target.read_bytes(), link.is_symlink())
     assert [tmp_path / f"a-2.{suffix}"] == tape.recorder.saved
+    assert [f"{link} is a symbolic link, which a recording never follows; the recording gets another name"] == [
+        event.message for event in tape.told(Notice)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -440,23 +458,24 @@ async def test_a_directory_removed_under_the_recording_is_told(tmp_path: Path) -
     assert ([], 1) == (tape.recorder.saved, tape.recorder.failures)
 
 
-async def test_a_file_that_is_gone_is_told_while_the_call_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+async def test_a_file_that_is_gone_is_told_while_the_call_goes_on(tmp_path: Path, suffix: str) -> None:
     """Within seconds, not an hour later when the call ends; one in its place isn't touched."""
-    tape = Tape(tmp_path / "{call}.wav")
+    tape = Tape(tmp_path / f"{{call}}.{suffix}")
     gone, replaced = (tape.recorder.open(Leg(id=name), 1, None) for name in ("gone", "replaced"))
     await tape.written()
-    (tmp_path / "gone.wav.part").unlink()
-    (tmp_path / "replaced.wav.part").unlink()
-    (tmp_path / "replaced.wav.part").write_bytes(b"precious")
+    (tmp_path / f"gone.{suffix}.part").unlink()
+    (tmp_path / f"replaced.{suffix}.part").unlink()
+    (tmp_path / f"replaced.{suffix}.part").write_bytes(b"precious")
     tape.clock.advance_to(LOOKS_EVERY_NS)
     for sink in (gone, replaced):
         sink.write(frames(1)[0])
     await tape.stop()
 
-    assert ["No such file or directory", f"{tmp_path / 'replaced.wav.part'} was replaced by another file"] == [
+    assert ["No such file or directory", f"{tmp_path / f'replaced.{suffix}.part'} was replaced by another file"] == [
         event.error for event in tape.told(RecordingFailed)
     ]
-    assert b"precious" == (tmp_path / "replaced.wav.part").read_bytes()
+    assert b"precious" == (tmp_path / f"replaced.{suffix}.part").read_bytes()
 
 
 async def test_a_failing_encoder_leaves_the_wav(tmp_path: Path) -> None:
@@ -623,9 +642,8 @@ async def test_what_an_earlier_run_left_is_completed_first(tmp_path: Path) -> No
 
 
 async def test_what_an_earlier_run_left_to_encode_holds_nobody_up(tmp_path: Path) -> None:
-    """Encoding takes its time, in a thread of its own; what can't be completed is told."""
+    """Encoding takes its time, in a thread of its own."""
     (tmp_path / "a.flac.part").write_bytes(wav_header(8000, 1, 0) + b"".join(frames(3)))
-    (tmp_path / "a-2.flac.part").symlink_to(tmp_path / "a.flac.part")
     (tmp_path / "a-3.flac.part").write_bytes(b"")
     tape = Tape(tmp_path / "a.flac")
     await tape.written()
@@ -635,9 +653,23 @@ async def test_what_an_earlier_run_left_to_encode_holds_nobody_up(tmp_path: Path
     await tape.stop()
 
     assert b"".join(frames(3)) == soundfile.read(tmp_path / "a.flac", dtype="int16")[0].astype("<i2").tobytes()
-    assert ["it is a symbolic link, which isn't followed"] == [
-        event.message.rpartition(": ")[2] for event in tape.told(Notice)
+    assert ["a.flac"] == names(tmp_path)
+
+
+async def test_what_an_earlier_run_left_and_cannot_be_completed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays what it is, for whoever puts the disk right."""
+    part = tmp_path / "a.wav.part"
+    part.write_bytes(wav_header(8000, 1, 0))
+    monkeypatch.setattr(parts.os, "link", failing(errno.EIO))
+    tape = Tape(tmp_path / "a.wav")
+    await tape.stop()
+
+    assert [f"{part}, left by an earlier run, can't be completed: Input/output error"] == [
+        event.message for event in tape.told(Notice)
     ]
+    assert part.exists()
 
 
 async def test_one_recording_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
@@ -736,14 +768,17 @@ asyncio.run(main())
 class StuckDisk:
     """Takes what is written to a raw file only when it is let to."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fault: OSError | None = None) -> None:
         self.go_on = threading.Event()
+        self._fault = fault
         self._write_all = recording_files.write_all
         monkeypatch.setattr(recording_files, "write_all", self)
 
     def __call__(self, fd: int, data: bytes) -> None:
         """``write_all``."""
         assert self.go_on.wait(PATIENCE_S)
+        if self._fault is not None:
+            raise self._fault
         self._write_all(fd, data)
 
 
@@ -785,6 +820,189 @@ async def test_what_is_not_complete_in_time_counts_as_a_failure(
     await asyncio.to_thread(tape.recorder._thread.join, PATIENCE_S)
 
     assert (False, 1) == (finished, failures)
+
+
+async def test_a_slow_disk_that_then_fails_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One recording fails once, whatever else befalls it."""
+    disk = StuckDisk(monkeypatch, fault=OSError(errno.EIO, "Input/output error"))
+    tape = Tape(tmp_path / "a.raw")
+    sink = tape.recorder.open(Leg(), 1, None)
+    sink.write(bytes(2))
+    await until_taken(sink)
+    for _ in range(UNCOUNTED_FRAMES):
+        sink.write(bytes(2))
+    sink.write(bytes(MAX_WAITING_BYTES + 2))
+    disk.go_on.set()
+    await tape.stop()
+
+    assert (1, 1) == (tape.recorder.failures, len(tape.told(RecordingFailed)))
+
+
+async def test_a_recording_that_cannot_begin_leaves_its_name_to_others(tmp_path: Path) -> None:
+    """The trouble of one moment takes nothing from the next call, and what came in meanwhile is nobody's."""
+    home = tmp_path / "home"
+    home.mkdir()
+    tape = Tape(home / "a.wav")
+    home.rmdir()
+    sink = tape.recorder.open(Leg(), 1, None)
+    await tape.written()
+    sink._gathered.append(frames(1)[0])
+    sink.close()
+    await tape.written()
+    home.mkdir()
+
+    await tape.stop()
+    assert ["No such file or directory"] == [event.error for event in tape.told(RecordingFailed)]
+    assert [home / "a.wav"] == (await record(home / "a.wav", frames(1))).recorder.saved
+
+
+async def test_there_is_an_end_to_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory full of every name makes a failure, not a search for ever."""
+    (tmp_path / "a.wav").touch()
+    monkeypatch.setattr(naming, "MAX_SAME_NAME", 1)
+
+    tape = await record(tmp_path / "a.wav", frames(1))
+
+    assert ["every name is taken"] == [event.error for event in tape.told(RecordingFailed)]
+
+
+async def test_what_goes_wrong_beside_the_recordings_ends_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a leftover that another program completes at the same time."""
+    (tmp_path / "a.wav.part").write_bytes(wav_header(8000, 1, 0))
+    monkeypatch.setattr(recorder_module, "repair", lambda *_, **__: None)
+    tape = Tape(tmp_path / "a.wav")
+    tape.recorder._jobs.put((None, failing(errno.EIO)))
+    sink = tape.recorder.open(Leg(), 1, None)
+    sink.close()
+    await tape.stop()
+
+    assert ([tmp_path / "a-2.wav"], []) == (tape.recorder.saved, tape.told(RecordingRepaired))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "raw", "flac"])
+async def test_a_disk_that_fails_in_the_end_leaves_the_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """It is valid, and the event says where it is."""
+    monkeypatch.setattr(parts.os, "link", failing(errno.EIO, after=1, otherwise=os.link))
+
+    tape = await record(tmp_path / f"a.{suffix}", frames(5))
+
+    part = tmp_path / f"a.{suffix}.part"
+    assert [f"Input/output error; the 0.10 s before are in {part}"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
+    assert part.read_bytes().endswith(b"".join(frames(5)))
+    assert [part.name] == names(tmp_path)
+
+
+async def test_a_raw_file_that_the_disk_cut_ends_with_a_whole_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed write left of the last one is cut off."""
+
+    def fail(fd: int, data: bytes) -> None:
+        os.write(fd, data[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(recording_files, "write_all", fail)
+
+    await record(tmp_path / "a.raw", frames(1, first=7))
+
+    assert b"\7\0" == (tmp_path / "a.raw").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (soundfile.LibsndfileError(2), "it could not be made: "),
+        (AssertionError("short"), "it could not be made: short"),
+    ],
+    ids=["of the library", "of its wrapper"],
+)
+async def test_an_encoder_at_a_loss_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    """In its words, and the audio is in a WAV."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
+
+    tape = await record(tmp_path / "a.ogg", frames(5))
+
+    assert tape.told(RecordingFailed)[0].error.startswith(words)
+    assert b"".join(frames(5)) == read_wav(tmp_path / "a.wav")[2]
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+@pytest.mark.parametrize("pieces", [1, 5000])
+async def test_a_disk_that_fills_up_while_encoding_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, pieces: int
+) -> None:
+    """Libsndfile itself wouldn't tell where that strikes in the last few bytes; the WAV is kept, and heard of."""
+    tape = Tape(tmp_path / f"a.{suffix}")
+    sink = tape.recorder.open(Leg(), 1, None)
+    for frame in frames(pieces):
+        sink.write(frame)
+    await tape.written()
+    monkeypatch.setattr(recording_files, "write_all", failing(errno.ENOSPC, after=1, otherwise=write_all))
+    sink.close()
+    await tape.stop()
+
+    assert [True] == [event.error.startswith("No space left on device; the ") for event in tape.told(RecordingFailed)]
+    assert b"".join(frames(pieces)) == read_wav(tmp_path / "a.wav")[2]
+    assert ["a.wav"] == names(tmp_path)
+
+
+def test_standard_output_takes_one_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of its own gets a true header, anything else a stream's; what can't be written is told."""
+    plain_dup = os.dup
+    made: list[Any] = []
+    own_path, shared_path, full_path = tmp_path / "own", tmp_path / "shared", Path("/dev/full")
+    with own_path.open("wb") as own, shared_path.open("ab") as shared, full_path.open("wb") as full:
+        for file in (own, shared):
+            monkeypatch.setattr(recording_files.os, "dup", lambda _, file=file: plain_dup(file.fileno()))
+            made.append(recording_files.stdout_file(8000, 1))
+            made[-1].check()
+            made[-1].append(b"abcd")
+        paths = [file.complete()[0] for file in made]
+        monkeypatch.setattr(recording_files.os, "dup", lambda _: plain_dup(full.fileno()))
+        with pytest.raises(OSError, match="No space"):
+            recording_files.stdout_file(8000, 1)
+        abandoned = [file.abandon() for file in made]
+
+    assert ([Path("-")] * 2, [None] * 2) == (paths, abandoned)
+    assert wav_header(8000, 1, 4) + b"abcd" == own_path.read_bytes()
+    assert wav_header(8000, 1, 0x7FFFF000) + b"abcd" == shared_path.read_bytes()
+
+
+async def test_a_second_call_has_no_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and the first goes on."""
+    fd = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    monkeypatch.setattr(recording_files.os, "dup", lambda _: fd)  # the recorder closes it
+    tape = Tape("-")
+    sinks = [tape.recorder.open(Leg(id=name), 1, None) for name in ("one", "two")]
+    for sink in sinks:
+        sink.write(frames(1)[0])
+        sink.close()
+    await tape.stop()
+
+    assert ["two"] == [event.call for event in tape.told(RecordingFailed)]
+    assert frames(1)[0] == read_wav(tmp_path / "out")[2]
+
+
+def test_a_recorder_that_was_never_started_tells_nobody(tmp_path: Path) -> None:
+    """But its bounds hold, and the failure counts."""
+    told: list[Event] = []
+    recorder = Recorder(RecordingPath(str(tmp_path / "a.wav")), observer=told.append, clock=ManualClock())
+    sink = recorder.open(Leg(), 1, None)
+    for _ in range(UNCOUNTED_FRAMES):
+        sink.write(bytes(2))
+    sink.write(bytes(MAX_WAITING_BYTES + 2))
+
+    assert ([], 1) == (told, recorder.failures)
 
 
 async def test_a_recorder_without_recordings_stops_at_once(tmp_path: Path) -> None:

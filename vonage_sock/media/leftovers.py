@@ -100,13 +100,14 @@ def parts_in(directory: Path) -> Iterator[Path]:
 
 
 def leftovers_of(path: RecordingPath) -> Iterator[Path]:
-    """The parts that an earlier run may have left beside its recordings."""
-    if not path.is_stdout:
-        levels = len(Path(path.template).relative_to(path.root).parts)
-        for folder, names in _walk(path.root, levels):
-            yield from (
-                folder / name for name in sorted(names) if is_part_name(Path(name)) and path.is_part(folder / name)
-            )
+    """The parts that an earlier run may have left beside its recordings; a link isn't one."""
+    if path.is_stdout:
+        return
+    levels = len(Path(path.template).relative_to(path.root).parts)
+    for folder, names in _walk(path.root, levels):
+        for part in [folder / name for name in sorted(names)]:
+            if is_part_name(part) and path.is_part(part) and not part.is_symlink():
+                yield part
 
 
 def repair(part: Path, *, names: Names | None = None, dry_run: bool = False) -> Repair | None:
@@ -172,21 +173,18 @@ def _only_unlink(part: Path, path: Path, fd: int, *, dry_run: bool) -> Repair:
 def _name(part: Part, content: _Content) -> Repair:
     # Claimed for good: this run's own recordings go elsewhere, also where they may overwrite what others have left.
     part.names.claim(part.path)
-    done = _named(part, content)
-    if done.path is not None:
-        part.names.claim(done.path)
-    return done
+    path, size_bytes, error = _placed(part, content)
+    part.names.claim(path)
+    return _done(part_of(part.path), path, content, size_bytes=size_bytes, error=error)
 
 
-def _named(part: Part, content: _Content) -> Repair:
+def _placed(part: Part, content: _Content) -> tuple[Path, int, str | None]:
     if part.path.suffix.lower() not in ENCODED:
-        return _done(part_of(part.path), part.finish(), content)
+        return part.finish(), content.size_bytes, None
     try:
-        path, size_bytes = encode_part(part)
+        return *encode_part(part), None
     except (OSError, RecordingError) as error:
-        path = part.finish(part.path.with_suffix(".wav"))
-        return _done(part_of(part.path), path, content, error=_words(error))
-    return _done(part_of(part.path), path, content, size_bytes=size_bytes)
+        return part.finish(part.path.with_suffix(".wav")), content.size_bytes, _words(error)
 
 
 def _done(part: Path, path: Path, content: _Content | None, *, size_bytes: int = 0, error: str | None = None) -> Repair:

@@ -36,7 +36,7 @@ from vonage_sock.limits import DEFAULTS, MIB, Limits
 from vonage_sock.media.budget import Budget
 from vonage_sock.media.claims import Names, OwnNames
 from vonage_sock.media.leftovers import Outcome, is_encoded, leftovers_of, repair
-from vonage_sock.media.naming import RecordingPath, obstacle
+from vonage_sock.media.naming import RecordingPath, obstacle, part_of
 from vonage_sock.media.parts import Part, make_directory, make_part
 from vonage_sock.media.recording_files import ENCODINGS, EncodedFile, RawFile, RecordingFile, WavFile, stdout_file
 from vonage_sock.media.sink import UNCOUNTED_FRAMES, FileSink
@@ -351,9 +351,10 @@ class Recorder:
         raise RecordingError("every name is taken")
 
     def _is_free(self, path: Path, *, overwrite: bool) -> bool:
-        if why := obstacle(path, overwrite=overwrite):
-            self._notice("warning", f"{path} {why}; the recording gets another name")
-            return False
+        for name, replaced in ((path, overwrite), (part_of(path), False)):
+            if why := obstacle(name, overwrite=replaced):
+                self._notice("warning", f"{name} {why}; the recording gets another name")
+                return False
         return overwrite or not path.exists()
 
     def _make_file(self, path: Path, rate_hz: int, channels: int, *, overwrite: bool) -> RecordingFile:
@@ -416,8 +417,8 @@ class Recorder:
 
     def _tell(self, event: Event) -> None:
         # The loop may be gone when the program was stopped hard; nobody is left to tell then.
-        with contextlib.suppress(RuntimeError):
-            if self._loop is not None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._observer, event)
 
 

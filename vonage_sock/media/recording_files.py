@@ -278,10 +278,6 @@ class _Disk:
             return 0
         return len(data)
 
-    def readinto(self, room: bytearray) -> int:
-        """Some encoders look at what they have written."""
-        return os.readv(self._fd, [room])
-
     def seek(self, offset_bytes: int, whence: int) -> int:
         """As in any file."""
         return os.lseek(self._fd, offset_bytes, whence)
