@@ -18,6 +18,7 @@ TESTED_TOGETHER = {
     "display/wording": "tests/display/test_model.py",
     "display/status": "tests/display/test_render.py",
     "media/recording_files": "tests/media/test_record.py",
+    "media/sink": "tests/media/test_record.py",
     "server/library": "tests/server/test_facade.py",
     "audio/source": "tests/test_testing.py",
     "simulator/leg/plan": "tests/simulator/leg/test_machine.py",

@@ -17,7 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vonage_sock.audio import wav
-from vonage_sock.audio.wav import HEADER_BYTES, MAX_DATA_BYTES, WavWriter, create_file, wav_header, write_all
+from vonage_sock.audio.wav import (
+    HEADER_BYTES,
+    MAX_DATA_BYTES,
+    WavWriter,
+    create_file,
+    read_wav_header,
+    wav_header,
+    write_all,
+)
 
 PROPERTY = settings(deadline=None, database=None, max_examples=80)
 
@@ -85,7 +93,7 @@ def test_the_largest_file_fits_its_header() -> None:
 
 def test_a_new_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     """A recording is nobody else's business."""
-    os.close(create_file(tmp_path / "a.wav", overwrite=False))
+    os.close(create_file(tmp_path / "a.wav"))
 
     assert 0o600 == stat.S_IMODE((tmp_path / "a.wav").stat().st_mode)
 
@@ -96,29 +104,19 @@ def test_a_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
     path.write_bytes(b"precious")
 
     with pytest.raises(FileExistsError):
-        create_file(path, overwrite=False)
+        create_file(path)
 
     assert b"precious" == path.read_bytes()
 
 
-def test_a_file_that_may_be_overwritten_is_emptied(tmp_path: Path) -> None:
-    """Nothing of a longer old file stays behind the new one."""
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"old")
-    os.close(create_file(path, overwrite=True))
-
-    assert path.read_bytes() == b""
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_symbolic_link_is_never_followed(tmp_path: Path, *, overwrite: bool) -> None:
+def test_a_symbolic_link_is_never_followed(tmp_path: Path) -> None:
     """A link in a shared directory can't make us overwrite another file."""
     target = tmp_path / "target"
     target.write_bytes(b"precious")
     (tmp_path / "link").symlink_to(target)
 
-    with pytest.raises(OSError, match="link"):
-        create_file(tmp_path / "link", overwrite=overwrite)
+    with pytest.raises(FileExistsError):
+        create_file(tmp_path / "link")
 
     assert b"precious" == target.read_bytes()
 
@@ -126,7 +124,7 @@ def test_a_symbolic_link_is_never_followed(tmp_path: Path, *, overwrite: bool) -
 def test_write_all_goes_on_after_a_short_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may take less than it was given."""
     monkeypatch.setattr(wav.os, "write", DyingDisk(10**6, piece_bytes=3).write)
-    fd = create_file(tmp_path / "a", overwrite=False)
+    fd = create_file(tmp_path / "a")
     write_all(fd, bytes(range(100)))
     os.close(fd)
 
@@ -135,7 +133,7 @@ def test_write_all_goes_on_after_a_short_write(tmp_path: Path, monkeypatch: pyte
 
 def test_a_new_recording_is_a_valid_file_at_once(tmp_path: Path) -> None:
     """A call in which nobody speaks leaves an empty WAV, not an empty file."""
-    writer = WavWriter(create_file(tmp_path / "a.wav", overwrite=False), rate_hz=8000, channels=1)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=1)
     read = read_wav(tmp_path / "a.wav")
     writer.close()
 
@@ -145,7 +143,7 @@ def test_a_new_recording_is_a_valid_file_at_once(tmp_path: Path) -> None:
 
 def test_the_file_is_complete_after_each_append(tmp_path: Path) -> None:
     """Who reads while the call goes on finds all that was appended."""
-    writer = WavWriter(create_file(tmp_path / "a.wav", overwrite=False), rate_hz=16000, channels=2)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=16000, channels=2)
     expected = b""
     for number in range(5):
         pcm = bytes([number]) * 640
@@ -161,7 +159,7 @@ def test_the_file_is_complete_after_each_append(tmp_path: Path) -> None:
 
 def test_a_file_beyond_4_gib_is_refused_and_stays_valid(tmp_path: Path) -> None:
     """The header can't tell more; what was written before stays, and a smaller piece still fits."""
-    writer = WavWriter(create_file(tmp_path / "a.wav", overwrite=False), rate_hz=8000, channels=1)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=1)
     writer.append(b"ab")
     writer._data_bytes = MAX_DATA_BYTES - 3
 
@@ -185,13 +183,74 @@ def test_a_constructor_that_fails_closes_the_file() -> None:
         os.fstat(fd)
 
 
+def test_a_header_and_the_first_samples_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that has audio never has a header that tells of none, which some readers take for an endless stream."""
+    told = []
+    pwrite = os.pwrite
+
+    def note(fd: int, data: bytes, offset: int) -> int:
+        written = pwrite(fd, data, offset)
+        content = (tmp_path / "a.wav").read_bytes()
+        told.append((len(data), int.from_bytes(content[40:44], "little") > 0, len(content) > HEADER_BYTES))
+        return written
+
+    monkeypatch.setattr(wav.os, "pwrite", note)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=2)
+    writer.append(bytes(range(250)) * 40)
+    writer.close()
+
+    assert (bytes(range(250)) * 40) == read_wav(tmp_path / "a.wav")[2]
+    assert [(44, False, False), (4096, True, True)] == told[:2]
+
+
+def test_first_samples_that_do_not_fit_leave_an_empty_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header that promised them is taken back at once."""
+    pwrite = os.pwrite
+
+    def fail(fd: int, data: bytes, offset: int) -> int:
+        if len(data) > HEADER_BYTES:
+            pwrite(fd, data[:100], offset)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(fd, data, offset)
+
+    monkeypatch.setattr(wav.os, "pwrite", fail)
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=1)
+
+    with pytest.raises(OSError, match="No space"):
+        writer.append(bytes(320))
+
+    assert wav_header(8000, 1, 0) == (tmp_path / "a.wav").read_bytes()
+    writer.close()
+
+
+def test_closing_twice_closes_once(tmp_path: Path) -> None:
+    """The number of the descriptor may be somebody else's by then."""
+    writer = WavWriter(create_file(tmp_path / "a.wav"), rate_hz=8000, channels=1)
+    writer.close()
+    other = os.open(tmp_path / "a.wav", os.O_RDONLY)
+    writer.close()
+
+    assert os.fstat(other).st_size == HEADER_BYTES
+    os.close(other)
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8000, 1), (24000, 2)])
+def test_a_header_of_ours_is_known_again(rate_hz: int, channels: int) -> None:
+    """Of a file of any length; of any other header nothing is known."""
+    assert (rate_hz, channels) == read_wav_header(wav_header(rate_hz, channels, 1234))
+    assert [None, None, None] == [
+        read_wav_header(other)
+        for other in (b"RIFF", wav_header(rate_hz, 3, 0), wav_header(rate_hz, channels, 0)[:-8] + b"LIST1234")
+    ]
+
+
 def test_close_closes_the_file_even_when_it_cannot_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error comes out and no descriptor is left open."""
 
     def fail(fd: int, size: int) -> None:
         raise OSError(errno.EIO, "input/output error")
 
-    fd = create_file(tmp_path / "a.wav", overwrite=False)
+    fd = create_file(tmp_path / "a.wav")
     writer = WavWriter(fd, rate_hz=8000, channels=1)
     monkeypatch.setattr(wav.os, "ftruncate", fail)
 
@@ -214,7 +273,7 @@ def test_the_file_is_readable_after_a_kill_in_the_middle_of_a_write(
     """Cut off at any byte: a strict reader finds the whole pieces, exact, and nothing of the one that was cut."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "a.wav"
-        fd = create_file(path, overwrite=False)
+        fd = create_file(path)
         patch.setattr(wav.os, "pwrite", DyingDisk(killed_after, piece_bytes=piece_bytes).pwrite)
         expected = b""
         try:
@@ -246,7 +305,7 @@ def test_the_file_is_readable_after_a_kill_between_any_two_writes(pieces: list[i
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "a.wav"
-        fd = create_file(path, overwrite=False)
+        fd = create_file(path)
         patch.setattr(wav.os, "pwrite", count)
         expected = b""
         try:
@@ -268,7 +327,7 @@ from pathlib import Path
 from vonage_sock.audio.wav import WavWriter, create_file
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
-writer = WavWriter(create_file(Path(sys.argv[1]), overwrite=False), rate_hz=8000, channels=1)
+writer = WavWriter(create_file(Path(sys.argv[1])), rate_hz=8000, channels=1)
 failed = 0
 for number in range(10):
     try:

@@ -11,11 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vonage_sock.errors import UsageError
-from vonage_sock.media.naming import MAX_SLUG, RecordingPath, slug
+from vonage_sock.media import naming
+from vonage_sock.media.naming import MAX_NAME_BYTES, MAX_SLUG, RecordingPath, numbered, slug
 
 PROPERTY = settings(deadline=None, database=None, max_examples=100)
 
 VALUES = {"call": "k7", "from": "447700900001", "to": "+44 20", "time": "20260203T100042Z", "n": 3}
+
+
+def nested(levels: int) -> list[object]:
+    """A list in a list, and so on."""
+    value: list[object] = []
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def first_names(path: RecordingPath, count: int = 1, *, number: int = 1, phrase: int | None = None) -> list[str]:
@@ -136,6 +145,72 @@ def test_calls_and_phrases_are_numbered(
     monkeypatch.chdir(tmp_path)
 
     assert [expected] == first_names(RecordingPath(template), number=number, phrase=phrase)
+
+
+@pytest.mark.parametrize("value", [10**5000, nested(100_000)], ids=["a number", "a list"])
+def test_what_cannot_be_written_out_has_a_name_too(value: object) -> None:
+    """A call's metadata never makes its recording fail."""
+    assert "unknown" == slug(value)
+
+
+def test_a_long_name_is_cut_and_keeps_its_suffix(tmp_path: Path) -> None:
+    """There is room for numbers, and for what is made beside it."""
+    template = tmp_path / "é{from}{to}{from}" / ("{from}{to}" * 8 + ".flac")
+    values = {**VALUES, "from": "1" * 48, "to": "2" * 48}
+    path = next(RecordingPath(str(template)).candidates(values, number=1, phrase=12))
+
+    assert MAX_NAME_BYTES + len("-012") == len(path.name)
+    assert path.name.endswith("-012.flac")
+    assert f"é{'1' * 48}{'2' * 48}{'1' * 48}" == path.parent.name
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("link.wav", "link.wav is a symbolic link, which a recording never follows; remove it or choose another name"),
+        ("folder.wav", "folder.wav is no regular file, and isn't replaced; remove it or choose another name"),
+        ("x" * 197 + ".wav", "the name is longer than 200 bytes; choose a shorter one"),
+    ],
+)
+def test_a_first_name_that_cannot_be_had_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, words: str
+) -> None:
+    """At the start, while somebody is there to read it."""
+    monkeypatch.chdir(tmp_path)
+    Path("link.wav").symlink_to("none")
+    Path("folder.wav").mkdir()
+
+    with pytest.raises(UsageError) as caught:
+        RecordingPath(template, overwrite=True).check_first()
+
+    assert str(caught.value).endswith(words)
+
+
+@pytest.mark.parametrize("template", ["-", "{n}.wav", "new.wav", "old.wav"])
+def test_a_first_name_that_can_be_had_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
+    """Names that calls have a part in are looked at when they come."""
+    monkeypatch.chdir(tmp_path)
+    Path("old.wav").touch()
+    path = RecordingPath(template)
+
+    assert path is path.check_first()
+
+
+def test_a_directory_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told at the start, not with the first call."""
+    monkeypatch.setattr(naming.os, "access", lambda *_: False)
+
+    with pytest.raises(UsageError, match="you may not write to"):
+        RecordingPath(str(tmp_path / "a.wav"))
+
+
+def test_there_is_an_end_to_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many of the same name."""
+    monkeypatch.setattr(naming, "MAX_SAME_NAME", 2)
+
+    assert ["a.wav", "a-2.wav"] == [str(path) for path in numbered(Path("a.wav"))]
 
 
 @pytest.mark.parametrize(

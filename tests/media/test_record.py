@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import itertools
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import threading
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +23,22 @@ import pytest
 import soundfile
 
 from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.call.events import Event, RecordingFailed, RecordingSaved, RecordingStarted
+from vonage_sock.audio.wav import wav_header, write_all
+from vonage_sock.call.events import (
+    Event,
+    Notice,
+    RecordingFailed,
+    RecordingRepaired,
+    RecordingSaved,
+    RecordingStarted,
+)
 from vonage_sock.clock import ManualClock
-from vonage_sock.media.naming import RecordingPath
-from vonage_sock.media.record import MAX_WAITING_BYTES, TURN_SINKS, FileSink, Recorder, gather_ns
+from vonage_sock.limits import KIB, Limits
+from vonage_sock.media import naming, parts, recording_files
+from vonage_sock.media import record as recorder_module
+from vonage_sock.media.naming import RecordingPath, part_of
+from vonage_sock.media.record import LOOKS_EVERY_NS, MAX_WAITING_BYTES, TURN_SINKS, Recorder, gather_ns
+from vonage_sock.media.sink import UNCOUNTED_FRAMES, FileSink
 
 PHONE = AudioFormat(8000)
 PATIENCE_S = 10.0
@@ -43,10 +58,11 @@ class Leg:
 class Tape:
     """A started recorder and what it told."""
 
-    def __init__(self, path: Path | str, *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path | str, *, overwrite: bool = False, **options: Any) -> None:
         self.events: list[Event] = []
+        self.clock = ManualClock()
         self.recorder = Recorder(
-            RecordingPath(str(path), overwrite=overwrite), observer=self.events.append, clock=ManualClock()
+            RecordingPath(str(path), overwrite=overwrite), observer=self.events.append, clock=self.clock, **options
         )
         self.recorder.start()
 
@@ -63,9 +79,9 @@ class Tape:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-async def record(path: Path | str, pieces: Sequence[bytes], *, channels: int = 1, overwrite: bool = False) -> Tape:
+async def record(path: Path | str, pieces: Sequence[bytes], *, channels: int = 1, **options: Any) -> Tape:
     """One recording from its beginning to its end."""
-    tape = Tape(path, overwrite=overwrite)
+    tape = Tape(path, **options)
     sink = tape.recorder.open(Leg(), channels, None)
     for piece in pieces:
         sink.write(piece)
@@ -91,8 +107,8 @@ async def until_written(path: Path, pcm: bytes) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while written != pcm:
             await asyncio.sleep(0.01)
-            with contextlib.suppress(FileNotFoundError, EOFError):
-                written = read_wav(path)[2]
+            with contextlib.suppress(FileNotFoundError):
+                written = read_wav(part_of(path))[2]
 
 
 async def until_taken(sink: FileSink) -> None:
@@ -111,6 +127,18 @@ def names(directory: Path) -> list[str]:
 def files(directory: Path) -> list[Path]:
     """The files in a directory and below it."""
     return [path for path in directory.rglob("*") if path.is_file()]
+
+
+def failing(number: int, *, after: int = 0, otherwise: Callable[..., Any] = print) -> Any:
+    """A system call that fails so, after so many that do what is ``otherwise`` done."""
+    calls = itertools.count()
+
+    def call(*args: Any, **options: Any) -> Any:
+        if next(calls) >= after:
+            raise OSError(number, os.strerror(number))
+        return otherwise(*args, **options)
+
+    return call
 
 
 def run_script(script: str, *args: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -162,9 +190,10 @@ async def test_stereo_keeps_left_and_right_apart(tmp_path: Path) -> None:
         (1, [b"abc", b"def"], b"abcdef"),
         (2, [b"abcde", b"f", b"gh"], b"abcdefgh"),
         (2, [b"abcde"], b"abcde\0\0\0"),
+        (2, [b"a", b"b"], b"ab\0\0"),
         (1, [], b""),
     ],
-    ids=["odd", "odd twice", "split samples", "half a stereo sample", "nothing"],
+    ids=["odd", "odd twice", "split samples", "half a stereo sample", "a quarter at a time", "nothing"],
 )
 async def test_bytes_that_fill_no_sample_wait_for_the_rest(
     tmp_path: Path, channels: int, pieces: list[bytes], expected: bytes
@@ -210,10 +239,10 @@ async def test_lossy_formats_sound_the_same(tmp_path: Path, suffix: str) -> None
 
 async def test_a_recording_is_its_owners_alone(tmp_path: Path) -> None:
     """Calls are personal: nobody else on the machine may listen."""
-    await record(tmp_path / "{call}" / "a.flac", frames(5))
+    await record(tmp_path / "{call}" / "{n}" / "a.flac", frames(5))
 
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "call-1", tmp_path / "call-1" / "a.flac")]
-    assert [0o700, 0o600] == modes
+    made = [tmp_path / "call-1", tmp_path / "call-1" / "1", tmp_path / "call-1" / "1" / "a.flac"]
+    assert [0o700, 0o700, 0o600] == [stat.S_IMODE(path.stat().st_mode) for path in made]
 
 
 async def test_beginning_and_end_are_told_with_figures(tmp_path: Path) -> None:
@@ -243,9 +272,9 @@ async def test_what_is_said_is_on_disk_while_the_call_goes_on(tmp_path: Path) ->
     assert [] == tape.told(RecordingFailed)
 
 
-@pytest.mark.parametrize(("recordings", "ms"), [(1, 100), (100, 100), (200, 200), (300, 300), (900, 300)])
+@pytest.mark.parametrize(("recordings", "ms"), [(1, 40), (40, 40), (100, 100), (300, 300), (900, 300)])
 def test_audio_waits_for_its_turn_for_so_long(recordings: int, ms: int) -> None:
-    """0.1 s, and with hundreds of recordings at once 0.3 s; never longer."""
+    """0.04 s, and with hundreds of recordings at once 0.3 s; never longer."""
     assert ms * 1_000_000 == gather_ns(recordings)
 
 
@@ -350,17 +379,61 @@ async def test_a_hostile_caller_never_leaves_the_directory(tmp_path: Path, calle
     assert made[0].name.isprintable()
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac"])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
 @pytest.mark.parametrize("overwrite", [False, True])
-async def test_symbolic_links_are_not_followed(tmp_path: Path, suffix: str, overwrite: bool) -> None:
-    """A link in the recordings' directory can't make us write elsewhere."""
-    target = tmp_path / "target"
+@pytest.mark.parametrize("name", ["a.{}", "a.{}.part"])
+async def test_symbolic_links_are_not_followed(tmp_path: Path, name: str, suffix: str, overwrite: bool) -> None:
+    """A link in the recordings' directory can't make us write elsewhere; the call is recorded under the next name."""
+    target, link = tmp_path / "target", tmp_path / name.format(suffix)
     target.write_bytes(b"precious")
-    (tmp_path / f"a.{suffix}").symlink_to(target)
+    link.symlink_to(target)
 
-    await record(tmp_path / f"a.{suffix}", frames(5), overwrite=overwrite)
+    tape = await record(tmp_path / f"a.{suffix}", frames(5), overwrite=overwrite)
 
-    assert b"precious" == target.read_bytes()
+    assert (b"precious", True) == (target.read_bytes(), link.is_symlink())
+    assert [tmp_path / f"a-2.{suffix}"] == tape.recorder.saved
+    assert [f"{link} is a symbolic link, which a recording never follows; the recording gets another name"] == [
+        event.message for event in tape.told(Notice)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.symlink_to("/nowhere"), "is a symbolic link, which a recording never follows"),
+        (os.mkfifo, "is no regular file, and isn't replaced"),
+        (Path.mkdir, "is no regular file, and isn't replaced"),
+    ],
+    ids=["link", "pipe", "directory"],
+)
+async def test_what_is_no_file_is_not_replaced_and_told(
+    tmp_path: Path, make: Callable[[Path], None], words: str
+) -> None:
+    """``--overwrite`` is about recordings; where something else stands the recording gets another name, and says so."""
+    make(tmp_path / "a.wav")
+
+    tape = await record(tmp_path / "a.wav", frames(5), overwrite=True)
+
+    assert [f"{tmp_path / 'a.wav'} {words}; the recording gets another name"] == [
+        event.message for event in tape.told(Notice)
+    ]
+    assert [tmp_path / "a-2.wav"] == tape.recorder.saved
+
+
+async def test_a_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """What a call names below the given directory is no way out of it."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "441").symlink_to(elsewhere)
+    tape = Tape(home / "{from}" / "a.wav")
+    tape.recorder.open(Leg(headers={"from": "441"}), 1, None).close()
+    await tape.stop()
+
+    assert ["is a symbolic link, which a recording never follows"] == [
+        event.error.removeprefix(f"{home / '441'} ") for event in tape.told(RecordingFailed)
+    ]
+    assert [] == files(elsewhere)
 
 
 async def test_a_format_in_a_placeholder_is_carried_out(tmp_path: Path) -> None:
@@ -385,48 +458,218 @@ async def test_a_directory_removed_under_the_recording_is_told(tmp_path: Path) -
     assert ([], 1) == (tape.recorder.saved, tape.recorder.failures)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+async def test_a_file_that_is_gone_is_told_while_the_call_goes_on(tmp_path: Path, suffix: str) -> None:
+    """Within seconds, not an hour later when the call ends; one in its place isn't touched."""
+    tape = Tape(tmp_path / f"{{call}}.{suffix}")
+    gone, replaced = (tape.recorder.open(Leg(id=name), 1, None) for name in ("gone", "replaced"))
+    await tape.written()
+    (tmp_path / f"gone.{suffix}.part").unlink()
+    (tmp_path / f"replaced.{suffix}.part").unlink()
+    (tmp_path / f"replaced.{suffix}.part").write_bytes(b"precious")
+    tape.clock.advance_to(LOOKS_EVERY_NS)
+    for sink in (gone, replaced):
+        sink.write(frames(1)[0])
+    await tape.stop()
+
+    assert ["No such file or directory", f"{tmp_path / f'replaced.{suffix}.part'} was replaced by another file"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
+    assert b"precious" == (tmp_path / f"replaced.{suffix}.part").read_bytes()
+
+
 async def test_a_failing_encoder_leaves_the_wav(tmp_path: Path) -> None:
     """The event says where the audio is, and it is whole."""
-    (tmp_path / "a.flac.part").mkdir()
+    (tmp_path / "a.flac.encoding").mkdir()
     pieces = frames(50)
 
     tape = await record(tmp_path / "a.flac", pieces)
 
-    assert b"".join(pieces) == read_wav(tmp_path / "a.flac.part.wav")[2]
-    assert str(tmp_path / "a.flac.part.wav") in tape.told(RecordingFailed)[0].error
+    assert b"".join(pieces) == read_wav(tmp_path / "a.wav")[2]
+    assert f"; the 1.00 s before are in {tmp_path / 'a.wav'}" in tape.told(RecordingFailed)[0].error
 
 
-async def test_a_long_encoding_holds_up_no_other_recording(tmp_path: Path) -> None:
+async def test_what_a_killed_encoder_left_is_no_obstacle(tmp_path: Path) -> None:
+    """It is worth nothing: the WAV has it all."""
+    (tmp_path / "a.flac.encoding").write_bytes(b"half a file")
+
+    await record(tmp_path / "a.flac", frames(5))
+
+    assert ["a.flac"] == names(tmp_path)
+
+
+async def test_a_long_encoding_holds_up_no_other_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one call is made into FLAC, what the others say reaches the disk."""
-    os.mkfifo(tmp_path / "call-1.flac.part")
+    go_on = threading.Event()
+
+    def encode(*args: Any) -> None:
+        assert go_on.wait(PATIENCE_S)
+        plain_encode(*args)
+
+    plain_encode = recording_files.encode
+    monkeypatch.setattr(recording_files, "encode", encode)
     tape = Tape(tmp_path / "{call}.flac")
     first, second = (tape.recorder.open(Leg(id=f"call-{number}"), 1, None) for number in (1, 2))
     first.write(frames(1)[0])
     first.close()
     for frame in frames(10):
         second.write(frame)
-    await until_written(tmp_path / "call-2.flac.part.wav", b"".join(frames(10)))
+    await until_written(tmp_path / "call-2.flac", b"".join(frames(10)))
 
-    reader = os.open(tmp_path / "call-1.flac.part", os.O_RDONLY | os.O_NONBLOCK)
+    go_on.set()
     second.close()
     await tape.stop()
-    os.close(reader)
     assert [] == tape.told(RecordingFailed)
 
 
-async def test_a_name_taken_while_it_was_recorded_is_left_alone(tmp_path: Path) -> None:
-    """The encoder's file doesn't replace one that somebody made meanwhile."""
-    tape = Tape(tmp_path / "a.flac")
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+async def test_a_name_taken_while_it_was_recorded_is_left_alone(
+    tmp_path: Path, suffix: str, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recording gets the next name, and that is told; also where the disk knows no links."""
+
+    def refuse(source: object, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "not here")
+
+    tape = Tape(tmp_path / f"a.{suffix}")
     sink = tape.recorder.open(Leg(), 1, None)
     await tape.written()
-    (tmp_path / "a.flac").write_bytes(b"precious")
+    (tmp_path / f"a.{suffix}").write_bytes(b"precious")
+    if not links:
+        monkeypatch.setattr(parts.os, "link", refuse)
     sink.write(frames(1)[0])
     sink.close()
     await tape.stop()
 
-    assert b"precious" == (tmp_path / "a.flac").read_bytes()
-    assert frames(1)[0] == read_wav(tmp_path / "a.flac.part.wav")[2]
-    assert 1 == tape.recorder.failures
+    taken, given = tmp_path / f"a.{suffix}", tmp_path / f"a-2.{suffix}"
+    assert b"precious" == taken.read_bytes()
+    assert [f"{taken} was taken while it was recorded; the recording is {given}"] == [
+        event.message for event in tape.told(Notice)
+    ]
+    assert ([str(given)], [taken.name, given.name]) == (
+        [event.path for event in tape.told(RecordingSaved)],
+        sorted(names(tmp_path), reverse=True),
+    )
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+async def test_an_old_file_stays_until_the_new_one_is_complete(tmp_path: Path, suffix: str) -> None:
+    """With ``--overwrite`` too there is a whole recording at every moment."""
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(b"old")
+    tape = Tape(path, overwrite=True)
+    sink = tape.recorder.open(Leg(), 1, None)
+    sink.write(frames(1)[0])
+    await tape.written()
+    before = path.read_bytes()
+    sink.close()
+    await tape.stop()
+
+    assert b"old" == before
+    assert frames(1)[0] == soundfile.read(path, dtype="int16")[0].astype("<i2").tobytes()
+    assert [path.name] == names(tmp_path)
+
+
+async def test_a_long_call_goes_on_in_the_next_file(tmp_path: Path) -> None:
+    """Before a WAV is full the next one begins: no sample is missing or twice, and each piece is told."""
+    pieces = frames(100)
+
+    tape = await record(tmp_path / "a.wav", pieces, max_file_bytes=40 * 320)
+
+    read = [read_wav(tmp_path / name)[2] for name in ("a.wav", "a-2.wav", "a-3.wav")]
+    assert b"".join(pieces) == b"".join(read)
+    assert all(0 < len(samples) <= 40 * 320 for samples in read)
+    assert [3, 3] == [len(tape.told(kind)) for kind in (RecordingStarted, RecordingSaved)]
+    assert "a.wav is as large as a WAV file can be; the recording goes on in" in tape.told(Notice)[0].message
+    assert ["a-2.wav", "a-3.wav", "a.wav"] == names(tmp_path)
+
+
+async def test_a_long_call_replaces_no_other_in_its_next_file(tmp_path: Path) -> None:
+    """``--overwrite`` or not: what stands there may be what another call has just left."""
+    (tmp_path / "a-2.flac").write_bytes(b"precious")
+
+    tape = await record(tmp_path / "a.flac", frames(60), max_file_bytes=40 * 320, overwrite=True)
+
+    assert b"precious" == (tmp_path / "a-2.flac").read_bytes()
+    assert {tmp_path / "a.flac", tmp_path / "a-3.flac"} == set(tape.recorder.saved)
+
+
+async def test_a_call_over_its_bound_keeps_what_was_recorded(tmp_path: Path) -> None:
+    """The file is complete up to there, one line says so, and other calls are recorded as before."""
+    tape = Tape(tmp_path / "{call}.wav", limits=Limits(recording_bytes_per_call=64 * KIB))
+    long, short = (tape.recorder.open(Leg(id=name), 1, None) for name in ("long", "short"))
+    for number in range(300):
+        long.write(frames(1, first=number)[0])
+    for frame in frames(5):
+        short.write(frame)
+    for sink in (long, short):
+        sink.close()
+    await tape.stop()
+
+    written = read_wav(tmp_path / "long.wav")[2]
+    assert b"".join(frames(300))[: len(written)] == written
+    assert 64 * KIB - 16 * 320 < len(written) <= 64 * KIB
+    assert [("long", "one call may take 65,536 bytes (--max-recording-bytes)")] == [
+        (event.call, event.error.split(";")[0]) for event in tape.told(RecordingFailed)
+    ]
+    assert b"".join(frames(5)) == read_wav(tmp_path / "short.wav")[2]
+
+
+async def test_nothing_is_recorded_where_the_disk_is_to_stay_free(tmp_path: Path) -> None:
+    """A call then makes no file at all."""
+    tape = await record(tmp_path / "a.wav", frames(1), limits=Limits(free_disk_floor_bytes=1 << 50))
+
+    assert [] == names(tmp_path)
+    assert [True] == [event.error.startswith("No space left on device but") for event in tape.told(RecordingFailed)]
+
+
+async def test_what_an_earlier_run_left_is_completed_first(tmp_path: Path) -> None:
+    """The next start gives it its name, tells it, and spares it, also with ``--overwrite``."""
+    pcm = b"".join(frames(3))
+    for name in ("a.wav", "a-2.raw", "b.wav"):
+        (tmp_path / f"{name}.part").write_bytes(wav_header(8000, 1, 0) + pcm)
+
+    tape = await record(tmp_path / "a.wav", frames(1), overwrite=True)
+
+    assert pcm == read_wav(tmp_path / "a.wav")[2]
+    assert [
+        RecordingRepaired(
+            at=0, path=str(tmp_path / "a.wav"), part=str(tmp_path / "a.wav.part"), seconds=0.06, bytes=1004
+        )
+    ] == tape.told(RecordingRepaired)
+    assert ["a-2.raw.part", "a-2.wav", "a.wav", "b.wav.part"] == names(tmp_path)
+
+
+async def test_what_an_earlier_run_left_to_encode_holds_nobody_up(tmp_path: Path) -> None:
+    """Encoding takes its time, in a thread of its own."""
+    (tmp_path / "a.flac.part").write_bytes(wav_header(8000, 1, 0) + b"".join(frames(3)))
+    (tmp_path / "a-3.flac.part").write_bytes(b"")
+    tape = Tape(tmp_path / "a.flac")
+    await tape.written()
+    repairing = [thread for thread in threading.enumerate() if thread.name == "vsock-repair"]
+    for thread in repairing:
+        await asyncio.to_thread(thread.join, PATIENCE_S)
+    await tape.stop()
+
+    assert b"".join(frames(3)) == soundfile.read(tmp_path / "a.flac", dtype="int16")[0].astype("<i2").tobytes()
+    assert ["a.flac"] == names(tmp_path)
+
+
+async def test_what_an_earlier_run_left_and_cannot_be_completed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays what it is, for whoever puts the disk right."""
+    part = tmp_path / "a.wav.part"
+    part.write_bytes(wav_header(8000, 1, 0))
+    monkeypatch.setattr(parts.os, "link", failing(errno.EIO))
+    tape = Tape(tmp_path / "a.wav")
+    await tape.stop()
+
+    assert [f"{part}, left by an earlier run, can't be completed: Input/output error"] == [
+        event.message for event in tape.told(Notice)
+    ]
+    assert part.exists()
 
 
 async def test_one_recording_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
@@ -487,8 +730,10 @@ asyncio.run(main())
     with run_script(script, str(tmp_path / "a.flac")) as program:
         _, stderr = program.communicate(timeout=PATIENCE_S)
 
-    assert f"File too large; what was recorded is in {tmp_path / 'a.flac.part.wav'}".encode() in stderr
-    assert read_wav(tmp_path / "a.flac.part.wav")[2]
+    assert b"File too large; the 0." in stderr
+    assert f" s before are in {tmp_path / 'a.wav'}".encode() in stderr
+    assert read_wav(tmp_path / "a.wav")[2]
+    assert ["a.wav"] == names(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
@@ -514,30 +759,33 @@ asyncio.run(main())
         handed_over = [int(program.stdout.readline()) for _ in range(lines)][-1]
         program.kill()
 
-    samples = read_wav(tmp_path / ("a.wav" if name == "a.wav" else "a.flac.part.wav"))[2]
+    samples = read_wav(part_of(tmp_path / name))[2]
     count = len(samples) // 320
     assert b"".join(np.full(160, number % 30000, "<i2").tobytes() for number in range(count)) == samples
     assert handed_over - 5 < count
 
 
-async def test_a_pipe_or_a_link_is_not_replaced_by_an_encoded_file(tmp_path: Path) -> None:
-    """It is put in place by a rename, which would take a device's place too."""
-    pipe, link = tmp_path / "a.flac", tmp_path / "b.flac"
-    os.mkfifo(pipe)
-    link.symlink_to(tmp_path / "none.flac")
-    tapes = [await record(path, frames(2), overwrite=True) for path in (pipe, link)]
+class StuckDisk:
+    """Takes what is written to a raw file only when it is let to."""
 
-    assert [True, True] == [tape.recorder.failures > 0 for tape in tapes]
-    assert ["isn't replaced"] * 2 == [tape.told(RecordingFailed)[0].error[-14:] for tape in tapes]
-    assert (True, True) == (pipe.is_fifo(), link.is_symlink())
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fault: OSError | None = None) -> None:
+        self.go_on = threading.Event()
+        self._fault = fault
+        self._write_all = recording_files.write_all
+        monkeypatch.setattr(recording_files, "write_all", self)
+
+    def __call__(self, fd: int, data: bytes) -> None:
+        """``write_all``."""
+        assert self.go_on.wait(PATIENCE_S)
+        if self._fault is not None:
+            raise self._fault
+        self._write_all(fd, data)
 
 
-async def test_a_stuck_disk_costs_the_recording_not_the_memory(tmp_path: Path) -> None:
-    """At 64 MiB of waiting audio the recording is given up and told, though its thread is still stuck."""
-    path = tmp_path / "a.raw"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    tape = Tape(path, overwrite=True)
+async def test_a_stuck_disk_costs_the_recording_not_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 64 MiB of waiting audio the recording ends, told at once; what waited is written when the disk is back."""
+    disk = StuckDisk(monkeypatch)
+    tape = Tape(tmp_path / "a.raw")
     sink = tape.recorder.open(Leg(), 1, None)
     second = bytes(1024 * 1024)
     sink.write(second)
@@ -546,30 +794,215 @@ async def test_a_stuck_disk_costs_the_recording_not_the_memory(tmp_path: Path) -
         sink.write(second)
     waiting_bytes = tape.recorder.waiting_bytes
     finished = await tape.recorder.stop(0.05)
-    os.close(reader)
+    disk.go_on.set()
     await asyncio.to_thread(tape.recorder._thread.join, PATIENCE_S)
 
-    assert ["the disk is too slow"] == [event.error for event in tape.told(RecordingFailed)]
-    assert waiting_bytes <= MAX_WAITING_BYTES
+    assert ["the disk is too slow: 64 MiB wait for it, and what comes from here on is lost"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
+    assert waiting_bytes <= MAX_WAITING_BYTES < (tmp_path / "a.raw").stat().st_size
     assert not finished
     assert tape.recorder.failures
 
 
-async def test_what_is_not_complete_in_time_counts_as_a_failure(tmp_path: Path) -> None:
+async def test_what_is_not_complete_in_time_counts_as_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The exit code doesn't call a cut-off recording fine."""
-    path = tmp_path / "a.raw"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    tape = Tape(path, overwrite=True)
+    disk = StuckDisk(monkeypatch)
+    tape = Tape(tmp_path / "a.raw")
     sink = tape.recorder.open(Leg(), 1, None)
-    sink.write(bytes(10 * 1024 * 1024))
+    sink.write(bytes(1024))
     sink.close()
     finished = await tape.recorder.stop(0.05)
     failures = tape.recorder.failures
-    os.close(reader)
+    disk.go_on.set()
     await asyncio.to_thread(tape.recorder._thread.join, PATIENCE_S)
 
     assert (False, 1) == (finished, failures)
+
+
+async def test_a_slow_disk_that_then_fails_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One recording fails once, whatever else befalls it."""
+    disk = StuckDisk(monkeypatch, fault=OSError(errno.EIO, "Input/output error"))
+    tape = Tape(tmp_path / "a.raw")
+    sink = tape.recorder.open(Leg(), 1, None)
+    sink.write(bytes(2))
+    await until_taken(sink)
+    for _ in range(UNCOUNTED_FRAMES):
+        sink.write(bytes(2))
+    sink.write(bytes(MAX_WAITING_BYTES + 2))
+    disk.go_on.set()
+    await tape.stop()
+
+    assert (1, 1) == (tape.recorder.failures, len(tape.told(RecordingFailed)))
+
+
+async def test_a_recording_that_cannot_begin_leaves_its_name_to_others(tmp_path: Path) -> None:
+    """The trouble of one moment takes nothing from the next call, and what came in meanwhile is nobody's."""
+    home = tmp_path / "home"
+    home.mkdir()
+    tape = Tape(home / "a.wav")
+    home.rmdir()
+    sink = tape.recorder.open(Leg(), 1, None)
+    await tape.written()
+    sink._gathered.append(frames(1)[0])
+    sink.close()
+    await tape.written()
+    home.mkdir()
+
+    await tape.stop()
+    assert ["No such file or directory"] == [event.error for event in tape.told(RecordingFailed)]
+    assert [home / "a.wav"] == (await record(home / "a.wav", frames(1))).recorder.saved
+
+
+async def test_there_is_an_end_to_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory full of every name makes a failure, not a search for ever."""
+    (tmp_path / "a.wav").touch()
+    monkeypatch.setattr(naming, "MAX_SAME_NAME", 1)
+
+    tape = await record(tmp_path / "a.wav", frames(1))
+
+    assert ["every name is taken"] == [event.error for event in tape.told(RecordingFailed)]
+
+
+async def test_what_goes_wrong_beside_the_recordings_ends_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a leftover that another program completes at the same time."""
+    (tmp_path / "a.wav.part").write_bytes(wav_header(8000, 1, 0))
+    monkeypatch.setattr(recorder_module, "repair", lambda *_, **__: None)
+    tape = Tape(tmp_path / "a.wav")
+    tape.recorder._jobs.put((None, failing(errno.EIO)))
+    sink = tape.recorder.open(Leg(), 1, None)
+    sink.close()
+    await tape.stop()
+
+    assert ([tmp_path / "a-2.wav"], []) == (tape.recorder.saved, tape.told(RecordingRepaired))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "raw", "flac"])
+async def test_a_disk_that_fails_in_the_end_leaves_the_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """It is valid, and the event says where it is."""
+    monkeypatch.setattr(parts.os, "link", failing(errno.EIO, after=1, otherwise=os.link))
+
+    tape = await record(tmp_path / f"a.{suffix}", frames(5))
+
+    part = tmp_path / f"a.{suffix}.part"
+    assert [f"Input/output error; the 0.10 s before are in {part}"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
+    assert part.read_bytes().endswith(b"".join(frames(5)))
+    assert [part.name] == names(tmp_path)
+
+
+async def test_a_raw_file_that_the_disk_cut_ends_with_a_whole_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed write left of the last one is cut off."""
+
+    def fail(fd: int, data: bytes) -> None:
+        os.write(fd, data[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(recording_files, "write_all", fail)
+
+    await record(tmp_path / "a.raw", frames(1, first=7))
+
+    assert b"\7\0" == (tmp_path / "a.raw").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (soundfile.LibsndfileError(2), "it could not be made: "),
+        (AssertionError("short"), "it could not be made: short"),
+    ],
+    ids=["of the library", "of its wrapper"],
+)
+async def test_an_encoder_at_a_loss_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    """In its words, and the audio is in a WAV."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
+
+    tape = await record(tmp_path / "a.ogg", frames(5))
+
+    assert tape.told(RecordingFailed)[0].error.startswith(words)
+    assert b"".join(frames(5)) == read_wav(tmp_path / "a.wav")[2]
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+@pytest.mark.parametrize("pieces", [1, 5000])
+async def test_a_disk_that_fills_up_while_encoding_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, pieces: int
+) -> None:
+    """Libsndfile itself wouldn't tell where that strikes in the last few bytes; the WAV is kept, and heard of."""
+    tape = Tape(tmp_path / f"a.{suffix}")
+    sink = tape.recorder.open(Leg(), 1, None)
+    for frame in frames(pieces):
+        sink.write(frame)
+    await tape.written()
+    monkeypatch.setattr(recording_files, "write_all", failing(errno.ENOSPC, after=1, otherwise=write_all))
+    sink.close()
+    await tape.stop()
+
+    assert [True] == [event.error.startswith("No space left on device; the ") for event in tape.told(RecordingFailed)]
+    assert b"".join(frames(pieces)) == read_wav(tmp_path / "a.wav")[2]
+    assert ["a.wav"] == names(tmp_path)
+
+
+def test_standard_output_takes_one_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of its own gets a true header, anything else a stream's; what can't be written is told."""
+    plain_dup = os.dup
+    made: list[Any] = []
+    own_path, shared_path, full_path = tmp_path / "own", tmp_path / "shared", Path("/dev/full")
+    with own_path.open("wb") as own, shared_path.open("ab") as shared, full_path.open("wb") as full:
+        for file in (own, shared):
+            monkeypatch.setattr(recording_files.os, "dup", lambda _, file=file: plain_dup(file.fileno()))
+            made.append(recording_files.stdout_file(8000, 1))
+            made[-1].check()
+            made[-1].append(b"abcd")
+        paths = [file.complete()[0] for file in made]
+        monkeypatch.setattr(recording_files.os, "dup", lambda _: plain_dup(full.fileno()))
+        with pytest.raises(OSError, match="No space"):
+            recording_files.stdout_file(8000, 1)
+        abandoned = [file.abandon() for file in made]
+
+    assert ([Path("-")] * 2, [None] * 2) == (paths, abandoned)
+    assert wav_header(8000, 1, 4) + b"abcd" == own_path.read_bytes()
+    assert wav_header(8000, 1, 0x7FFFF000) + b"abcd" == shared_path.read_bytes()
+
+
+async def test_a_second_call_has_no_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and the first goes on."""
+    fd = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    monkeypatch.setattr(recording_files.os, "dup", lambda _: fd)  # the recorder closes it
+    tape = Tape("-")
+    sinks = [tape.recorder.open(Leg(id=name), 1, None) for name in ("one", "two")]
+    for sink in sinks:
+        sink.write(frames(1)[0])
+        sink.close()
+    await tape.stop()
+
+    assert ["two"] == [event.call for event in tape.told(RecordingFailed)]
+    assert frames(1)[0] == read_wav(tmp_path / "out")[2]
+
+
+def test_a_recorder_that_was_never_started_tells_nobody(tmp_path: Path) -> None:
+    """But its bounds hold, and the failure counts."""
+    told: list[Event] = []
+    recorder = Recorder(RecordingPath(str(tmp_path / "a.wav")), observer=told.append, clock=ManualClock())
+    sink = recorder.open(Leg(), 1, None)
+    for _ in range(UNCOUNTED_FRAMES):
+        sink.write(bytes(2))
+    sink.write(bytes(MAX_WAITING_BYTES + 2))
+
+    assert ([], 1) == (told, recorder.failures)
 
 
 async def test_a_recorder_without_recordings_stops_at_once(tmp_path: Path) -> None:

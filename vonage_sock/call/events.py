@@ -250,6 +250,18 @@ class RecordingFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingRepaired(Event):
+    """A recording that an earlier run had left as ``part`` was completed; ``seconds`` is null for bare PCM."""
+
+    name: ClassVar[str] = "recording.repaired"
+
+    path: str
+    part: str
+    seconds: float | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrillStruck(Event):
     """A fault drill struck: ``drill`` is its option without the dashes, ``did`` what was done."""
 

@@ -398,7 +398,7 @@ class Caller:
 
     def _path(self, name: str) -> RecordingPath | None:
         template = self._options[name]
-        return None if template is None else RecordingPath(template, overwrite=self._options["overwrite"])
+        return None if template is None else RecordingPath(template, overwrite=self._options["overwrite"]).check_first()
 
     def _exit_code(self) -> ExitCode:
         """The worst that happened in any call."""

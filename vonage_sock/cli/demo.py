@@ -61,7 +61,7 @@ def demo(ctx: click.Context, /, **options: Any) -> None:
 
 async def _demo(*, path: str, quiet: bool, verbose: bool) -> ExitCode:
     clock = SystemClock()
-    recording = RecordingPath(path)
+    recording = RecordingPath(path).check_first()
     display = make_display(quiet=quiet, verbose=verbose, stream=sys.stdout, clock=clock)
     recorder: Recorder
     events: list[Event] = []

@@ -143,7 +143,9 @@ class Plan:
             tls=tls_of(options),
         )
         check_tls(self.config)
-        self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
+        self.recording = None
+        if options.record is not None:
+            self.recording = RecordingPath(options.record, overwrite=options.overwrite).check_first()
         self.files = [open_playable(name) for name in options.play]
         self.keys = {}
         for text in options.on_dtmf:

@@ -170,7 +170,7 @@ class Screen:
                 return []  # tables of figures stand below the lines, and of workers a notice says more
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
-            case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed():
+            case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed() | ev.RecordingRepaired():
                 return [self._say_recording(event)]
         return [_say_other(event)]
 
@@ -257,7 +257,9 @@ class Screen:
             case ev.PlaybackFailed():
                 return _line(event, Kind.ERROR, "play", wording.file_text(event.file, None, clean(event.error, 400)))
 
-    def _say_recording(self, event: ev.RecordingStarted | ev.RecordingSaved | ev.RecordingFailed) -> Line:
+    def _say_recording(
+        self, event: ev.RecordingStarted | ev.RecordingSaved | ev.RecordingFailed | ev.RecordingRepaired
+    ) -> Line:
         match event:
             case ev.RecordingStarted():
                 self._update(event.call, recording=clean(event.path))
@@ -267,6 +269,9 @@ class Screen:
                 self.totals.recordings += 1
                 text = wording.file_text(event.path, event.seconds, wording.size_text(event.bytes))
                 return _line(event, Kind.RECORDING, "saved", text)
+            case ev.RecordingRepaired():
+                text = wording.file_text(event.path, event.seconds, "left behind by an earlier run, now complete")
+                return _line(event, Kind.RECORDING, "repair", text)
             case ev.RecordingFailed():
                 self._update(event.call, recording="")
                 self.totals.failures += 1

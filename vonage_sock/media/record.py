@@ -2,45 +2,56 @@
 Recordings of calls, written by one thread for all of them; a second one encodes what isn't to stay WAV.
 
 The event loop only appends to lists; the thread goes from one to the next and writes what has gathered, each recording's
-every 0.1 s, or with hundreds at once every 0.3 s: each write costs the calls a moment, and there are no more than so many.
+every 0.04 s, or with hundreds at once every 0.3 s: each write costs the calls a moment, and there are no more than so many.
 Disk trouble ends a recording, never a call: it is told as ``recording.failed``, and what was written before stays a valid
-file.
+file. What an earlier run has left unfinished beside the same target is completed first of all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import os
 import queue
-import stat
 import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final, Protocol
 
 from vonage_sock.audio.frames import FRAME_MS, SAMPLE_BYTES, AudioFormat
-from vonage_sock.audio.wav import WavWriter, create_file
-from vonage_sock.call.events import Event, Observer, RecordingFailed, RecordingSaved, RecordingStarted
+from vonage_sock.audio.wav import MAX_DATA_BYTES, WavWriter, wav_header
+from vonage_sock.call.events import (
+    Event,
+    Notice,
+    Observer,
+    RecordingFailed,
+    RecordingRepaired,
+    RecordingSaved,
+    RecordingStarted,
+)
 from vonage_sock.clock import MS, SECOND, Clock, file_stamp
 from vonage_sock.errors import RecordingError
-from vonage_sock.media.naming import RecordingPath, path_while_recording
+from vonage_sock.limits import DEFAULTS, MIB, Limits
+from vonage_sock.media.budget import Budget
+from vonage_sock.media.claims import Names, OwnNames
+from vonage_sock.media.leftovers import Outcome, is_encoded, leftovers_of, repair
+from vonage_sock.media.naming import RecordingPath, obstacle, part_of
+from vonage_sock.media.parts import Part, make_directory, make_part
 from vonage_sock.media.recording_files import ENCODINGS, EncodedFile, RawFile, RecordingFile, WavFile, stdout_file
+from vonage_sock.media.sink import UNCOUNTED_FRAMES, FileSink
 
-GATHER_NS: Final = 100 * MS
+GATHER_NS: Final = 40 * MS
 GATHER_MANY_NS: Final = 300 * MS
 GATHER_EACH_NS: Final = 1 * MS
 """A thousand appends a second, until that would be too long for the last to wait."""
 
 TURN_SINKS: Final = 16
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
-UNCOUNTED_FRAMES: Final = 16
-"""More than gathers between two turns: only what waits in a sink beyond it counts towards the limit of them all."""
+MAX_WAITING_BYTES: Final = 64 * MIB
+LOOKS_EVERY_NS: Final = 2 * SECOND
+"""How often a recording's file is looked for where it should be: what is written to one that is gone is lost."""
 
-DIRECTORY_MODE: Final = 0o700
+_Job = tuple[FileSink | None, Callable[[], object]]
 
 
 class Recorded(Protocol):
@@ -62,48 +73,6 @@ class Recorded(Protocol):
         ...
 
 
-class Names(Protocol):
-    """Numbers recordings, and knows which names are being written to: ``--overwrite`` must not mix two calls."""
-
-    def next_recording(self) -> int:
-        """The number of one more recording, from 1 on."""
-        ...
-
-    def claim(self, path: Path) -> bool:
-        """Take a name for the time in which it is written; False where somebody has it. In any thread."""
-        ...
-
-    def release(self, path: Path) -> None:
-        """Others may take the name."""
-        ...
-
-
-class OwnNames:
-    """For all that one process records."""
-
-    _claimed: ClassVar[set[Path]] = set()
-    _lock: ClassVar = threading.Lock()
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-
-    def next_recording(self) -> int:
-        """The number of one more recording."""
-        return next(self._numbers)
-
-    def claim(self, path: Path) -> bool:
-        """Take a name."""
-        with self._lock:
-            if (whole := path.absolute()) in self._claimed:
-                return False
-            self._claimed.add(whole)
-            return True
-
-    def release(self, path: Path) -> None:
-        """Others may take the name."""
-        self._claimed.discard(path.absolute())
-
-
 class Recorder:
     """
     Makes a sink for each call or phrase.
@@ -112,13 +81,26 @@ class Recorder:
         path: where to; the suffix chooses the format.
         observer: told of what becomes of each recording, on the event loop that ``start`` was called in.
         names: shared by all that record to the same place; this process's own, when left out.
+        limits: of which it keeps those that are about recordings.
+        max_file_bytes: of audio in a WAV; what goes beyond is in the next file.
     """
 
-    def __init__(self, path: RecordingPath, *, observer: Observer, clock: Clock, names: Names | None = None) -> None:
+    def __init__(
+        self,
+        path: RecordingPath,
+        *,
+        observer: Observer,
+        clock: Clock,
+        names: Names | None = None,
+        limits: Limits = DEFAULTS,
+        max_file_bytes: int = MAX_DATA_BYTES,
+    ) -> None:
         self._path = path
         self._observer = observer
         self._clock = clock
         self._names = names or OwnNames()
+        self._max_file_bytes = max_file_bytes
+        self._budget = Budget(limits, directory=None if path.is_stdout else path.root, names=self._names)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._encodings: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="vsock-record", daemon=True)
@@ -140,6 +122,8 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
         self._encoder.start()
+        # Before any recording of its own, so that the names are free that these are to have.
+        self._jobs.put((None, self._complete_leftovers))
 
     def open(self, call: Recorded, channels: int, phrase: int | None) -> FileSink:
         """A sink for this call; the file itself is made by the thread."""
@@ -191,8 +175,9 @@ class Recorder:
             return False
         if self.waiting_bytes + more_bytes > MAX_WAITING_BYTES:
             # Told from here, since the thread may never come back from the disk.
-            self._report_failure(sink, "the disk is too slow")
-            self._jobs.put((sink, lambda: self._abandon(sink)))
+            waiting = f"{self.waiting_bytes / MIB:.0f} MiB wait for it"
+            self._fail(sink, f"the disk is too slow: {waiting}, and what comes from here on is lost")
+            self._jobs.put((sink, lambda: self._end_slow(sink)))
             return False
         sink.counted_bytes += more_bytes
         self._counted_in_bytes += more_bytes
@@ -247,41 +232,69 @@ class Recorder:
         self._counted_out_bytes += counted_bytes
         # In pieces, so that a disk that fills up takes what it can.
         for at in range(0, len(frames), UNCOUNTED_FRAMES):
-            if sink.file is not None:
-                sink.file.append(b"".join(frames[at : at + UNCOUNTED_FRAMES]))
+            self._append(sink, b"".join(frames[at : at + UNCOUNTED_FRAMES]))
+
+    def _append(self, sink: FileSink, pcm: bytes) -> None:
+        if sink.file is None:
+            return
+        now = self._clock.now()
+        if now >= sink.looks_at:
+            sink.looks_at = now + LOOKS_EVERY_NS
+            sink.file.check()
+        if why := self._budget.spend(sink.call, len(pcm), now):
+            raise RecordingError(why)
+        if not sink.file.has_room(len(pcm)):
+            self._go_on_elsewhere(sink, sink.file)
+        sink.file.append(pcm)
 
     def _begin(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> None:
         sink.path = Path(self._path.template)
-        sink.file = self._open_file(sink, values, number, phrase)
-        sink.path = sink.file.path
+        if why := self._budget.lack(self._clock.now()):
+            raise RecordingError(why)
+        if not self._path.is_stdout:
+            sink.names = self._path.candidates(values, number=number, phrase=phrase)
+        sink.file, sink.path = self._open_file(sink)
+        sink.looks_at = self._clock.now() + LOOKS_EVERY_NS
         self._sinks.append(sink)
         self._tell(RecordingStarted(at=self._clock.now(), call=sink.call, path=str(sink.path)))
+
+    def _go_on_elsewhere(self, sink: FileSink, full: RecordingFile) -> None:
+        path = sink.path
+        sink.file, sink.path = self._open_file(sink)
+        self._notice("info", f"{path} is as large as a WAV file can be; the recording goes on in {sink.path}")
+        self._tell(RecordingStarted(at=self._clock.now(), call=sink.call, path=str(sink.path)))
+        self._hand_over(sink, full, path)
 
     def _end(self, sink: FileSink) -> None:
         self._forget(sink)
         self._write_gathered(sink)
-        if isinstance(sink.file, EncodedFile):
-            self._encodings.put((sink, lambda: self._complete(sink)))
-        else:
-            self._complete(sink)
+        # A file is completed or abandoned once: the number of its descriptor may be a caller's socket a moment later.
+        file, sink.file = sink.file, None
+        if file is not None:
+            self._hand_over(sink, file, sink.path)
 
-    def _complete(self, sink: FileSink) -> None:
-        file = sink.file
-        if file is None:
-            return
+    def _hand_over(self, sink: FileSink, file: RecordingFile, path: Path) -> None:
+        if isinstance(file, EncodedFile):
+            self._encodings.put((None, lambda: self._complete(sink, file, path)))
+        else:
+            self._complete(sink, file, path)
+
+    def _complete(self, sink: FileSink, file: RecordingFile, path: Path) -> None:
         try:
-            path, size_bytes = file.complete()
-        finally:
-            self._release(sink)
-        if not self._path.is_stdout:
-            path.stat()  # somebody may have removed it, and nobody should look for it in vain
-        self.saved.append(path)
-        seconds = file.data_bytes / (sink.channels * SAMPLE_BYTES) / sink.audio_format.rate_hz
+            done, size_bytes = file.complete()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the audio must not be lost)
+            self._tell_failure(sink.call, path, _reason(error) + self._put_away(sink, file, path))
+            return
+        self._names.release(path)
+        if done != path:
+            self._notice("warning", f"{path} was taken while it was recorded; the recording is {done}")
+        self.saved.append(done)
+        seconds = _seconds(sink, file)
         self._tell(
             RecordingSaved(
                 at=self._clock.now(),
                 call=sink.call,
-                path=str(path),
+                path=str(done),
                 seconds=round(seconds, 3),
                 frames=-(-round(seconds * 1000) // FRAME_MS),
                 bytes=size_bytes,
@@ -289,82 +302,123 @@ class Recorder:
         )
 
     def _give_up(self, sink: FileSink, error: Exception) -> None:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        if isinstance(sink.file, EncodedFile):
-            reason = f"{reason}; what was recorded is in {sink.file.wav.path}"
-        self._abandon(sink)
-        self._report_failure(sink, reason or type(error).__name__)
+        self._fail(sink, _reason(error) + self._end_early(sink))
 
-    def _abandon(self, sink: FileSink) -> None:
+    def _end_slow(self, sink: FileSink) -> None:
+        """End a recording for which too much waits: that is still written, if it takes as long as it may."""
+        with contextlib.suppress(OSError, RecordingError):
+            self._write_gathered(sink)
+        self._end_early(sink)
+
+    def _end_early(self, sink: FileSink) -> str:
+        """End a recording in the middle of the call; where it is, to go on a sentence."""
         self._forget(sink)
         self._counted_out_bytes += sink.take()[1]
-        file = self._release(sink)
-        if file is not None:
-            with contextlib.suppress(OSError):
-                file.abandon()
+        file, sink.file = sink.file, None
+        return "" if file is None else self._put_away(sink, file, sink.path)
+
+    def _put_away(self, sink: FileSink, file: RecordingFile, path: Path) -> str:
+        done = file.abandon()
+        self._names.release(path)
+        return "" if done is None else f"; the {_seconds(sink, file):.2f} s before are in {done}"
 
     def _forget(self, sink: FileSink) -> None:
         with contextlib.suppress(ValueError):
             self._sinks.remove(sink)
 
-    def _release(self, sink: FileSink) -> RecordingFile | None:
-        # A file is completed or abandoned once: the number of its descriptor may be a caller's socket a moment later.
-        file, sink.file = sink.file, None
-        if file is not None:
-            self._names.release(sink.path)
-        return file
-
-    def _open_file(self, sink: FileSink, values: dict[str, object], number: int, phrase: int | None) -> RecordingFile:
+    def _open_file(self, sink: FileSink) -> tuple[RecordingFile, Path]:
         rate_hz, channels = sink.audio_format.rate_hz, sink.channels
         if self._path.is_stdout:
             if self._stdout_taken:
                 raise RecordingError("standard output holds one recording, and another call has it")
             self._stdout_taken = True
-            return stdout_file(rate_hz, channels)
-        for path in self._path.candidates(values, number=number, phrase=phrase):
-            _make_directory(path.parent)
+            return stdout_file(rate_hz, channels), Path(self._path.template)
+        for path in sink.names:
+            make_directory(path.parent, self._path.root)
             if not self._names.claim(path):
                 continue
             try:
-                return self._make_file(path, rate_hz, channels)
+                # A piece beyond the first replaces nothing: it may be what another call has just left.
+                overwrite = self._path.overwrite and sink.file is None
+                if self._is_free(path, overwrite=overwrite):
+                    return self._make_file(path, rate_hz, channels, overwrite=overwrite), path
             except FileExistsError:
-                self._names.release(path)
+                pass
             except BaseException:
                 self._names.release(path)
                 raise
+            self._names.release(path)
         raise RecordingError("every name is taken")
 
-    def _make_file(self, path: Path, rate_hz: int, channels: int) -> RecordingFile:
-        overwrite, suffix = self._path.overwrite, self._path.suffix
-        if suffix not in ENCODINGS:
-            fd = create_file(path, overwrite=overwrite)
-            if suffix == ".raw":
-                return RawFile(path, fd)
-            return WavFile(path, WavWriter(fd, rate_hz=rate_hz, channels=channels))
-        if not overwrite and path.exists():
-            raise FileExistsError
-        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-            # It is put in place by a rename, which would take that of a device too.
-            raise RecordingError(f"{path} is no regular file, and isn't replaced")
-        work_path = path_while_recording(path)
-        writer = WavWriter(create_file(work_path, overwrite=overwrite), rate_hz=rate_hz, channels=channels)
-        return EncodedFile(path, WavFile(work_path, writer), overwrite=overwrite)
+    def _is_free(self, path: Path, *, overwrite: bool) -> bool:
+        for name, replaced in ((path, overwrite), (part_of(path), False)):
+            if why := obstacle(name, overwrite=replaced):
+                self._notice("warning", f"{name} {why}; the recording gets another name")
+                return False
+        return overwrite or not path.exists()
+
+    def _make_file(self, path: Path, rate_hz: int, channels: int, *, overwrite: bool) -> RecordingFile:
+        suffix = self._path.suffix
+        fd = make_part(path, b"" if suffix == ".raw" else wav_header(rate_hz, channels, 0))
+        part = Part(path, fd, overwrite=overwrite, names=self._names)
+        if suffix == ".raw":
+            return RawFile(part, fd)
+        writer = WavWriter(fd, rate_hz=rate_hz, channels=channels, max_data_bytes=self._max_file_bytes)
+        return EncodedFile(part, writer) if suffix in ENCODINGS else WavFile(part, writer)
+
+    def _complete_leftovers(self) -> None:
+        encoded = []
+        for part in leftovers_of(self._path):
+            if is_encoded(part):
+                encoded.append(part)
+            else:
+                self._complete_leftover(part)
+        if encoded:
+            # It may take minutes, for which neither a call nor the end of the program waits.
+            work = partial(self._complete_all, encoded)
+            threading.Thread(target=work, name="vsock-repair", daemon=True).start()
+
+    def _complete_all(self, parts: list[Path]) -> None:
+        for part in parts:
+            self._complete_leftover(part)
+
+    def _complete_leftover(self, part: Path) -> None:
+        done = repair(part, names=self._names)
+        if done is None:
+            return
+        if done.outcome is Outcome.FAILED:
+            self._notice("warning", f"{part}, left by an earlier run, can't be completed: {done.error}")
+        if done.path is not None:
+            seconds = None if done.seconds is None else round(done.seconds, 3)
+            self._tell(
+                RecordingRepaired(
+                    at=self._clock.now(), path=str(done.path), part=str(part), seconds=seconds, bytes=done.bytes
+                )
+            )
 
     # In either.
 
-    def _report_failure(self, sink: FileSink, reason: str) -> None:
+    def _fail(self, sink: FileSink, reason: str) -> None:
+        """The recording goes no further; told once."""
         with self._lock:
             if sink.failed:
                 return
             sink.failed = True
             sink.uncounted_frames = 0
+        self._tell_failure(sink.call, sink.path, reason)
+
+    def _tell_failure(self, call: str, path: Path, reason: str) -> None:
+        with self._lock:
             self.failures += 1
-        self._tell(RecordingFailed(at=self._clock.now(), call=sink.call, path=str(sink.path), error=reason))
+        self._tell(RecordingFailed(at=self._clock.now(), call=call, path=str(path), error=reason))
+
+    def _notice(self, level: str, message: str) -> None:
+        self._tell(Notice(at=self._clock.now(), level=level, message=message))
 
     def _tell(self, event: Event) -> None:
         # The loop may be gone when the program was stopped hard; nobody is left to tell then.
-        with contextlib.suppress(RuntimeError):
-            if self._loop is not None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._observer, event)
 
 
@@ -373,48 +427,10 @@ def gather_ns(recordings: int) -> int:
     return min(max(recordings * GATHER_EACH_NS, GATHER_NS), GATHER_MANY_NS)
 
 
-class FileSink:
-    """A ``Sink`` for one call or phrase. ``write`` and ``close`` are the event loop's, the rest is the thread's."""
-
-    def __init__(self, recorder: Recorder, call: str, audio_format: AudioFormat, channels: int) -> None:
-        self.call = call
-        self.audio_format = audio_format
-        self.channels = channels
-        self.file: RecordingFile | None = None
-        self.path = Path()
-        self.failed = False
-        self.uncounted_frames = UNCOUNTED_FRAMES
-        self.counted_bytes = 0
-        self._recorder = recorder
-        self._gathered: list[bytes] = []
-        self._counted_out_bytes = 0
-
-    def write(self, pcm: bytes) -> None:
-        """Add 16-bit PCM, channels interleaved."""
-        gathered = self._gathered
-        if len(gathered) < self.uncounted_frames or self._recorder.has_room(self, len(pcm)):
-            gathered.append(pcm)
-
-    def close(self) -> None:
-        """The recording is complete."""
-        self._recorder.complete(self)
-
-    def take(self) -> tuple[list[bytes], int]:
-        """What has gathered, and how much of it was counted; the event loop may be adding to it meanwhile."""
-        counted_bytes = self.counted_bytes - self._counted_out_bytes
-        self._counted_out_bytes += counted_bytes
-        # Each of these is one step to the other thread, and what it adds in between stays.
-        frames = self._gathered[:]
-        del self._gathered[: len(frames)]
-        return frames, counted_bytes
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text or type(error).__name__
 
 
-_Job = tuple[FileSink | None, Callable[[], object]]
-
-
-def _make_directory(directory: Path) -> None:
-    try:
-        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-    except FileExistsError as error:
-        # Unlike a file's name that is taken, another number won't help.
-        raise RecordingError(f"{directory} isn't a directory") from error
+def _seconds(sink: FileSink, file: RecordingFile) -> float:
+    return file.data_bytes / (sink.channels * SAMPLE_BYTES) / sink.audio_format.rate_hz

@@ -21,7 +21,8 @@ from typing import Final
 
 LAST_CALL: Final = 0
 LAST_RECORDING: Final = 1
-FIRST_SLOT: Final = 2
+RECORDED_BYTES: Final = 2
+FIRST_SLOT: Final = 3
 NUMBER: Final = struct.Struct("<q")
 NAMES_AT: Final = 1 << 20
 """Locks on names stand behind all numbers, one byte each, at a place that the name gives."""
@@ -98,6 +99,11 @@ class Ledger:
         """The number of one more recording, from 1 on."""
         with self._locked():
             return self._add(LAST_RECORDING, 1)
+
+    def recorded(self, more_bytes: int) -> int:
+        """So much more was recorded; how much it is in all workers."""
+        with self._locked():
+            return self._add(RECORDED_BYTES, more_bytes)
 
     def claim(self, path: Path) -> bool:
         """Take a file's name; False where this process or another one has it. In any thread."""

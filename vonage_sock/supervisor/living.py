@@ -21,7 +21,7 @@ from vonage_sock.call.events import (
     StatsUpdated,
 )
 from vonage_sock.clock import SECOND
-from vonage_sock.media.naming import path_while_recording
+from vonage_sock.media.naming import part_of
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 
 WHY: Final = "its worker died"
@@ -67,7 +67,7 @@ class Living:
             case RecordingStarted(path=path):
                 worker.recordings[path] = event.call
             case RecordingSaved(path=path) | RecordingFailed(path=path):
-                worker.recordings.pop(path, None)
+                _forget(worker.recordings, path, event.call)
             case Ended(call=str(call)):
                 worker.calls.pop(call, None)
             case Connected(call=str(call), at=at):
@@ -88,13 +88,18 @@ class Living:
         """A worker died at ``now``."""
         worker, self._workers[slot] = self._workers[slot], Worker()
         failed: list[Event] = [
-            RecordingFailed(
-                at=now, call=call, path=path, error=f"{WHY}; what was recorded is in {path_while_recording(Path(path))}"
-            )
+            RecordingFailed(at=now, call=call, path=path, error=f"{WHY}; what was recorded is in {part_of(Path(path))}")
             for path, call in worker.recordings.items()
         ]
         ended = [_end_of(call, live, now) for call, live in worker.calls.items()]
         return Lost(tuple(worker.calls), (*failed, *ended))
+
+
+def _forget(recordings: dict[str, str | None], path: str, call: str | None) -> None:
+    if path not in recordings:
+        # It was saved under another name, since the wanted one was taken meanwhile.
+        path = next((wanted for wanted, whose in recordings.items() if whose == call), path)
+    recordings.pop(path, None)
 
 
 def _end_of(call: str, live: LiveCall, now: int) -> Ended:
