@@ -52,11 +52,12 @@ def tcp(port: int, *, receive_buffer: int | None = None, timeout_s: float = ANSW
     return plain
 
 
-def upgrade(port: int, *, path: str = "/socket", headers: str = "") -> bytes:
+def upgrade(port: int, *, path: str = "/socket", headers: str = "", host: str | None = None) -> bytes:
     """The request that opens a socket; ``headers`` are lines, each with its end."""
+    host = f"127.0.0.1:{port}" if host is None else host
     key = base64.b64encode(os.urandom(16)).decode()
     return (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{headers}\r\n"
     ).encode()
 
@@ -85,13 +86,14 @@ class Peer:
         *,
         path: str = "/socket",
         headers: str = "",
+        host: str | None = None,
         connected: bool = True,
         receive_buffer: int | None = None,
         timeout_s: float = ANSWER_S,
     ) -> None:
         self.socket = tcp(port, receive_buffer=receive_buffer, timeout_s=timeout_s)
         self._read = b""
-        self.socket.sendall(upgrade(port, path=path, headers=headers))
+        self.socket.sendall(upgrade(port, path=path, headers=headers, host=host))
         self.head = self._until(b"\r\n\r\n")
         self.status = int(self.head.split()[1]) if self.head else 0
         if connected and self.status == 101:
@@ -187,8 +189,7 @@ def request(
     return (int(status.split()[1]) if status else 0), content
 
 
-def post(port: int, target: str, value: Any, *, headers: str = "") -> tuple[int, bytes]:
-    """A webhook with a JSON body."""
-    return request(
-        port, "POST", target, headers=f"Content-Type: application/json\r\n{headers}", body=json.dumps(value).encode()
-    )
+def post(port: int, target: str, value: Any, *, headers: str = "", host: str | None = None) -> tuple[int, bytes]:
+    """A webhook with a JSON body; one that is bytes already stays as it is."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return request(port, "POST", target, headers=f"Content-Type: application/json\r\n{headers}", body=body, host=host)
