@@ -37,7 +37,7 @@ def run(bench: Bench) -> Iterator[Row]:
         folder = bench.folder()
         with bench.server(*words, folder=folder) as server:
             call(server, end)
-            wait_until(lambda server=server: not server.alive, within_s=10)
+            server.process.wait(10)
             yield row(name, folder / "call-1.wav")
 
 
