@@ -19,6 +19,15 @@ def samples(path: Path) -> bytes:
         return file.readframes(file.getnframes())
 
 
+def readable(path: Path) -> bool:
+    """Whether the standard library takes it for a WAV file."""
+    try:
+        samples(path)
+    except (wave.Error, EOFError, OSError):
+        return False
+    return True
+
+
 def frames_kept(path: Path, sent: int, *, first: int = 0) -> int:
     """How many of the numbered frames that were sent stand in the file from its beginning on; -1 when it is no such file."""
     try:
