@@ -11,7 +11,7 @@ NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
 PIPECAT := .venv-pipecat
 BENCH := .venv-bench
-.PHONY: help demo test check fix lint types layers docs docs-check wheel-check bench soak peers peers-node peers-pipecat clean
+.PHONY: help demo test check fix lint types layers docs docs-check wheel-check scoreboard scoreboard-quick bench soak peers peers-node peers-pipecat clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,7 +37,7 @@ test: $(STAMP) peers-node  ## Run the tests; those of the core must take every b
 	$(BIN)/python scripts/core_coverage.py
 	$(BIN)/python -m pytest -n 3 $(addprefix --ignore ,$(CORE_TESTS))
 
-check: lint types layers test docs-check wheel-check  ## All that CI runs
+check: lint types layers test docs-check wheel-check scoreboard-quick  ## All that CI runs
 
 lint: $(STAMP)  ## Style, errors, format
 	$(BIN)/ruff check .
@@ -61,6 +61,12 @@ docs-check: $(STAMP)  ## Are the README, the picture and the clip what the code 
 
 wheel-check: $(STAMP)  ## Does the wheel, in an empty environment, give a vsock that works?
 	$(BIN)/python scripts/wheel_check.py
+
+scoreboard: $(STAMP)  ## Each promise of SECURITY.md as a number, judged from outside; six minutes
+	$(BIN)/python scripts/scoreboard
+
+scoreboard-quick: $(STAMP)  ## What of it takes half a minute
+	$(BIN)/python scripts/scoreboard --quick
 
 bench:  ## What calls cost beside other servers, in an environment of its own; twelve minutes
 	$(PYTHON) -m venv $(BENCH)

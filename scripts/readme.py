@@ -4,7 +4,8 @@ Writes the generated parts of README.md: commands' helps, exit codes, JSON lines
     python scripts/readme.py            write them
     python scripts/readme.py --check    exit 1 when the README isn't what would be written
 
-The comparison with other servers is what ``python scripts/bench publish`` has left; it isn't measured here.
+The comparison with other servers is what ``python scripts/bench publish`` has left, the scoreboard what ``python
+scripts/scoreboard --publish`` has; neither is measured here.
 A part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 """
 
@@ -29,6 +30,7 @@ from vonage_sock.simulator.scenario.schema import schema_text
 README: Final = Path(__file__).parent.parent / "README.md"
 COMPARISON: Final = Path(__file__).parent / "bench" / "results" / "table.md"
 LOCUSTFILE: Final = Path(__file__).parent / "locustfile.py"
+SCOREBOARD: Final = Path(__file__).parent / "scoreboard" / "results" / "table.md"
 PART: Final = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
 WIDTH: Final = 100
 
@@ -115,6 +117,7 @@ def parts() -> dict[str, str]:
         "scenario-words": scenario_words(),
         "locustfile": locustfile(),
         "comparison": COMPARISON.read_text(),
+        "scoreboard": SCOREBOARD.read_text(),
     }
 
 
