@@ -97,11 +97,14 @@ def show(columns: dict[str, Verdicts]) -> None:
     cases = sorted(
         {case for verdicts in columns.values() for case in verdicts}, key=lambda c: [*map(int, c.split("."))]
     )
+    rows = {case: [verdicts[case] for verdicts in columns.values()] for case in cases}
+    odd = {case: row for case, row in rows.items() if set(row) != {("OK", "OK")}}
+    if not odd:
+        print("\nOK in every case")
+        return
     print("\n" + " " * 8 + "".join(f"{name:24}" for name in columns))
-    for case in cases:
-        row = [verdicts[case] for verdicts in columns.values()]
-        if any(verdict != ("OK", "OK") for verdict in row):
-            print(f"{case:8}" + "".join(f"{' / '.join(dict.fromkeys(verdict)):24}" for verdict in row).rstrip())
+    for case, row in odd.items():
+        print(f"{case:8}" + "".join(f"{' / '.join(dict.fromkeys(verdict)):24}" for verdict in row).rstrip())
 
 
 def main() -> int:

@@ -10,7 +10,9 @@ from vonage_sock.locust import VonageCallUser
 
 
 class Caller(VonageCallUser):
-    """Says the shipped clip, presses a key, hears what comes back, and calls again a moment later."""
+    """Says the shipped clip, presses keys, hears what comes back, and calls again a moment later."""
 
+    # Else: audio = "welcome.wav", what vsock call --audio takes, or say = "hello".
+    # Also: duration_s, rate_hz, headers, strict, platform; order = {…} for CallOrder's fields.
     press = "2,1"
-    wait_time = between(0.5, 2)
+    wait_time = between(0.5, 2)  # between two calls

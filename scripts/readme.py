@@ -1,5 +1,5 @@
 """
-Writes the generated parts of README.md: each command's help, the exit codes, the JSON lines, the words of scenarios.
+Writes the generated parts of README.md: commands' helps, exit codes, JSON lines, words of scenarios, the locustfile.
 
     python scripts/readme.py            write them
     python scripts/readme.py --check    exit 1 when the README isn't what would be written
@@ -28,6 +28,7 @@ from vonage_sock.simulator.scenario.schema import schema_text
 
 README: Final = Path(__file__).parent.parent / "README.md"
 COMPARISON: Final = Path(__file__).parent / "bench" / "results" / "table.md"
+LOCUSTFILE: Final = Path(__file__).parent / "locustfile.py"
 PART: Final = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
 WIDTH: Final = 100
 
@@ -90,6 +91,12 @@ def _table_of(title: str, words: dict[str, Any]) -> str:
     return f"| {title} | meaning |\n|---|---|\n{rows}"
 
 
+def locustfile() -> str:
+    """The example for Locust, without what it says of itself."""
+    _, _, code = LOCUSTFILE.read_text().split('"""\n', 2)
+    return f"```python\n{code.strip()}\n```\n"
+
+
 def first_sentence(kind: type) -> str:
     """The first sentence of a docstring, for one cell of a table."""
     text = " ".join((kind.__doc__ or "").split())
@@ -106,6 +113,7 @@ def parts() -> dict[str, str]:
         "json-lines": json_lines(),
         "findings": findings_table(),
         "scenario-words": scenario_words(),
+        "locustfile": locustfile(),
         "comparison": COMPARISON.read_text(),
     }
 

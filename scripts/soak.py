@@ -343,12 +343,16 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         serve()
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("part", choices=["real", "simulated"])
-    parser.add_argument("--calls", type=int, default=100)
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--hours", type=float, default=10.0)
-    parser.add_argument("--ppm", type=int, default=200)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[1], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "part", choices=["real", "simulated"], help="over loopback, in real time; or both ends under a manual clock"
+    )
+    parser.add_argument("--calls", type=int, default=100, metavar="N", help="of real: calls at once")
+    parser.add_argument("--minutes", type=float, default=10.0, metavar="MIN", help="of real: how long they last")
+    parser.add_argument("--hours", type=float, default=10.0, metavar="H", help="of simulated: how long a call lasts")
+    parser.add_argument("--ppm", type=int, default=200, metavar="PPM", help="how far the platforms' clocks are off")
     options = parser.parse_args()
     if options.part == "real":
         fine = uvloop.run(real(options.calls, options.minutes, options.ppm))

@@ -7,10 +7,10 @@ vonage_sock`` costs next to nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False
+"""As type checkers know it; theirs would have to be imported."""
 
 if TYPE_CHECKING:
     from vonage_sock.audio.frames import AudioFormat
@@ -86,6 +86,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'vonage_sock' has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  (only who asks for a name needs it)
+
     return getattr(importlib.import_module(f"vonage_sock.{_HOMES[name]}"), name)
 
 

@@ -23,7 +23,7 @@ def due_times(pacer: Pacer, frames: int, *, now: int = 0) -> list[int]:
     pacer.start(now)
     times: list[int] = []
     while len(times) < frames:
-        now = max(now, pacer.due_at())
+        now = max(now, pacer.due_at)
         times += [now] * pacer.take(now)
     return times[:frames]
 
@@ -113,7 +113,7 @@ def test_a_late_wakeup_sends_all_due_frames_and_keeps_the_schedule() -> None:
     taken = [pacer.take(now) for now in (0, 90 * MS, 100 * MS)]
 
     assert [10, 4, 1] == taken
-    assert 120 * MS == pacer.due_at()
+    assert 120 * MS == pacer.due_at
 
 
 def test_a_stall_of_just_the_lead_is_no_restart() -> None:
@@ -122,7 +122,7 @@ def test_a_stall_of_just_the_lead_is_no_restart() -> None:
     pacer.start(0)
     pacer.take(0)
 
-    assert [5, 6 * FRAME_NS] == [pacer.take(5 * FRAME_NS), pacer.due_at()]
+    assert [5, 6 * FRAME_NS] == [pacer.take(5 * FRAME_NS), pacer.due_at]
 
 
 def test_a_stall_beyond_the_lead_starts_the_schedule_anew() -> None:
@@ -132,7 +132,7 @@ def test_a_stall_beyond_the_lead_starts_the_schedule_anew() -> None:
     pacer.take(0)
     stalled_until = 5 * FRAME_NS + 1
 
-    assert [5, 5, stalled_until + FRAME_NS] == [pacer.take(stalled_until), pacer.frames_sent, pacer.due_at()]
+    assert [5, 5, stalled_until + FRAME_NS] == [pacer.take(stalled_until), pacer.frames_sent, pacer.due_at]
 
 
 def test_frames_that_could_not_be_sent_are_due_again() -> None:
@@ -201,7 +201,7 @@ def test_hours_of_late_wakeups_skip_nothing_and_never_overflow(
     late = itertools.cycle(gaps_ms)
     while len(model.sent_at) < 5000:
         model.wake(now)
-        now = max(now, model.pacer.due_at()) + next(late) * MS
+        now = max(now, model.pacer.due_at) + next(late) * MS
     model.end()
 
     assert list(range(len(model.sent_at))) == model.played
@@ -217,7 +217,7 @@ def test_no_underrun_while_lateness_stays_under_the_lead(lateness: list[float], 
     model.wake(0)
     share = itertools.cycle(lateness)
     while len(model.sent_at) < 3000:
-        due_at = model.pacer.due_at()
+        due_at = model.pacer.due_at
         spare_ns = max(model.pacer.dry_at - due_at, 0)
         model.wake(due_at + int(next(share) * spare_ns))
 
@@ -231,11 +231,11 @@ def test_after_a_stall_beyond_the_lead_the_lead_is_built_anew(lead_frames: int, 
     model = Model(Pacer(lead_ns=lead_frames * FRAME_NS))
     model.wake(0)
     while len(model.sent_at) < before:
-        model.wake(model.pacer.due_at())
+        model.wake(model.pacer.due_at)
     now = model.pacer.dry_at + 1 + stall_ms * MS
     model.wake(now)
     for _ in range(lead_frames * 20):
-        now = model.pacer.due_at()
+        now = model.pacer.due_at
         model.wake(now)
 
     assert model.deepest <= lead_frames

@@ -168,9 +168,9 @@ TARGET = "ws://127.0.0.1:9/socket"
         ([TARGET, "--html", "nowhere/page.html"], "directory that exists"),
         ([TARGET, "--find-max", "-n", "100", "--find-up-to", "50"], "more than --find-up-to"),
         ([TARGET, "-n", "0"], "0"),
-        ([TARGET, "--duration", "nan"], "isn't a number"),
-        ([TARGET, "--ramp", "NaN"], "isn't a number"),
-        ([TARGET, "--open-timeout", "nan"], "isn't a number"),
+        ([TARGET, "--duration", "nan"], "is not a valid number"),
+        ([TARGET, "--ramp", "NaN"], "is not a valid number"),
+        ([TARGET, "--open-timeout", "nan"], "is not a valid number"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], part: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vonage_sock.display import load_words
 from vonage_sock.display.load_page import load_page
 
 SPANS = {"p50": 0.5, "p95": 1.0, "p99": 2.0, "p99_9": 8.0, "max": 40.0}
@@ -161,3 +162,14 @@ def test_seconds_in_which_nothing_came_back_are_gaps() -> None:
     page = load_page(report(), seconds, written="now")
 
     assert "M" in page.split('stroke="var(--p99)"')[0].rsplit('d="', 1)[1][1:]
+
+
+@pytest.mark.parametrize(("met", "cell"), [(True, "good"), (False, "bad"), (None, "soft")])
+def test_a_threshold_is_kept_missed_or_open(met: bool | None, cell: str) -> None:
+    """In the page as on the terminal."""
+    row = {"threshold": "p99", "wanted": 20.0, "found": None, "met": met}
+    said = {True: "kept", False: "missed", None: "open"}[met]
+    told = report(thresholds=[row], met=met)
+
+    assert f'<td class="text {cell}">{said}</td>' in load_page(told, rows(), written="now")
+    assert f"{said:6} p99 at most 20 ms: nothing was measured" in list(load_words.summary(told))

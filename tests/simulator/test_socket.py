@@ -99,8 +99,8 @@ async def test_tls_where_there_is_none() -> None:
         sentence = await why_not(f"wss://127.0.0.1:{port}/x")
 
     assert (
-        f"can't reach wss://127.0.0.1:{port}/x: TLS fails (wrong version number); the server speaks no TLS there, so try ws:// or http://"
-        == sentence
+    why = "TLS fails (wrong version number); the server speaks no TLS there, so try ws:// or http://"
+    assert f"can't reach wss://127.0.0.1:{port}/x: {why}" == sentence
     )
 
 
@@ -384,27 +384,42 @@ async def test_a_narrow_socket_fails_in_a_sentence_too(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def held_back(client: ClientSocket) -> asyncio.Event:
+    """Set when a message has come that is kept until somebody reads."""
+    came, wait = asyncio.Event(), client._wait_to_read
+
+    async def tell_and_wait() -> None:
+        came.set()
+        await wait()
+
+    client._wait_to_read = tell_and_wait
+    return came
+
+
 async def test_what_is_not_read_comes_when_it_is_read_again() -> None:
     """Nothing is lost meanwhile."""
     async with raw_server(upgraded(writing(wire_frame(2, bytes(320)) * 5))) as port, asyncio.timeout(10):
         client = await open_socket(f"ws://127.0.0.1:{port}/", {})
+        came = held_back(client)
         client.stop_reading()
         waiting = asyncio.create_task(anext(aiter(client)))
-        done, _ = await asyncio.wait([waiting], timeout=0.1)
+        await came.wait()
+        too_soon = waiting.done()
         client.read_again()
         message = await waiting
         client.abort()
 
-    assert (set(), bytes(320)) == (done, message)
+    assert (False, bytes(320)) == (too_soon, message)
 
 
 async def test_a_socket_that_is_lost_while_nothing_is_read_ends() -> None:
     """Nobody waits for it."""
     async with raw_server(upgraded(writing(wire_frame(2, bytes(320))))) as port, asyncio.timeout(10):
         client = await open_socket(f"ws://127.0.0.1:{port}/", {})
+        came = held_back(client)
         client.stop_reading()
         reading = asyncio.create_task(read_all(client))
-        await asyncio.sleep(0.05)
+        await came.wait()
         client.abort()
 
         assert 1 >= await reading

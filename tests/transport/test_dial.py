@@ -33,8 +33,10 @@ async def polling() -> AsyncIterator[tuple[Poller, Callable[[socket.socket], obj
 @contextlib.asynccontextmanager
 async def answering(answer: Callable[[str], list[bytes]]) -> AsyncIterator[str]:
     """A server that answers a request with these pieces, given the accept value for its key; its address."""
+    serving: list[asyncio.Task[None] | None] = []
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
         try:
             request = (await reader.readuntil(b"\r\n\r\n")).decode()
         except asyncio.IncompleteReadError:
@@ -56,7 +58,7 @@ async def answering(answer: Callable[[str], list[bytes]]) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
         server.close()
-        await asyncio.sleep(0.01)
+        await asyncio.gather(*filter(None, serving), return_exceptions=True)
 
 
 def head(accept: str) -> bytes:
@@ -192,15 +194,19 @@ async def test_who_never_answers_is_given_up() -> None:
 @on_both_loops
 async def test_who_is_no_longer_wanted_leaves_nothing() -> None:
     """Cancelled in the middle of the handshake."""
+    loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
         async with polling() as (poller, made):
             opening: Awaitable[object] = asyncio.create_task(
                 open_client(poller, f"ws://127.0.0.1:{silent.getsockname()[1]}/", Heard(), before=made)
             )
-            await asyncio.sleep(0.01)
+            asking, _ = await loop.sock_accept(silent)
+            await loop.sock_recv(asking, 4096)
             opening.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await opening
+            asking.close()
 
 
 async def test_a_name_without_an_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

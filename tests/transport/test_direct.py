@@ -143,8 +143,9 @@ class Call:
     def pass_to(self, at: int) -> None:
         """Let time pass at once, with the timers that are due on the way."""
         assert isinstance(self.clock, ManualClock)
-        while self.poller._timers and self.poller._timers[0][0] <= at:
-            self.clock.advance_to(max(self.clock.now(), self.poller._timers[0][0]))
+        timers_at = self.poller._timers_at
+        while timers_at and timers_at[0] <= at:
+            self.clock.advance_to(max(self.clock.now(), timers_at[0]))
             self.poller._ring()
         self.clock.advance_to(at)
 
@@ -249,7 +250,9 @@ async def test_after_the_end_nothing_is_done() -> None:
     call.driver.act(acted.append)
     call.driver.close()
     call.driver.abort()
-    await asyncio.sleep(0.01)
+    later = asyncio.Event()
+    call.poller.call_at(call.machine.deadline + MS, lambda _now: later.set())
+    await later.wait()
     call.stop()
 
     assert ([], [("closed", 1006, "")]) == (acted, call.machine.log)
@@ -326,6 +329,32 @@ async def test_deadlines_are_met_however_they_move() -> None:
 
     assert [] == early
     assert [SECOND + 80 * MS, SECOND + 110 * MS] == times
+
+
+@on_both_loops
+async def test_an_observer_may_act_on_a_call_while_its_deadline_is_met() -> None:
+    """What it asks for by that is met too, and what was next before it isn't forgotten."""
+    clock = ManualClock(SECOND)
+    call = Call(clock=clock)
+    machine, met = call.machine, []
+
+    def meet(now: int) -> None:
+        met.append(now)
+        machine.deadline = {1: SECOND + 30 * MS, 2: SECOND + 40 * MS}.get(len(met))
+        if len(met) == 1:
+            machine.events.append(notice("acted on"))
+
+    def act(_now: int) -> None:
+        machine.deadline = SECOND + 20 * MS
+
+    machine.at["deadline"] = meet
+    machine.deadline = SECOND + 10 * MS
+    call.driver._observer = lambda _event: call.driver.act(act)
+    call.start()
+    call.pass_to(2 * SECOND)
+    call.stop()
+
+    assert [SECOND + 10 * MS, SECOND + 20 * MS, SECOND + 40 * MS] == met
 
 
 async def test_time_never_goes_back_for_a_machine() -> None:
@@ -420,7 +449,7 @@ async def test_it_is_told_once_what_the_socket_saw() -> None:
     call.start()
     call.driver._socket.watch.pinged(clock.now())
     call.pass_to(40 * SECOND)
-    left = [timer for _, _, timer in call.poller._timers if timer.action is not None]
+    left = [timer for timers in call.poller._timers.values() for timer in timers if timer.action is not None]
     call.stop()
 
     assert [("found", "VS315"), ("closed", 1006, "")] == call.machine.log

@@ -33,6 +33,7 @@ class MemorySocket:
         self.answers = answers
         self.aborted = False
         self.pings = 0
+        self.looks = 0
         self.fails_with: Exception | None = None
         self.refuses: tuple[int, str] | None = None
         self.sees: list[Found] = []
@@ -96,7 +97,16 @@ class MemorySocket:
             self.end()
             self.reads.set()
 
+    async def looked_at(self, count: int) -> None:
+        """Somebody has asked so often how much waits."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.looks < count:
+                self._news.clear()
+                await self._news.wait()
+
     def buffered_bytes(self) -> int:
+        self.looks += 1
+        self._news.set()
         return self.waiting_bytes
 
     def close_code(self) -> int:
@@ -392,7 +402,7 @@ async def test_pings_are_sent_but_not_into_a_full_buffer() -> None:
     patience = {"check_every_s": 0.005, "ping_every_s": 0.01}
     socket.waiting_bytes = INLINE_WRITE_BYTES
     running = asyncio.create_task(driver_of(machine, socket, **patience).run())
-    await asyncio.sleep(0.05)
+    await socket.looked_at(3)
     while_full = socket.pings
     socket.waiting_bytes = 0
     await socket.pinged(2)

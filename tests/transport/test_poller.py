@@ -163,7 +163,10 @@ async def test_nothing_is_called_after_the_poller_is_closed() -> None:
     poller._wake()
     poller.call_at(0, fired.append)
     poller.close()
-    await asyncio.sleep(0.01)
+    other, later = Poller(SystemClock()), asyncio.Event()
+    other.call_at(SystemClock().now() + 2 * MS, lambda _now: later.set())
+    await later.wait()
+    other.close()
 
     assert [[b"a", "abort"], ["abort"], ["abort"]] == [end.calls for end in ends]
     assert [] == fired

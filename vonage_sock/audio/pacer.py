@@ -40,13 +40,13 @@ class Pacer:
         "_ahead_ns",
         "_burst_frames",
         "_dry_at",
-        "_due_at",
         "_frame_ns",
         "_lead_ns",
         "_next",
         "_pace_ns",
         "_paced_at",
         "_start_at",
+        "due_at",
     )
 
     def __init__(
@@ -61,6 +61,9 @@ class Pacer:
         self._burst_frames = max(burst_frames, 1)
         self._frame_ns = FRAME_NS
         self._ahead_ns = FRAME_NS - self._lead_ns
+        self.due_at = 0
+        """When the next frame is due."""
+
         self.start(0)
 
     @property
@@ -84,7 +87,7 @@ class Pacer:
         self._start_at = self._dry_at = now
         self._next = 0
         self._paced_at = now + (1 - self._burst_frames) * self._pace_ns
-        self._due_at = now
+        self.due_at = now
 
     def follow(self, frame_ns: int) -> None:
         """The platform plays a frame in so much of our time, from what is taken next on."""
@@ -92,19 +95,15 @@ class Pacer:
         self._ahead_ns = frame_ns - self._lead_ns
         self._count(0)
 
-    def due_at(self) -> int:
-        """When the next frame is due."""
-        return self._due_at
-
     def take(self, now: int) -> int:
         """How many frames are due now; they count as sent."""
         if now > self._dry_at:
             self.start(now)
-        taken = 0
-        while self._due_at <= now:
-            taken += 1
+        frames = 0
+        while self.due_at <= now:
             self._count(1)
-        return taken
+            frames += 1
+        return frames
 
     def give_back(self, frames: int) -> None:
         """Frames that were taken but could not be sent, because their source had none ready."""
@@ -119,4 +118,4 @@ class Pacer:
             due_at = paced_at
         if due_at < self._start_at:
             due_at = self._start_at
-        self._due_at = due_at
+        self.due_at = due_at

@@ -138,7 +138,7 @@ class Play(Behaviour):
     def due_at(self) -> int | None:
         """When the next frame, or the patience with a silent platform, is due."""
         if self._playing:
-            return self._pacer.due_at() if self._retry_at is None else self._retry_at
+            return self._pacer.due_at if self._retry_at is None else self._retry_at
         return self._echo.due_at() if self._echoing else self._fallback_at
 
     def due(self, call: Call) -> None:
@@ -176,6 +176,12 @@ class Play(Behaviour):
         self._retry_at = None
         pacer = self._pacer
         frames_due = pacer.take(call.now)
+        # From the second on, a file's frames go straight through.
+        if (source := self._source) is not None and self._source_frames:
+            while frames_due and (frame := source.take()) is not None:
+                frames_due -= 1
+                self._source_frames += 1
+                call.send_audio(frame)
         while frames_due and self._send_next(call):
             frames_due -= 1
         if frames_due:

@@ -35,13 +35,6 @@ class Abort:
 
 Outgoing = str | bytes | Close | Abort
 
-CLOSE_NORMAL = 1000
-CLOSE_GOING_AWAY = 1001
-CLOSE_NO_CODE = 1005
-CLOSE_ABNORMAL = 1006
-CLOSE_TOO_BIG = 1009
-CLOSE_INTERNAL_ERROR = 1011
-
 
 class Machine(Protocol):
     """One end of a leg. All times are in nanoseconds, never decreasing."""

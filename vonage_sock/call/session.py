@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from vonage_sock.audio.frames import AudioFormat, Packetizer, parse_content_type
 from vonage_sock.audio.playout import PlayoutCount
-from vonage_sock.call import machine
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
@@ -27,7 +26,7 @@ from vonage_sock.call.machine import Close, Outgoing
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
-from vonage_sock.protocol import messages
+from vonage_sock.protocol import messages, rfc6455
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024
 """What a socket takes in one message: 200 frames at 16 kHz, for those who send many as one."""
@@ -67,6 +66,7 @@ class CallSession:
         "_behaviours",
         "_closed_by_us",
         "_digits",
+        "_due_at",
         "_failure",
         "_findings",
         "_format",
@@ -136,6 +136,7 @@ class CallSession:
         self._findings = Findings(call_id)
         self._inspector = self._new_inspector()
         self._digits = ""
+        self._due_at: int | None = None
         self.outbox: list[Outgoing] = []
         self.untold: list[Event] = []
         self.deadline_changed = True
@@ -222,7 +223,7 @@ class CallSession:
             self.flush_audio()
             self.outbox.append(messages.notify_command_text(payload))
 
-    def close(self, code: int = machine.CLOSE_NORMAL, now: int | None = None, *, reason: str = "") -> None:
+    def close(self, code: int = rfc6455.CLOSE_NORMAL, now: int | None = None, *, reason: str = "") -> None:
         """End the call from our side; what was sent before still goes out."""
         if now is not None:
             self._now = now
@@ -241,7 +242,7 @@ class CallSession:
         if self._failure is None:
             self._failure = error
         self._find("VS307", reason=f"{type(error).__name__}: {error}")
-        self.close(machine.CLOSE_INTERNAL_ERROR, reason="internal error")
+        self.close(rfc6455.CLOSE_INTERNAL_ERROR, reason="internal error")
 
     def emit(self, event: Event) -> None:
         """Tell the observers."""
@@ -299,7 +300,7 @@ class CallSession:
     def receive_violation(self, code: int, reason: str, now: int) -> None:
         """The platform broke the rules of WebSocket; the socket is being closed for that."""
         self._now = now
-        if code == machine.CLOSE_TOO_BIG:
+        if code == rfc6455.CLOSE_TOO_BIG:
             self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
         elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
@@ -340,9 +341,7 @@ class CallSession:
     def next_deadline(self) -> int | None:
         """The earliest of what waits: held audio, an incomplete frame, the behaviours."""
         self.deadline_changed = False
-        deadline = self._hold_until
-        if (tail_at := self._tail_due_at) is not None and (deadline is None or tail_at < deadline):
-            deadline = tail_at
+        deadline = None
         if self._timed and self._state is State.OPEN:
             for behaviour in self._timed:
                 try:
@@ -352,24 +351,31 @@ class CallSession:
                     continue
                 if due_at is not None and (deadline is None or due_at < deadline):
                     deadline = due_at
+        self._due_at = deadline
+        for waits_until in (self._hold_until, self._tail_due_at):
+            if waits_until is not None and (deadline is None or waits_until < deadline):
+                deadline = waits_until
         return deadline
 
     def handle_deadline(self, now: int) -> None:
         """Do what is due."""
         self._now = now
-        self.deadline_changed = True
+        asked, self.deadline_changed = not self.deadline_changed, True
         if len(self._sent_times) >= TIMES_AT_ONCE:
             self._catch_up()
         if self._hold_until is not None and self._hold_until <= now:
             self._assume_format()
+            asked = False
         if self._tail_due_at is not None and self._tail_due_at <= now:
             self.flush_audio()
+            asked = False
+        # Whose deadline it is need be asked only where it may be another's, or may have changed.
+        alone = asked and len(self._timed) == 1 and (due_at := self._due_at) is not None and due_at <= now
         for behaviour in self._timed:
             if self._state is not State.OPEN:
                 return
             try:
-                due_at = behaviour.due_at()
-                if due_at is not None and due_at <= now:
+                if alone or ((due_at := behaviour.due_at()) is not None and due_at <= now):
                     behaviour.due(self)
             except Exception as error:  # noqa: BLE001  (as above)
                 self.fail(error)
@@ -543,7 +549,7 @@ class CallSession:
             self.emit(event)
 
     def _tell_end(self, code: int, reason: str) -> None:
-        if code == machine.CLOSE_ABNORMAL and not self._closed_by_us:
+        if code == rfc6455.CLOSE_ABNORMAL and not self._closed_by_us:
             closed_by = "network"
         else:
             closed_by = "server" if self._closed_by_us else "platform"

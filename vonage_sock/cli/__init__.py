@@ -15,6 +15,7 @@ import click
 
 from vonage_sock import __version__
 from vonage_sock.errors import ExitCode, VsockError
+from vonage_sock.starting import loaded
 
 COMMANDS = {
     "demo": ("demo", "Show a whole call, our own server and our own caller, on this machine."),
@@ -51,6 +52,7 @@ class LazyCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"vonage_sock.cli.{COMMANDS[cmd_name][0]}")
+        loaded()
         command: click.Command = getattr(module, cmd_name)
         return command
 

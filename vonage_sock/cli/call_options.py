@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.cli.options import CA, HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
 from vonage_sock.errors import UsageError
 from vonage_sock.simulator.drills.plan import MAX_AT_S, MAX_BAD_FRAMES, MAX_JITTER_MS, Drills, parse_stall
@@ -35,7 +36,7 @@ CALLER = option_group(
     _caller(
         "--duration",
         "duration_s",
-        type=click.FloatRange(0.02, 7200),
+        type=Number(0.02, 7200),
         metavar="S",
         help="Hang up after S seconds of a socket, with silence behind the audio, or of everything else.  "
         "[default: when all has been said and heard]",
@@ -65,8 +66,8 @@ SCENARIOS = option_group(
         metavar="FILE",
         help="Do what this YAML file says, and check what it expects (repeatable; vsock scenario init writes an example).",
     ),
-    _scenario("--repeat", type=click.IntRange(1, 1000), default=1, metavar="N", help="Run each scenario N times."),
-    _scenario("--jobs", type=click.IntRange(1, 50), default=1, metavar="N", help="Make up to N calls at once."),
+    _scenario("--repeat", type=WholeNumber(1, 1000), default=1, metavar="N", help="Run each scenario N times."),
+    _scenario("--jobs", type=WholeNumber(1, 50), default=1, metavar="N", help="Make up to N calls at once."),
     _scenario("--junit", metavar="FILE", help="Write what came of all runs as JUnit XML."),
 )
 
@@ -79,7 +80,7 @@ WEBHOOKS = option_group(
     _webhook(
         "--connect-timeout",
         "connect_timeout_s",
-        type=click.FloatRange(0.05, 60),
+        type=Number(0.05, 60),
         default=1.0,
         metavar="S",
         help="How long a webhook's connection may take.",
@@ -87,7 +88,7 @@ WEBHOOKS = option_group(
     _webhook(
         "--answer-timeout",
         "answer_timeout_s",
-        type=click.FloatRange(0.05, 60),
+        type=Number(0.05, 60),
         default=5.0,
         metavar="S",
         help="How long the answer URL may take; events may take twice that.",
@@ -114,7 +115,7 @@ PLATFORM = option_group(
     _platform("--strict", is_flag=True, help="Drop the connection on a frame of the wrong size, as Vonage does."),
 )
 
-_SECONDS = click.FloatRange(0, MAX_AT_S)
+_SECONDS = Number(0, MAX_AT_S)
 
 DRILLS = option_group(
     _drill(
@@ -142,7 +143,7 @@ DRILLS = option_group(
     _drill(
         "--jitter",
         "jitter_ms",
-        type=click.FloatRange(0, MAX_JITTER_MS),
+        type=Number(0, MAX_JITTER_MS),
         default=0.0,
         metavar="MS",
         help="Each message leaves up to MS late, in order.",
@@ -159,7 +160,7 @@ DRILLS = option_group(
     _drill("--dup-connected", is_flag=True, help="websocket:connected comes twice."),
     _drill(
         "--bad-frames",
-        type=click.IntRange(0, MAX_BAD_FRAMES),
+        type=WholeNumber(0, MAX_BAD_FRAMES),
         default=0,
         metavar="N",
         help="N frames leave in a wrong size: half, odd, longer, two in one, or empty.",
@@ -174,7 +175,7 @@ DRILLS = option_group(
 API = option_group(
     _api(
         "--api-port",
-        type=click.IntRange(0, 65535),
+        type=WholeNumber(0, 65535),
         metavar="PORT",
         help="Answer /v1/calls on this port, 0 for a free one; without TARGET, wait for calls that are ordered there.",
     ),
@@ -186,9 +187,7 @@ API = option_group(
         metavar="FILE",
         help="Speak https with the certificate and key in FILE (PEM), which is made where there is none.",
     ),
-    _api(
-        "--calls", type=click.IntRange(1), metavar="N", help="Stop after N calls.  [default: TARGET's, else at Ctrl-C]"
-    ),
+    _api("--calls", type=WholeNumber(1), metavar="N", help="Stop after N calls.  [default: TARGET's, else at Ctrl-C]"),
 )
 
 OUTPUT = option_group(

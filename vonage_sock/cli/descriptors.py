@@ -1,8 +1,10 @@
-"""How many files and sockets the system lets a program open: often enough for a terminal, and few for a thousand calls."""
+"""Room for the calls of a server among the files and sockets that the system lets a program open."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from vonage_sock.transport.descriptors import allow_files
 
 SPARE: Final = 128
 """For the program itself: webhooks, decoders, pipes, libraries."""
@@ -14,19 +16,8 @@ def make_room(calls: int, for_each: int) -> str | None:
 
     Processes that are started later inherit what was given.
     """
-    try:
-        import resource  # noqa: PLC0415  (not on every platform)
-    except ImportError:
-        return None
     needed = calls * for_each + SPARE
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return None
-    given = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (given, hard))
-    except (OSError, ValueError):
-        given = soft
+    given = allow_files(needed)
     if given >= needed:
         return None
     enough_for = max(1, (given - SPARE) // for_each)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from vonage_sock.call.events import LoadReported
 from vonage_sock.cli.loop import on_stop, run
+from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.cli.options import (
     CA,
     HEADER,
@@ -63,17 +63,6 @@ _judged = partial(option, section="Thresholds: exit code 8 when one is missed")
 _shown = partial(option, section="What is kept and shown")
 
 
-class Seconds(click.FloatRange):
-    """A number in a range, in which "nan" isn't."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it."""
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} isn't a number", param, ctx)
-        return number
-
-
 class Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer releases only
     """A time with its unit, in nanoseconds."""
 
@@ -90,23 +79,23 @@ class Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer relea
 
 
 CALLS = option_group(
-    _calls("-n", "--calls", type=click.IntRange(1, MAX_CALLS), metavar="N", help="Calls at once.  [default: 10]"),
+    _calls("-n", "--calls", type=WholeNumber(1, MAX_CALLS), metavar="N", help="Calls at once.  [default: 10]"),
     _calls(
         "--ramp",
         "ramp_s",
-        type=Seconds(0, MAX_DURATION_S),
+        type=Number(0, MAX_DURATION_S),
         metavar="S",
         help="Time over which they are opened, evenly.  [default: a second for each 100]",
     ),
     _calls(
         "--duration",
         "duration_s",
-        type=Seconds(0.1, MAX_DURATION_S),
+        type=Number(0.1, MAX_DURATION_S),
         default=10.0,
         metavar="S",
         help="How long all of them speak together, after the ramp.",
     ),
-    _calls("--procs", type=click.IntRange(1, MAX_PROCS), default=1, metavar="N", help="Divide them among N processes."),
+    _calls("--procs", type=WholeNumber(1, MAX_PROCS), default=1, metavar="N", help="Divide them among N processes."),
     _calls(
         "--audio",
         default="clip",
@@ -119,7 +108,7 @@ CALLS = option_group(
     _calls(
         "--open-timeout",
         "open_timeout_s",
-        type=Seconds(0.1, 120),
+        type=Number(0.1, 120),
         default=10.0,
         metavar="S",
         help="How long an answer, and then a socket's opening, may take.",
@@ -139,11 +128,11 @@ THRESHOLDS = option_group(
         _judged(f"--max-{name}", name, type=Span(), metavar="TIME", help=f"Round trip, {words_}: 20ms, 500us, 1.5s.")
         for name, words_ in (("p50", "p50"), ("p95", "p95"), ("p99", "p99"), ("p999", "p99.9"))
     ),
-    _judged("--max-lost", "lost", type=click.IntRange(0), metavar="N", help="Frames that didn't come back."),
+    _judged("--max-lost", "lost", type=WholeNumber(0), metavar="N", help="Frames that didn't come back."),
     _judged(
         "--max-failed",
         "failed",
-        type=click.IntRange(0),
+        type=WholeNumber(0),
         metavar="N",
         help="Calls that couldn't be opened or were dropped.  [default: 0 as soon as there is any threshold]",
     ),
@@ -160,15 +149,13 @@ THRESHOLDS = option_group(
         help="Double the calls, from -n on, then halve the step, to the largest number that keeps to the thresholds.  "
         "[default thresholds: --max-p99 20ms --max-lost 0]",
     ),
-    _judged(
-        "--find-up-to", type=click.IntRange(1, MAX_CALLS), default=5000, metavar="N", help="Where --find-max stops."
-    ),
+    _judged("--find-up-to", type=WholeNumber(1, MAX_CALLS), default=5000, metavar="N", help="Where --find-max stops."),
 )
 
 SHOWN = option_group(
     _shown(
         "--pid",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         metavar="PID",
         help="Watch this server's processor time and memory, children included.",
     ),
@@ -176,7 +163,7 @@ SHOWN = option_group(
     _shown(
         "--record-heard",
         "record",
-        type=click.IntRange(0, MAX_RECORDED),
+        type=WholeNumber(0, MAX_RECORDED),
         default=0,
         metavar="N",
         help="Write what the first N callers heard, as heard-1.wav and so on.",

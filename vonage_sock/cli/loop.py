@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from vonage_sock.errors import ExitCode
+from vonage_sock.transport.loops import loop_factory
 
 SAME_SIGNAL_S: Final = 0.1
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -24,7 +25,7 @@ def run(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run on uvloop where it is installed, else on the standard loop."""
     # What was imported stays: looking through it for garbage would stop all calls for some 30 ms now and then.
     gc.freeze()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_to_the_end(main))
 
 
@@ -42,14 +43,6 @@ def _ignore_signals() -> None:
     for number in STOP_SIGNALS:
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop  # noqa: PLC0415  (not on every platform)
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:

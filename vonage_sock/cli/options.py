@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.errors import UsageError
 
 Command = Callable[..., Any]
@@ -82,7 +83,13 @@ STATS = option("--stats", is_flag=True, help="Where each call stands, once a sec
 
 SERVER = option_group(
     option("--host", default="127.0.0.1", help="Address to listen on."),
-    option("--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 picks a free one."),
+    option(
+        "--port",
+        type=WholeNumber(0, 65535),
+        default=8000,
+        metavar="PORT",
+        help="Port to listen on; 0 picks a free one.",
+    ),
     RATE,
     option("--url", metavar="URL", help="Public base address.  [default: a running ngrok agent's, else the local one]"),
     HEADER,
@@ -90,25 +97,23 @@ SERVER = option_group(
     option("--ncco", metavar="FILE", help="Serve this NCCO instead; {socket_url} and {event_url} are filled in."),
     option("--fallback", metavar="FILE", help="NCCO for when the socket failed, was unanswered or disconnected."),
     option("--echo", is_flag=True, help="Return what the caller says."),
-    option(
-        "--delay", "delay_ms", type=click.IntRange(0, 60_000), default=0, metavar="MS", help="Echo that much later."
-    ),
+    option("--delay", "delay_ms", type=WholeNumber(0, 60_000), default=0, metavar="MS", help="Echo that much later."),
     option("--overwrite", is_flag=True, help="Recordings may replace files."),
     option("--stereo", is_flag=True, help="Record the caller left and what the caller heard right."),
     option("--split", is_flag=True, help="Record one file per phrase."),
     option(
         "--hangover",
         "hangover_ms",
-        type=click.IntRange(20, 10_000),
+        type=WholeNumber(20, 10_000),
         default=600,
         metavar="MS",
         help="Silence that ends a phrase.",
     ),
-    option("--loop", type=click.IntRange(0), default=1, metavar="N", help="Play the files N times; 0 is for ever."),
+    option("--loop", type=WholeNumber(0), default=1, metavar="N", help="Play the files N times; 0 is for ever."),
     option(
         "--pace",
         "pace_ms",
-        type=click.FloatRange(0, 40),
+        type=Number(0, 40),
         default=18.5,
         metavar="MS",
         help="Time between frames until the lead is reached.",
@@ -116,7 +121,7 @@ SERVER = option_group(
     option(
         "--lead",
         "lead_ms",
-        type=click.IntRange(20, 20_000),
+        type=WholeNumber(20, 20_000),
         default=2000,
         metavar="MS",
         help="How far ahead of the caller's ear to be in the end.",
@@ -131,14 +136,14 @@ SERVER = option_group(
     option("--once", is_flag=True, help="Stop after the first call; the exit code tells how it went."),
     option(
         "--max-calls",
-        type=click.IntRange(1, 1_000_000),
+        type=WholeNumber(1, 1_000_000),
         default=2048,
         metavar="N",
         help="Let in N calls at once, over all workers; more are refused with 503.",
     ),
     option(
         "--workers",
-        type=click.IntRange(1, 256),
+        type=WholeNumber(1, 256),
         default=1,
         metavar="N",
         help="Use N processes on N cores. Which of them takes a call is chance: few calls are spread unevenly.",

@@ -68,12 +68,11 @@ def make_load_display(
     return LiveLoad(OutputThread(target, painter), painter)
 
 
-class PlainLoad:
-    """Lines: the beginning, a second now and then, each try."""
+class _Shown:
+    """What all have in common: lines that go to the output thread."""
 
-    def __init__(self, output: OutputThread[str], *, quiet: bool = False) -> None:
+    def __init__(self, output: OutputThread[str]) -> None:
         self._output = output
-        self._quiet = quiet
         self.close = output.close
 
     @property
@@ -85,6 +84,14 @@ class PlainLoad:
     def fault(self) -> OSError | None:
         """Why nothing could be written."""
         return self._output.fault
+
+
+class PlainLoad(_Shown):
+    """Lines: the beginning, a second now and then, each try."""
+
+    def __init__(self, output: OutputThread[str], *, quiet: bool = False) -> None:
+        super().__init__(output)
+        self._quiet = quiet
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -97,23 +104,12 @@ class PlainLoad:
                 self._output.put(words.goes_on(event))
 
 
-class LiveLoad:
+class LiveLoad(_Shown):
     """The table, and above it the tries."""
 
     def __init__(self, output: OutputThread[str], painter: LoadPainter) -> None:
-        self._output = output
+        super().__init__(output)
         self._painter = painter
-        self.close = output.close
-
-    @property
-    def broken(self) -> bool:
-        """Nobody reads any more."""
-        return self._output.broken
-
-    @property
-    def fault(self) -> OSError | None:
-        """Why nothing could be written."""
-        return self._output.fault
 
     def __call__(self, event: Event) -> None:
         """Show an event."""

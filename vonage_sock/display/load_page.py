@@ -45,6 +45,8 @@ svg{display:block;width:100%;height:auto;overflow:visible}svg text{fill:var(--so
 .key{display:inline-block;width:14px;height:3px;margin:0 6px 3px 0}.legend span{margin-right:18px;white-space:nowrap}
 """
 
+_COLOURS: Final = {True: "good", False: "bad", None: "soft"}
+
 
 def load_page(report: JsonObject, rows: Sequence[JsonObject], *, written: str) -> str:
     """
@@ -118,7 +120,7 @@ def _counts(report: JsonObject) -> str:
     rows = "".join(
         f"<tr><td>{_safe(row['threshold'])}</td><td>{row['wanted']:g}</td>"
         f"<td>{'-' if row['found'] is None else format(row['found'], 'g')}</td>"
-        f'<td class="text {"good" if row["met"] else "bad"}">{"kept" if row["met"] else "missed"}</td></tr>'
+        f'<td class="text {_COLOURS[row["met"]]}">{words.VERDICTS[row["met"]]}</td></tr>'
         for row in report["thresholds"]
     )
     return (

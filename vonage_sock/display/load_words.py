@@ -20,6 +20,10 @@ def span_name(name: str) -> str:
     return name.replace("_", ".")
 
 
+VERDICTS: Final = {True: "kept", False: "missed", None: "open"}
+"""Of a threshold; open is one that nobody can judge, because the run was stopped before."""
+
+
 def number(value: float) -> str:
     """With separators, so that digits needn't be counted."""
     return f"{value:,}"
@@ -90,7 +94,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
         late = span(report["own_lateness_ms"]["p99"])
         yield f"the generator itself was late by {late} ms p99: these figures are as much its as the server's; try --procs"
     for row in report["thresholds"]:
-        yield f"{'kept  ' if row['met'] else 'missed'} {_threshold(row)}"
+        yield f"{VERDICTS[row['met']]:6} {_threshold(row)}"
 
 
 def _calls(report: Mapping[str, Any]) -> Iterator[str]:

@@ -15,9 +15,9 @@ from vonage_sock.call.events import (
     FindingRaised,
     ScenarioStepped,
 )
-from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.display.safe import clean
 from vonage_sock.protocol import jsontext
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 
 WHOLE: Final = 4000
 """How much of a body or a message is shown when everything is asked for."""

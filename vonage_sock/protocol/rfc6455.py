@@ -18,11 +18,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+CLOSE_NORMAL: Final = 1000
+CLOSE_GOING_AWAY: Final = 1001
 CLOSE_PROTOCOL_ERROR: Final = 1002
+CLOSE_NO_CODE: Final = 1005
+CLOSE_ABNORMAL: Final = 1006
 CLOSE_NOT_UTF8: Final = 1007
 CLOSE_TOO_BIG: Final = 1009
-CLOSE_NO_CODE: Final = 1005
 CLOSE_INTERNAL_ERROR: Final = 1011
+"""What a connection is closed with; 1005 and 1006 say that there was no code or no close frame. Source: section 7.4.1."""
 
 MAX_CONTROL_BYTES: Final = 125
 MAX_REASON_BYTES: Final = 123

@@ -31,12 +31,12 @@ from vonage_sock.call.events import (
     ServerStopped,
 )
 from vonage_sock.call.findings import CATALOGUE
-from vonage_sock.call.machine import CLOSE_GOING_AWAY
 from vonage_sock.call.session import MAX_MESSAGE_BYTES, CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses

@@ -16,11 +16,10 @@ from collections.abc import AsyncIterator
 from aiohttp import WebSocketError, WSMsgType, web
 
 from vonage_sock.call.inspect import Found
-from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL
 from vonage_sock.call.session import MAX_MESSAGE_BYTES
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
-from vonage_sock.protocol.rfc6455 import close_body
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL, close_body
 from vonage_sock.transport.delivery import Delivery
 
 

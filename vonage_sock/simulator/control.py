@@ -20,10 +20,10 @@ from uuid import uuid4
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
 from vonage_sock.audio.source import FramesSource, OpenSource, Source
-from vonage_sock.call.machine import CLOSE_NORMAL
 from vonage_sock.errors import AudioFileError, ConnectError, VsockError
 from vonage_sock.media.decode import AudioFile
 from vonage_sock.protocol.ncco import Ncco
+from vonage_sock.protocol.rfc6455 import CLOSE_NORMAL
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.caller import dtmf_tones
 from vonage_sock.simulator.leg.dtmf import KeyPress

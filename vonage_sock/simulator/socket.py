@@ -22,10 +22,10 @@ from websockets.typing import ExtensionName
 from websockets.uri import parse_uri
 
 from vonage_sock.call.inspect import Found
-from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import ConnectError
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
 from vonage_sock.transport import tls
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from vonage_sock.call.events import CallReported, Event, Observer
-from vonage_sock.call.machine import CLOSE_NORMAL
 from vonage_sock.clock import MS, Clock, SystemClock, iso_utc
 from vonage_sock.errors import ConnectError
 from vonage_sock.media.decode import ready
 from vonage_sock.protocol.ncco import WebsocketEndpoint
+from vonage_sock.protocol.rfc6455 import CLOSE_NORMAL
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.control import CallBook, CallControl, Speak, Tools
 from vonage_sock.simulator.drills.running import Drilling, TryIt

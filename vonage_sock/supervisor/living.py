@@ -20,9 +20,9 @@ from vonage_sock.call.events import (
     RecordingStarted,
     StatsUpdated,
 )
-from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.clock import SECOND
 from vonage_sock.media.naming import path_while_recording
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 
 WHY: Final = "its worker died"
 MAX_DIGITS_KEPT: Final = 1000

@@ -17,7 +17,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from string import Formatter
 from typing import Any, Final
@@ -30,6 +29,7 @@ from vonage_sock.protocol import jsontext
 from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of, said_of
+from vonage_sock.transport.loops import loop_factory
 
 MAX_ORDER_BYTES: Final = 1 << 20
 GOODBYE_S: Final = 3.0
@@ -229,12 +229,7 @@ async def serve() -> None:
 
 def main() -> None:
     """Run on uvloop where it is installed, else on the standard loop."""
-    factory = asyncio.new_event_loop
-    with suppress(ImportError):
-        import uvloop  # noqa: PLC0415  (not on every platform)
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve())
 
 

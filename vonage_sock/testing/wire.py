@@ -13,10 +13,10 @@ from typing import Final
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import FramesSource
-from vonage_sock.call import machine
 from vonage_sock.call.events import Event
 from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 
 DEFAULT_LATENCY_NS: Final = 1 * MS
 DEFAULT_LIMIT_NS: Final = 24 * 3600 * SECOND
@@ -167,7 +167,7 @@ class _Wire:
         elif isinstance(message, Close):
             self._close(message.code, message.reason, now)
         else:
-            self._close(machine.CLOSE_ABNORMAL, "", now)
+            self._close(CLOSE_ABNORMAL, "", now)
 
     def _close(self, code: int, reason: str, now: int) -> None:
         self.closed = True

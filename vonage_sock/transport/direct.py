@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from vonage_sock.call.events import Observer
-from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
+from vonage_sock.call.machine import Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND
-from vonage_sock.protocol.rfc6455 import Opcode, frame_of
+from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY, Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
 from vonage_sock.transport.framesocket import FrameSocket
 from vonage_sock.transport.poller import Poller, Timer
@@ -219,19 +219,38 @@ class DirectDriver:
         self._timer = self._poller.call_at(deadline, self._deadline_passed)
 
     def _deadline_passed(self, now: int) -> None:
-        self._timer = None
+        timer, self._timer = self._timer, None
         deadline, self._armed_for = self._armed_for, None
-        self._latest = now = max(now, self._latest)
-        if deadline is not None and deadline <= now:
+        if now < self._latest:
+            now = self._latest
+        self._latest = now
+        if deadline is None:
+            return
+        if deadline <= now:
             try:
-                self._machine.handle_deadline(now)
-                self._settle()
+                deadline = self._meet_deadline(now)
             except Exception:
                 # Without its deadlines a call would go on as if nothing were wrong.
                 self.abort()
                 raise
-        elif deadline is not None:
-            self._arm(deadline)
+        if timer is not None and deadline is not None:
+            self._armed_for, self._timer = deadline, timer
+            self._poller.call_again(timer, deadline)
+
+    def _meet_deadline(self, now: int) -> int | None:
+        """What is due is done, sent and told; the next deadline, where no timer is armed for it yet."""
+        machine = self._machine
+        machine.handle_deadline(now)
+        if machine.outbox:
+            self._send(machine.messages_to_send())
+        if machine.untold:
+            self._tell_events()
+        deadline = machine.next_deadline()
+        if self._timer is None and not self._done:
+            return deadline
+        # An observer did something to the call.
+        self._arm(deadline)
+        return None
 
     def _watch_again(self) -> None:
         if self._done:

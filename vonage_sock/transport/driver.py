@@ -21,8 +21,9 @@ from typing import Final, Protocol
 
 from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.inspect import Found
-from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
+from vonage_sock.call.machine import Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND, Clock
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_GOING_AWAY
 
 INLINE_WRITE_BYTES: Final = 16 * 1024
 """With less than this in the socket's buffer, a write never waits, so that the reading task may do it itself."""

@@ -19,6 +19,9 @@ from typing import Final, Protocol
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import MS
 from vonage_sock.protocol.rfc6455 import (
+    CLOSE_ABNORMAL,
+    CLOSE_NO_CODE,
+    CLOSE_NORMAL,
     MASK_BYTES,
     Binary,
     CloseFrame,
@@ -46,9 +49,6 @@ LINGER_NS: Final = 500 * MS
 """How long a peer that has said all it has to say may take to close its end of TCP."""
 
 CLOSE_WAIT_NS: Final = 1500 * MS
-CLOSE_NORMAL: Final = 1000
-CLOSE_NO_CODE: Final = 1005
-CLOSE_ABNORMAL: Final = 1006
 
 _HEAD_16_BYTES: Final = 4
 _PAYLOAD_AT: Final = _HEAD_16_BYTES + MASK_BYTES

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import itertools
 import logging
 import select
 import sys
@@ -28,7 +27,10 @@ READY_PER_CLOCK: Final = 16
 """So many sockets are handled as of one time."""
 
 TIMER_GRID_NS: Final = MS
-"""Deadlines are met on a grid, so that those of many calls are met together; uvloop's timers know no finer one."""
+"""
+Deadlines are met on a grid, so that those of many calls are met together, and none is compared with another; uvloop's timers
+know no finer one.
+"""
 
 _NEVER: Final = 1 << 100
 _ALREADY: Final = -1
@@ -90,8 +92,8 @@ class Poller:
         self._loop = asyncio.get_running_loop()
         self._heralds = Heralds(distance_ns=gather_ns)
         self._watched: dict[int, Ready] = {}
-        self._timers: list[tuple[int, int, Timer]] = []
-        self._numbers = itertools.count()
+        self._timers: dict[int, list[Timer]] = {}
+        self._timers_at: list[int] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = _NEVER
         self._woken_at = 0
@@ -108,6 +110,7 @@ class Poller:
         self._heralds.close()
         self._watched.clear()
         self._timers.clear()
+        self._timers_at.clear()
         self._alarm_at = _CLOSED
         for timer in (self._alarm, self._look_timer):
             if timer is not None:
@@ -144,17 +147,32 @@ class Poller:
             self._heralds.remove(fd)
 
     def call_at(self, at: int, action: Action) -> Timer:
-        """Do something at a time of the clock, or up to a millisecond later; what is over already is done next."""
+        """
+        Do something at a time of the clock, or up to a millisecond later; what is over already is done next.
+
+        What falls into the same millisecond is done in the order in which it was asked for.
+        """
         timer = Timer(at, action)
-        heapq.heappush(self._timers, (at, next(self._numbers), timer))
-        if at <= self._alarm_at - TIMER_GRID_NS:
-            self._set_alarm(at)
+        self.call_again(timer, at)
         return timer
+
+    def call_again(self, timer: Timer, at: int) -> None:
+        """Do what a timer does once more; one that has fired, and wasn't cancelled."""
+        timer.at = at
+        on_grid_at = at + -at % TIMER_GRID_NS
+        timers = self._timers.get(on_grid_at)
+        if timers is not None:
+            timers.append(timer)
+            return
+        self._timers[on_grid_at] = [timer]
+        heapq.heappush(self._timers_at, on_grid_at)
+        if on_grid_at < self._alarm_at:
+            self._set_alarm(on_grid_at)
 
     def _set_alarm(self, at: int) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm_at = at = -(-at // TIMER_GRID_NS) * TIMER_GRID_NS
+        self._alarm_at = at
         self._alarm = self._loop.call_later(max(0, at - self._clock.now()) / SECOND, self._ring)
 
     def _ring(self) -> None:
@@ -168,23 +186,23 @@ class Poller:
         finally:
             if self._alarm_at == _ALREADY:
                 self._alarm_at = _NEVER
-                if self._timers:
-                    self._set_alarm(self._timers[0][0])
+                if self._timers_at:
+                    self._set_alarm(self._timers_at[0])
 
     def _run_timers(self, now: int) -> None:
-        timers = self._timers
+        timers_at, timers = self._timers_at, self._timers
         # Those that an action adds have their turn after the sockets had theirs, however soon they are due.
         due: list[Timer] = []
-        while timers and timers[0][0] <= now:
-            due.append(heapq.heappop(timers)[2])
+        while timers_at and timers_at[0] <= now:
+            due += timers.pop(heapq.heappop(timers_at))
         for timer in due:
             if (action := timer.action) is not None:
                 try:
                     action(now)
                 except Exception:  # noqa: BLE001  (one call's trouble must not end the others)
                     _log.exception("a timer's action failed")
-        while timers and timers[0][2].action is None:
-            heapq.heappop(timers)
+        while timers_at and all(timer.action is None for timer in timers[timers_at[0]]):
+            del timers[heapq.heappop(timers_at)]
 
     def _wake(self) -> None:
         woken_at = self._woken_at = self._clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from pathlib import Path
 
@@ -240,6 +241,34 @@ async def test_what_the_first_callers_heard_is_recorded(tmp_path: Path) -> None:
     assert 0 == result.failed_recordings
     assert 2 == len(list(tmp_path.iterdir()))
     assert pytest.approx([0.5, 0.5], abs=0.3) == lengths
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+async def test_stopping_gives_up_what_is_being_opened(engine: str, scheme: str) -> None:
+    """A server that takes connections and says nothing holds up nobody, and no call counts as failed."""
+    clock, asked = SystemClock(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    target = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    plan = LoadPlan(target=target, calls=2, ramp_ns=0, duration_ns=SECOND, engine=engine, open_timeout_s=60)
+    total = Tally()
+    generator = Generator(
+        plan, Share(), AudioFile.shipped_clip(), clock=clock, report=lambda _, tally: total.merge(tally)
+    )
+    running = asyncio.create_task(generator.run(clock.now()))
+    async with server, asyncio.timeout(10):
+        await asked.wait()
+        generator.stop()
+        await running
+
+    assert (0, 0) == (total.opened, total.failed)
 
 
 async def test_stopping_hangs_up_early_and_counts_nothing_as_lost() -> None:

@@ -106,19 +106,31 @@ def test_the_exit_code_is_that_of_the_worst(result: LoadResult, thresholds: Thre
 
 
 @pytest.mark.parametrize(
-    ("total", "stopped", "part"),
+    ("total", "stopped", "part", "met"),
     [
-        (Tally(), True, "stopped before a call was open"),
-        (Tally(failed=3), False, "no call could be opened"),
-        (Tally(opened=3, unmarked_bytes=9, repeating={"0.3": 3}), False, "audio of 0.3 s repeats too soon"),
+        (Tally(), True, "stopped before a call was open", None),
+        (Tally(failed=3), False, "no call could be opened", False),
+        (Tally(failed=3), True, "no call could be opened", False),
+        (Tally(opened=3, unmarked_bytes=9, repeating={"0.3": 3}), False, "audio of 0.3 s repeats too soon", False),
     ],
 )
-def test_why_there_is_no_round_trip_is_said(total: Tally, stopped: bool, part: str) -> None:
-    """As it was, and a threshold isn't kept."""
+def test_why_there_is_no_round_trip_is_said(total: Tally, stopped: bool, part: str, met: bool | None) -> None:
+    """As it was, and a threshold isn't kept; who stopped the run before a call was open leaves it undecided."""
     report = make_report(LoadResult(PLAN, 1, total, [], stopped=stopped), Thresholds(p99_ns=SECOND, lost=0))
 
     assert part in report["not_measured"]
-    assert report["met"] is False
+    assert report["met"] is met
+
+
+def test_a_stopped_run_that_measured_nothing_missed_no_threshold() -> None:
+    """It ends as any other that is stopped; what was measured until then still counts."""
+    wanted = Thresholds(p99_ns=MS, lost=0)
+    nothing, slow = LoadResult(PLAN, 1, Tally(), [], stopped=True), result_of(opened=1)
+    slow.stopped = True
+
+    assert ExitCode.OK is exit_code(nothing, wanted)
+    assert [None, None, True] == [row["met"] for row in make_report(nothing, wanted)["thresholds"]]
+    assert ExitCode.THRESHOLD is exit_code(slow, wanted)
 
 
 def test_a_late_generator_is_admitted() -> None:

@@ -16,8 +16,9 @@ from typing import Final, Protocol
 
 from vonage_sock.call.events import DrillStruck, Event
 from vonage_sock.call.inspect import Found
-from vonage_sock.call.machine import CLOSE_ABNORMAL, Abort, Close, Outgoing
+from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.clock import SECOND
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 from vonage_sock.simulator.drills.outway import Outway
 from vonage_sock.simulator.drills.plan import ECHOED, ON_WEBHOOKS, Drills, Stall, drill_of, excused_by
 from vonage_sock.simulator.drills.sentences import (

@@ -17,10 +17,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from vonage_sock.call.events import DrillStruck
-from vonage_sock.call.machine import CLOSE_NORMAL, Machine
+from vonage_sock.call.machine import Machine
 from vonage_sock.clock import MS, Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import WebsocketEndpoint
+from vonage_sock.protocol.rfc6455 import CLOSE_NORMAL
 from vonage_sock.simulator.drills.machine import DrilledLeg
 from vonage_sock.simulator.drills.plan import BREAKING, ON_WEBHOOKS, Drills, drill_of
 from vonage_sock.simulator.drills.sentences import how_it_ended, row

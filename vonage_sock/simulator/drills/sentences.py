@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vonage_sock.call.machine import CLOSE_ABNORMAL
 from vonage_sock.clock import MS, SECOND
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 
 STILL_SENDING_NS: Final = 100 * MS
 

@@ -25,14 +25,14 @@ from vonage_sock.audio.playout import (
     PlayoutBuffer,
 )
 from vonage_sock.audio.source import Source
-from vonage_sock.call import machine, speech_rate
+from vonage_sock.call import speech_rate
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Abort, Close, Outgoing
 from vonage_sock.call.stats import CallStats
 from vonage_sock.clock import MS, SECOND
-from vonage_sock.protocol import messages
+from vonage_sock.protocol import messages, rfc6455
 from vonage_sock.simulator.leg.dtmf import KeyPress
 from vonage_sock.simulator.leg.gaps import GapJudge
 from vonage_sock.simulator.leg.measure import EchoMeter, Spread
@@ -182,7 +182,7 @@ class VonageLeg:
     def receive_violation(self, code: int, reason: str, now: int) -> None:
         """The server broke the rules of WebSocket; the socket is being closed for that."""
         self._now = now
-        if code == machine.CLOSE_TOO_BIG:
+        if code == rfc6455.CLOSE_TOO_BIG:
             self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
         elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
@@ -304,7 +304,7 @@ class VonageLeg:
         if self._patch is not None:
             heard = self._patch.from_server(heard)
         if self._is_over(step_at):
-            self._end(Close(machine.CLOSE_NORMAL))
+            self._end(Close(rfc6455.CLOSE_NORMAL))
             return
         if self._script is None:
             said = self._say(step_at)
@@ -445,9 +445,9 @@ class VonageLeg:
         after_ns = self._now - self._started_at
         if self._mute and not self._closing and after_ns < CLOSED_AT_ONCE_NS and code not in REFUSALS:
             self._find("VS318", after_ms=round(after_ns / MS))
-        if code == machine.CLOSE_ABNORMAL and not self._closing:
+        if code == rfc6455.CLOSE_ABNORMAL and not self._closing:
             self._find("VS308")
-        elif code == machine.CLOSE_NO_CODE and not self._closing:
+        elif code == rfc6455.CLOSE_NO_CODE and not self._closing:
             self._find("VS309")
 
     def _judge_speech(self) -> None:
@@ -468,7 +468,7 @@ class VonageLeg:
     def _closer(self, code: int) -> str:
         if self._closing:
             return "platform"
-        return "network" if code == machine.CLOSE_ABNORMAL else "server"
+        return "network" if code == rfc6455.CLOSE_ABNORMAL else "server"
 
     def _seconds(self, at: int) -> float:
         return round((at - self._started_at) / SECOND, 3)

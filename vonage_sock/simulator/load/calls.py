@@ -13,9 +13,10 @@ from typing import Final
 
 from vonage_sock.call.events import Event
 from vonage_sock.call.findings import CATALOGUE
-from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL, Abort, Close
+from vonage_sock.call.machine import Abort, Close
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol import messages
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL
 from vonage_sock.simulator.leg.machine import VonageLeg
 from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.load.correlation import Follower

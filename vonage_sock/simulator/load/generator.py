@@ -21,6 +21,7 @@ from vonage_sock.call.events import Event
 from vonage_sock.clock import SECOND, Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.media.naming import RecordingPath
+from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL
 from vonage_sock.simulator.heard import HeardRecording
 from vonage_sock.simulator.load.answering import Directory, Place
 from vonage_sock.simulator.load.calls import LoadCall, WatchedCall
@@ -103,6 +104,7 @@ class Generator:
         self._recordings: list[HeardRecording] = []
         self._none_left = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._opening: set[asyncio.Task[None]] = set()
         self._second = 0
 
     async def prepare(self) -> None:
@@ -143,9 +145,11 @@ class Generator:
         return sum(recording.failures for recording in self._recordings)
 
     def stop(self) -> None:
-        """Open no more calls and hang up all others."""
+        """Open no more calls, give up those that are being opened, and hang up all others."""
         now = self._clock.now()
         self._stopping.set()
+        for opening in self._opening:
+            opening.cancel()
         for call in self._calls:
             call.stop(now)
 
@@ -169,7 +173,9 @@ class Generator:
                 await self._wait_until(self._start_at + schedule.open_ns(number))
                 if self._stopping.is_set():
                     return
-                opening.create_task(self._open(number, directory))
+                task = opening.create_task(self._open(number, directory))
+                self._opening.add(task)
+                task.add_done_callback(self._opening.discard)
 
     async def _wait_until(self, at: int) -> None:
         delay_s = (at - self._clock.now()) / SECOND
@@ -286,7 +292,7 @@ class Generator:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._none_left.wait(), LAST_WAIT_S)
         for call in list(self._calls):
-            call.gone(1006, "", self._clock.now())
+            call.gone(CLOSE_ABNORMAL, "", self._clock.now())
 
     # Telling.
 

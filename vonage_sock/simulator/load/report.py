@@ -9,13 +9,14 @@ twice or in another call, ``frames_altered``: back with another content behind t
 (``round_trip_ms``, ``jitter_ms`` of each call after RFC 3550, ``connect_ms``, ``answer_ms``), and beside all of them
 ``own_lateness_ms``: how much after their time our own frames left. ``measured_by`` is marks, correlation (of a few calls) or
 null, and then ``not_measured`` says why there is no figure. ``findings`` are those of ``calls_watched`` calls. ``server`` is
-what ``--pid`` showed, ``thresholds`` what was wanted beside what was found, and ``met`` whether all of that was kept.
+what ``--pid`` showed, ``thresholds`` what was wanted beside what was found, and ``met`` whether all of that was kept:
+null where nothing was asked for, or where the run was stopped before there was anything to judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vonage_sock.clock import MS, SECOND
@@ -69,8 +70,9 @@ class LoadResult:
         return late_ns is not None and late_ns > LATE_GENERATOR_NS
 
     def rows(self, thresholds: Thresholds) -> list[Row]:
-        """Each threshold beside what was found."""
-        return thresholds.rows(self.total)
+        """Each threshold beside what was found; whoever stopped the run hears nothing against what wasn't measured."""
+        rows = thresholds.rows(self.total)
+        return [replace(row, met=None) if self.stopped and row.found is None else row for row in rows]
 
 
 def not_measured(result: LoadResult) -> str | None:
@@ -137,9 +139,16 @@ def make_report(result: LoadResult, thresholds: Thresholds) -> JsonObject:
         ],
         "server": _server(result),
         "thresholds": [row.to_json() for row in rows],
-        "met": all(row.met for row in rows) if rows else None,
+        "met": _met(rows),
         "histogram": _histogram(total.round_trip) if measured else [],
     }
+
+
+def _met(rows: Sequence[Row]) -> bool | None:
+    verdicts = {row.met for row in rows}
+    if False in verdicts:
+        return False
+    return None if None in verdicts or not verdicts else True
 
 
 def _histogram(histogram: Histogram) -> list[list[float | int | None]]:
@@ -177,7 +186,7 @@ def exit_code(result: LoadResult, thresholds: Thresholds) -> ExitCode:
     total = result.total
     if not total.opened and total.failed:
         return ExitCode.CONNECT
-    if not all(row.met for row in result.rows(thresholds)):
+    if _met(result.rows(thresholds)) is False:
         return ExitCode.THRESHOLD
     if result.failed_recordings:
         return ExitCode.RECORDING

@@ -36,12 +36,16 @@ def parse_span(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One threshold: what was wanted, what was found (None where nothing was measured), and whether that is kept."""
+    """
+    One threshold: what was wanted, what was found (None where nothing was measured), and whether that is kept.
+
+    That is None, too, where somebody stopped the run before there was anything to judge.
+    """
 
     threshold: str
     wanted: float
     found: float | None
-    met: bool
+    met: bool | None
 
     def to_json(self) -> JsonObject:
         """For the report; times are in milliseconds."""

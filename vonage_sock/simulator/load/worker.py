@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import resource
 import sys
 from typing import Any, Final
 
@@ -20,6 +19,8 @@ from vonage_sock.simulator.caller import open_audio
 from vonage_sock.simulator.load.generator import Generator, Share
 from vonage_sock.simulator.load.plan import LoadPlan
 from vonage_sock.simulator.load.tally import Tally
+from vonage_sock.transport.descriptors import allow_files
+from vonage_sock.transport.loops import loop_factory
 
 MAX_ORDER_BYTES: Final = 1 << 20
 
@@ -75,23 +76,10 @@ async def main() -> None:
     await work(orders, SystemClock())
 
 
-def allow_files() -> int:
-    """Let this process have as many open sockets as it may; how many that is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
 def run() -> None:
-    """On uvloop where it is installed."""
+    """On uvloop where it is installed, with as many sockets as the system gives."""
     allow_files()
-    try:
-        import uvloop  # noqa: PLC0415  (not on every platform)
-    except ImportError:
-        asyncio.run(main())
-        return
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main())
 
 

@@ -30,8 +30,9 @@ from vonage_sock.call.events import (
     MessageReceived,
     ScenarioStepped,
 )
-from vonage_sock.call.machine import CLOSE_NORMAL, Abort, Close
+from vonage_sock.call.machine import Abort, Close
 from vonage_sock.clock import MS, SECOND
+from vonage_sock.protocol.rfc6455 import CLOSE_NORMAL
 from vonage_sock.simulator.drills.plan import BREAKING
 from vonage_sock.simulator.leg.dtmf import KeyPress
 from vonage_sock.simulator.leg.script import Move
