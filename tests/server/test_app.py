@@ -289,6 +289,28 @@ async def test_the_fallback_route(method: str) -> None:
 
 
 @pytest.mark.usefixtures("each_engine")
+async def test_webhooks_may_come_twice_and_in_any_order() -> None:
+    """The platform sends again what it got no answer to: the answer is the same, events change nothing of a call."""
+    seen = Seen()
+    statuses = ["completed", "answered", "answered", "ringing", "completed"]
+    async with serving(lambda: [Echo()], seen) as server, connect(socket_url(server)) as client:
+        await client.send(connected_text())
+        target = "/webhooks/answer?from=447700900001&to=442079460000&uuid=u-1"
+        answers = [(await request(server, "GET", target))[2] for _ in range(2)]
+        replies = []
+        for status in statuses:
+            body = json.dumps({"uuid": "u-1", "status": status}).encode()
+            replies.append((await request(server, "POST", "/webhooks/event", headers=JSON, body=body))[0])
+        await client.send(bytes(640))
+        echo = await client.recv()
+
+    assert answers[0] == answers[1]
+    assert [204] * 5 == replies
+    assert statuses == [event.status for event in seen.all(EventPosted)]
+    assert bytes(640) == echo
+
+
+@pytest.mark.usefixtures("each_engine")
 async def test_health_counts_the_open_calls() -> None:
     """For whoever watches the process, also with a HEAD as load balancers ask."""
     seen = Seen()
