@@ -35,7 +35,7 @@ CONNECTED: Final = '{"event":"websocket:connected","content-type":"audio/l16;rat
 SPOKEN: Final = tuple(os.urandom(640) for _ in range(500))
 
 
-def run(bench: Bench) -> Iterator[Row]:
+def run(_bench: Bench) -> Iterator[Row]:
     """What comes in is what an echo sends; a file that never ends is sent as fast as it is heard."""
     kinds: dict[str, tuple[Behaviour, int]] = {"echo": (Echo(), 0), "play": (Play([endless]), 150)}
     for name, (behaviour, ahead) in kinds.items():
