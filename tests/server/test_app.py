@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
@@ -288,6 +289,28 @@ async def test_the_fallback_route(method: str) -> None:
 
 
 @pytest.mark.usefixtures("each_engine")
+async def test_webhooks_may_come_twice_and_in_any_order() -> None:
+    """The platform sends again what it got no answer to: the answer is the same, events change nothing of a call."""
+    seen = Seen()
+    statuses = ["completed", "answered", "answered", "ringing", "completed"]
+    async with serving(lambda: [Echo()], seen) as server, connect(socket_url(server)) as client:
+        await client.send(connected_text())
+        target = "/webhooks/answer?from=447700900001&to=442079460000&uuid=u-1"
+        answers = [(await request(server, "GET", target))[2] for _ in range(2)]
+        replies = []
+        for status in statuses:
+            body = json.dumps({"uuid": "u-1", "status": status}).encode()
+            replies.append((await request(server, "POST", "/webhooks/event", headers=JSON, body=body))[0])
+        await client.send(bytes(640))
+        echo = await client.recv()
+
+    assert answers[0] == answers[1]
+    assert [204] * 5 == replies
+    assert statuses == [event.status for event in seen.all(EventPosted)]
+    assert bytes(640) == echo
+
+
+@pytest.mark.usefixtures("each_engine")
 async def test_health_counts_the_open_calls() -> None:
     """For whoever watches the process, also with a HEAD as load balancers ask."""
     seen = Seen()
@@ -413,6 +436,58 @@ async def test_ipv6_is_listened_on() -> None:
 
     assert bytes(640) == echo
     assert base == server.addresses.base_url
+
+
+@pytest.mark.parametrize("host", ["localhost", "::"])
+async def test_a_host_of_both_kinds_of_address_is_listened_on_at_one_port(host: str) -> None:
+    """Whatever the system's table of hosts says, and also where the port is a free one."""
+    families = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
+    here = set()
+    for address, family in families.items():
+        with contextlib.suppress(OSError):
+            socket.create_server((address, 0), family=family).close()
+            here.add(address)
+    async with serving(host=host) as server:
+        reached = set()
+        for address in families:
+            with contextlib.suppress(OSError):
+                socket.create_connection((address, server.port)).close()
+                reached.add(address)
+
+    assert here == reached
+
+
+@pytest.mark.usefixtures("each_engine")
+async def test_a_peer_that_is_gone_is_told_with_how_long_it_was_silent() -> None:
+    """Nobody wonders why a call with a cut cable ended."""
+    seen = Seen()
+    patience = Patience(check_every_s=0.05, ping_every_s=0.1, gone_after_s=0.3)
+    async with serving(list, seen, patience=patience) as server:
+        client = await RawClient.open(server)
+        ended = await seen.next(Ended)
+        await client.close()
+
+    assert (1006, "network") == (ended.close_code, ended.closed_by)
+    assert ["c1 is dropped: nothing came from its other side for 0 s, not even a pong"] == [
+        notice.message for notice in seen.all(Notice)
+    ]
+
+
+@pytest.mark.usefixtures("each_engine")
+async def test_a_peer_that_reads_nothing_is_dropped_although_the_kernel_takes_all() -> None:
+    """The few frames of its echo are no flood, and would fit into the kernel's buffer for minutes."""
+    seen = Seen()
+    patience = Patience(stalled_after_s=0.3, check_every_s=0.1, ping_every_s=60)
+    async with serving(lambda: [Echo()], seen, patience=patience) as server:
+        deaf = await RawClient.open(server, receive_buffer=2048)
+        deaf.send(TEXT, connected_text().encode())
+        for frame in numbered_frames(200):
+            deaf.send(BINARY, frame)
+        ended = await seen.next(Ended)
+        await deaf.close()
+
+    assert (1006, "network") == (ended.close_code, ended.closed_by)
+    assert ["c1 is dropped: its other side doesn't read"] == [notice.message for notice in seen.all(Notice)]
 
 
 async def test_a_port_in_use_is_one_sentence() -> None:
@@ -596,7 +671,7 @@ async def test_a_long_burst_to_a_peer_that_reads_is_no_stall() -> None:
 async def test_stopping_takes_no_longer_than_promised() -> None:
     """Nine callers that read get 1001 and the reason; a tenth that never reads can't hold the server up."""
     seen = Seen()
-    server = serving(lambda: [Echo()], seen, patience=Patience(max_waiting=100_000))
+    server = serving(lambda: [Echo()], seen, patience=Patience(max_waiting=100_000, hurried_waiting=100_000))
     await server.start()
     deaf = await RawClient.open(server, receive_buffer=2048)
     deaf.send(TEXT, connected_text().encode())

@@ -98,10 +98,8 @@ async def test_tls_where_there_is_none() -> None:
     async with raw_server(plain) as port:
         sentence = await why_not(f"wss://127.0.0.1:{port}/x")
 
-    assert (
-        f"can't reach wss://127.0.0.1:{port}/x: TLS fails (wrong version number); the server speaks no TLS there, so try ws:// or http://"
-        == sentence
-    )
+    why = "TLS fails (wrong version number); the server speaks no TLS there, so try ws:// or http://"
+    assert f"can't reach wss://127.0.0.1:{port}/x: {why}" == sentence
 
 
 async def test_a_certificate_that_nobody_vouches_for() -> None:

@@ -12,11 +12,11 @@ import asyncio
 import contextlib
 import errno
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vonage_sock.clock import SECOND, Clock
+from vonage_sock.transport.descriptors import allow_files
 
 AT_ONCE: Final = 4
 """So many are let in before the calls have their turn."""
@@ -89,7 +89,7 @@ class Acceptor:
                     self._wait_for_room()
                     return
                 continue  # whoever it was is gone
-            if sock.fileno() >= _descriptors() - SPARE:
+            if sock.fileno() >= allow_files(0) - SPARE:
                 self._turn_away(sock)
                 self._wait_for_room()
                 return
@@ -128,15 +128,6 @@ class Acceptor:
 def no_room_sentence() -> str:
     """Why nobody is let in, and what to do about it."""
     return (
-        f"nobody can be let in now: the system lets this program open {_descriptors():,} files and sockets, and they are in "
+        f"nobody can be let in now: the system lets this program open {allow_files(0):,} files and sockets, and they are in "
         "use; open calls go on; raise the limit (ulimit -n), or let fewer in with --max-calls"
     )
-
-
-def _descriptors() -> int:
-    try:
-        import resource  # noqa: PLC0415  (not on every platform)
-    except ImportError:
-        return sys.maxsize
-    soft: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
