@@ -247,7 +247,7 @@ def encode(wav_path: Path, fd: int, suffix: str) -> None:
     disk = _Disk(fd)
     try:
         with (
-            soundfile.SoundFile(wav_path) as wav,
+            soundfile.SoundFile(os.fsencode(wav_path)) as wav,
             soundfile.SoundFile(disk, "w", wav.samplerate, wav.channels, format=container, subtype=subtype) as out,
         ):
             while disk.fault is None and len(block := wav.read(ENCODE_BLOCK_SAMPLES, dtype="int16")):

@@ -189,7 +189,7 @@ class VsockServer:
             raise
         if direct:
             self._poller = Poller(self._clock)
-        self._standstill = StandstillWatch(self._clock, self._warn)
+        self._standstill = StandstillWatch(self._clock, self._warn, calls=lambda: len(self._calls))
 
     async def _stop_listening(self) -> None:
         for acceptor in self._acceptors:

@@ -1,7 +1,8 @@
 """
 Notices when the event loop stands still: whatever blocks it keeps the frames of all calls waiting.
 
-It is told once, and again a minute later at the soonest, with what came together meanwhile.
+Nothing is said while there is no call that it could have harmed. It is told once, and again a minute later at the soonest,
+with what came together meanwhile.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ class StandstillWatch:
 
     Args:
         tell: given a sentence.
+        calls: how many are open.
     """
 
-    def __init__(self, clock: Clock, tell: Callable[[str], object]) -> None:
+    def __init__(self, clock: Clock, tell: Callable[[str], object], *, calls: Callable[[], int]) -> None:
         self._clock = clock
         self._tell = tell
+        self._calls = calls
         self._loop = asyncio.get_running_loop()
         self._times = 0
         self._longest_ns = 0
@@ -54,7 +57,7 @@ class StandstillWatch:
 
     def looked(self, late_ns: int, now: int) -> None:
         """It was so late."""
-        if late_ns >= STANDSTILL_NS:
+        if late_ns >= STANDSTILL_NS and self._calls():
             self._times += 1
             self._longest_ns = max(self._longest_ns, late_ns)
         if self._times and (self._told_at is None or now - self._told_at >= AGAIN_AFTER_NS):
