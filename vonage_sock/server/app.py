@@ -160,7 +160,6 @@ class VsockServer:
             app,
             limits=self._limits,
             complain=self._complaints.say,
-            access_log=None,
             shutdown_timeout=0.1,
             logger=_http_log(),
         )
