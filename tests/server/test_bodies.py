@@ -24,7 +24,7 @@ def told(seen: Seen) -> list[str]:
 async def test_a_body_that_is_too_large_is_refused(path: str) -> None:
     """With 413 and the option that says so; told once. One of the very size is taken."""
     seen = Seen()
-    fits = json.dumps({"status": "x" * (65536 - 13)}).encode()
+    fits = json.dumps({"status": "x" * (65536 - 14)}).encode()
     async with serving(list, seen) as server:
         refused = [await request(server, "POST", path, headers=JSON, body=fits + b" ") for _ in range(3)]
         status, _, _ = await request(server, "POST", path, headers=JSON, body=fits)
