@@ -24,6 +24,7 @@ from wire import (
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, FindingRaised, MessageReceived, Notice
 from vonage_sock.limits import Limits
+from vonage_sock.server.config import Engine
 from vonage_sock.transport import Patience
 
 CONTINUATION = 0
@@ -478,3 +479,18 @@ async def test_the_size_of_a_message_is_as_the_limit_says(size: int) -> None:
         await client.close()
 
     assert (BINARY if size == 1024 else CLOSE) == answer.opcode
+
+
+async def test_a_flood_of_fragments_is_closed(each_engine: Engine) -> None:
+    """A message that never ends, in empty pieces: 1008 by our own engine; aiohttp shows nobody its fragments."""
+    async with serving(list, limits=FEW) as server:
+        client = await RawClient.open(server)
+        client.send(TEXT, connected_text().encode())
+        client.send(BINARY, b"", fin=False)
+        for _ in range(1000):
+            client.send(CONTINUATION, b"", fin=False)
+        client.send(PING, b"")
+        answer = await client.receive()
+        await client.close()
+
+    assert (CLOSE if each_engine is Engine.AUTO else PONG) == answer.opcode
