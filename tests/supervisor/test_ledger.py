@@ -103,6 +103,18 @@ def test_the_limit_is_that_of_all_workers_together(ledger: Ledger) -> None:
     assert ("c4", 3) == (two.enter(), one.limit)
 
 
+def test_silent_calls_are_those_of_all_workers_together(ledger: Ledger) -> None:
+    """One that speaks makes room in whichever worker it was, and so does a worker that dies."""
+    one, two = (WorkerAdmission(ledger, slot=slot, limit=9, silent=2) for slot in (0, 1))
+    begun = [one.begin_silence(), two.begin_silence(), one.begin_silence()]
+    one.end_silence()
+    again = [two.begin_silence(), two.begin_silence()]
+    ledger.clear(1)
+
+    assert ([True, True, False], [True, False]) == (begun, again)
+    assert [True, True, False] == [one.begin_silence() for _ in range(3)]
+
+
 def test_the_calls_of_a_worker_that_died_take_no_room(ledger: Ledger, start_other: Callable[[], Other]) -> None:
     """The parent clears what it had; a lock that it held is gone with it."""
     other = start_other()

@@ -166,7 +166,6 @@ class VsockServer:
             app,
             limits=self._limits,
             complain=self._complaints.say,
-            access_log=None,
             shutdown_timeout=0.1,
             logger=http_log(),
         )

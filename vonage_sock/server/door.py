@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from logging import Logger
 from typing import Any, Final
 
 from aiohttp import web
@@ -29,15 +30,19 @@ class Runner(web.AppRunner):
 
     __slots__ = ("door",)
 
-    def __init__(self, app: web.Application, *, limits: Limits, complain: Complain, **settings: Any) -> None:
-        settings |= {
+    def __init__(
+        self, app: web.Application, *, limits: Limits, complain: Complain, shutdown_timeout: float, logger: Logger
+    ) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout, logger=logger)
+        settings = {
+            "access_log": None,
+            "logger": logger,
             "keepalive_timeout": limits.keep_alive_s,
             "lingering_time": LINGER_S,
             "max_line_size": limits.head_bytes,
             "max_field_size": limits.head_bytes,
             "auto_decompress": False,
         }
-        super().__init__(app, **settings)
         self.door = Door(self, limits, complain, settings)
 
     @property
