@@ -36,6 +36,7 @@ from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.server import openapi
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
@@ -147,6 +148,7 @@ class VsockServer:
         app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
+        app.router.add_get(openapi.OPENAPI_PATH, self._openapi)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=http_log())
         await self._runner.setup()
         answer_unreadable(self._runner)
@@ -278,6 +280,9 @@ class VsockServer:
 
     async def _health(self, request: web.Request) -> web.Response:
         return _json({"status": HEALTHY, "calls": self._admission.open_calls})
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return _json(openapi.document())
 
     async def _read_params(self, request: web.Request) -> dict[str, Any]:
         """What a webhook says: the query, and over it the body, as JSON or as a form."""
