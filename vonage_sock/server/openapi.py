@@ -9,9 +9,9 @@ Source: OpenAPI Specification 3.1.0.
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Any, Final
 
-from vonage_sock import __version__
 from vonage_sock.protocol import webhooks
 
 OPENAPI_PATH: Final = "/openapi.json"
@@ -53,7 +53,7 @@ def document() -> JsonObject:
         "openapi": "3.1.0",
         "info": {
             "title": "vsock",
-            "version": __version__,
+            "version": metadata.version("vonage-sock"),
             "description": ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
