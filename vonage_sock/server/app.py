@@ -37,6 +37,7 @@ from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.logtext import logger
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
+from vonage_sock.server import openapi
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
 from vonage_sock.server.bodies import BadBodyError, read_params
@@ -162,6 +163,7 @@ class VsockServer:
         app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
+        app.router.add_get(openapi.OPENAPI_PATH, self._openapi)
         self._runner = Runner(
             app,
             limits=self._limits,
@@ -316,6 +318,9 @@ class VsockServer:
 
     async def _health(self, request: web.Request) -> web.Response:
         return _json({"status": HEALTHY, "calls": self._admission.open_calls})
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return _json(openapi.document())
 
     async def _read_params(self, request: web.Request) -> dict[str, Any]:
         """What a webhook says; what is wrong with it is told, and answered with its status."""
