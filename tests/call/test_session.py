@@ -28,6 +28,7 @@ from vonage_sock.call.session import (
     State,
 )
 from vonage_sock.clock import MS, SECOND
+from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.testing import PcmSource
 
 PROPERTY = settings(deadline=None, database=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
@@ -592,9 +593,9 @@ def test_a_key_press_is_told_to_observers_and_behaviours() -> None:
 def test_the_number_of_digits_kept_is_bounded() -> None:
     """A platform gone mad doesn't fill the memory."""
     call = session()
-    for _ in range(MAX_DIGITS_KEPT + 5):
-        call.receive_text('{"digit":"8"}', 4)
-    call.receive_close(1000, "", 5)
+    for number in range(MAX_DIGITS_KEPT + 5):
+        call.receive_text('{"digit":"8"}', number * FRAME_NS)
+    call.receive_close(1000, "", 60 * SECOND)
     ended = events(call)[-1]
 
     assert isinstance(ended, Ended)
@@ -659,7 +660,7 @@ def test_behaviours_are_not_woken_before_connected() -> None:
     call = session(diary, connected=False)
     call.handle_deadline(20)
 
-    assert ([], None) == (diary.notes, call.next_deadline())
+    assert ([], round(DEFAULTS.first_message_s * SECOND)) == (diary.notes, call.next_deadline())
 
 
 def test_a_behaviour_is_told_what_others_send() -> None:
@@ -929,7 +930,7 @@ def test_right_audio_of_the_platform_gives_nothing(rate_hz: int, name: str) -> N
 def test_wrong_audio_of_the_platform_is_told_as_a_server_s_is(rate_hz: int, name: str) -> None:
     """As far as it is told of the platform at all, beside the sizes of its messages."""
     messages, expected = streams.bad(rate_hz)[name]
-    told = [code for code in said_of(rate_hz, messages) if code not in ("VS102", "VS103")]
+    told = [code for code in said_of(rate_hz, messages) if code not in ("VS102", "VS103", "VS325")]
 
     assert [code for code in expected if code in TOLD_OF_PLATFORM] == told
 
@@ -1032,3 +1033,138 @@ def test_the_first_of_several_failures_is_kept() -> None:
     call.fail(ValueError("second"))
 
     assert first is call.failure
+
+
+# Limits.
+
+FEW = Limits(messages_per_s=100, messages_burst=200, first_message_s=2)
+
+
+def limited(*behaviours: Behaviour, connected: bool = True) -> CallSession:
+    """A call that takes little."""
+    call = CallSession("c1", behaviours, assumed_format=RATE_8K, now=0, limits=FEW)
+    if connected:
+        call.receive_text(CONNECTED, 0)
+    return call
+
+
+@pytest.mark.parametrize(
+    "message",
+    [FRAME, b"", b"1", FRAME * 2, '{"event":"x"}', "oops"],
+    ids=["frames", "empty", "tiny", "two", "text", "bad"],
+)
+def test_more_messages_than_may_come_end_the_call(message: str | bytes) -> None:
+    """Whatever they hold, a flood is closed with 1008, told once with its numbers, and not heard any more."""
+    diary = Diary()
+    call = limited(diary)
+    for number in range(2000):
+        if isinstance(message, str):
+            call.receive_text(message, number * MS)
+        else:
+            call.receive_bytes(message, number * MS)
+    heard = len(diary.notes)
+    call.receive_close(1008, "", 3 * SECOND)
+    told = [event for event in events(call) if isinstance(event, FindingRaised) and event.code == "VS325"]
+
+    assert [Close(1008, "more than 100 messages a second for long")] == call.messages_to_send()[-1:]
+    assert [
+        "too many messages came: more than 100 a second for long, and 200 at once: the socket was closed with 1008"
+    ] == [event.message for event in told]
+    assert heard <= 600
+
+
+@pytest.mark.parametrize("every_ns", [10 * MS, 20 * MS])
+def test_a_rate_that_may_be_lasts_for_ever(every_ns: int) -> None:
+    """Neither the usual one nor the highest that may be is ever closed."""
+    call = limited()
+    for number in range(5000):
+        call.receive_bytes(FRAME, number * every_ns)
+
+    assert State.OPEN is call.state
+
+
+def test_what_piled_up_while_all_stood_still_may_come_at_once() -> None:
+    """A minute of a stopped program or a broken line brings 3,000 frames in one go: nobody's fault."""
+    call = limited()
+    for number in range(500):
+        call.receive_bytes(FRAME, number * FRAME_NS)
+    for number in range(3000):
+        call.receive_bytes(FRAME, 70 * SECOND + number * MS // 100)
+    for number in range(500):
+        call.receive_bytes(FRAME, 71 * SECOND + number * FRAME_NS)
+
+    assert State.OPEN is call.state
+
+
+def test_a_socket_that_says_nothing_is_closed() -> None:
+    """After the time that it has for its first message, with 1008; it is told once."""
+    diary = Diary()
+    call = limited(diary, connected=False)
+
+    assert 2 * SECOND == call.next_deadline()
+    call.handle_deadline(2 * SECOND)
+    call.receive_close(1008, "", 3 * SECOND)
+    assert [Close(1008, "no message within 2 s")] == call.messages_to_send()
+    assert "VS326" in findings(call)
+    assert call.next_deadline() is None
+
+
+@pytest.mark.parametrize("message", [FRAME, CONNECTED, "oops"], ids=["audio", "connected", "nonsense"])
+def test_a_socket_that_says_anything_is_not_closed_for_silence(message: str | bytes) -> None:
+    """Audio before the format is held, and what isn't JSON is told of: both are a first message."""
+    call = limited(connected=False)
+    if isinstance(message, str):
+        call.receive_text(message, 1)
+    else:
+        call.receive_bytes(message, 1)
+    call.handle_deadline(2 * SECOND)
+
+    assert [] == call.messages_to_send()
+
+
+@pytest.mark.parametrize("end", ["ours", "theirs"])
+def test_a_call_that_is_over_waits_for_no_first_message(end: str) -> None:
+    """Who closes a silent socket for another reason says that one."""
+    call = limited(connected=False)
+    if end == "ours":
+        call.close(1001, 1)
+    else:
+        call.receive_close(1000, "", 1)
+    call.handle_deadline(3 * SECOND)
+
+    assert "VS326" not in call.findings
+
+
+def test_too_many_frames_of_the_wire_are_told_as_what_they_are() -> None:
+    """The socket was closed for pings that no message shows."""
+    call = limited()
+    call.receive_violation(1008, "too many", SECOND)
+    call.receive_close(1008, "too many", SECOND)
+    told = [event.message for event in events(call) if isinstance(event, FindingRaised) and event.code == "VS325"]
+
+    assert 1 == len(told)
+    assert told[0].startswith("too many pings, pongs and fragments came: more than 100 a second")
+
+
+def test_what_is_not_json_is_shown_once_and_counted() -> None:
+    """Behaviours are told each time; whoever watches isn't shown the same fault for each message."""
+    diary = Diary()
+    call = session(diary)
+    for number in range(20):
+        call.receive_text(f"oops {number}", number * SECOND)
+    call.receive_close(1000, "", 21 * SECOND)
+    told = events(call)
+
+    assert ["oops 0"] == [event.message for event in told if isinstance(event, MessageReceived)]
+    assert [1, 20] == [event.count for event in told if isinstance(event, FindingRaised) and event.code == "VS301"]
+    assert 20 == sum(note[0] == "message" for note in diary.notes if isinstance(note, tuple))
+
+
+def test_json_may_be_as_deep_as_the_limit_says() -> None:
+    """Deeper is no JSON to us, and the socket stays."""
+    call = CallSession("c1", [], assumed_format=RATE_8K, now=0, limits=Limits(json_depth=3))
+    call.receive_text('{"a":{"b":{}}}', 1)
+    call.receive_text('{"a":{"b":{"c":{}}}}', 2)
+
+    assert ["VS301"] == [event.code for event in events(call) if isinstance(event, FindingRaised)]
+    assert [] == call.messages_to_send()

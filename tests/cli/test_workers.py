@@ -247,10 +247,10 @@ def test_a_system_without_shared_ports_is_told_so(monkeypatch: pytest.MonkeyPatc
         Plan(options_of("--workers", "2"))
 
 
-@pytest.mark.parametrize(("arguments", "limit"), [([], 2048), (["--max-calls", "7"], 7), (["--once"], 1)])
+@pytest.mark.parametrize(("arguments", "limit"), [([], 64), (["--max-calls", "7"], 7), (["--once"], 1)])
 def test_how_many_calls_are_let_in(arguments: list[str], limit: int) -> None:
     """--once lets in one."""
-    assert limit == Plan(options_of(*arguments)).config.max_calls
+    assert limit == Plan(options_of(*arguments)).config.limits.calls
 
 
 def options_of(*arguments: str) -> ServeOptions:

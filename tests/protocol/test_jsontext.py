@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -45,7 +46,12 @@ def test_a_space_before_the_brace_is_fine() -> None:
         ("[-Infinity]", "-Infinity is not JSON"),
         ("1e999", "1e999 is too large a number"),
         ('{"a": [-1e400]}', "-1e400 is too large a number"),
-        ("9" * 5000, "digits"),
+        ("9" * 5000, "too large a number, of 5,000 digits"),
+        ("-" + "9" * 309, "too large a number"),
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' stands twice in one object"),
+        ('[{"\\u0061": 1, "a": 1}]', "the key 'a' stands twice"),
+        ("\ufeff{}", "byte order mark"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
         ('"\n"', "control character"),
         (b'"\xff"', "byte 1 is not UTF-8"),
         ("[" * 100_000, "nested more than 32 deep"),
@@ -70,7 +76,44 @@ def test_values_nested_32_deep_are_read(core: str) -> None:
 
 def test_numbers_as_large_as_a_float_can_be_are_read() -> None:
     """Only infinity is refused."""
-    assert [1.7e308, 0.0, 10**400] == loads("[1.7e308, 1e-999, 1" + "0" * 400 + "]")
+    assert [1.7e308, 0.0, 10**307] == loads("[1.7e308, 1e-999, 1" + "0" * 307 + "]")
+
+
+def test_brackets_in_strings_are_no_nesting() -> None:
+    """Only what is nested counts, however it is quoted; and as many lists as one likes may stand side by side."""
+    text = json.dumps(["[" * 50, '"{' * 50, "\\\\[" * 50] + [[]] * 100)
+
+    assert json.loads(text) == loads(text)
+
+
+@pytest.mark.parametrize("depth", [1, 200])
+def test_the_depth_is_what_one_says(depth: int) -> None:
+    """A server's limit can be another one."""
+    nested = "[" * depth + "]" * depth
+
+    assert json.loads(nested) == loads(nested, max_depth=depth)
+    with pytest.raises(ValueError, match=f"nested more than {depth} deep"):
+        loads(f"[{nested}]", max_depth=depth)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + '\\"' * 60_000,
+        "[]" * 60_000,
+        "[" * 120_000,
+        "9" * 120_000,
+        "{" + ",".join(f'"{number}":1' for number in range(10_000)) + ',"9999":1}',
+    ],
+    ids=["no end", "side by side", "deep", "long number", "many keys"],
+)
+def test_no_text_takes_long_to_refuse(text: str) -> None:
+    """What is built to be slow is read in a time that grows no faster than it does."""
+    began = time.process_time()
+    with pytest.raises(ValueError):
+        loads(text)
+
+    assert time.process_time() - began < 1.0
 
 
 def test_a_long_number_is_cut_in_the_reason() -> None:

@@ -9,7 +9,7 @@ from vonage_sock.server.admission import OwnAdmission, refusal
 
 def test_calls_are_named_counted_and_limited() -> None:
     """An id is never given twice; a call that ends makes room."""
-    admission = OwnAdmission(2)
+    admission = OwnAdmission(2, silent=8)
     first = [admission.enter(), admission.enter(), admission.enter()]
     admission.leave()
 

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
 ledger = Ledger(int(sys.argv[1]), 2)
-admission = WorkerAdmission(ledger, slot=1, limit=1_000)
+admission = WorkerAdmission(ledger, slot=1, limit=1_000, silent=8)
 print("ready", flush=True)
 for line in sys.stdin:
     print(eval(line), flush=True)
@@ -73,7 +73,7 @@ def start_other(ledger: Ledger) -> Iterator[Callable[[], Other]]:
 
 def test_ids_are_given_once_in_both_processes(ledger: Ledger, start_other: Callable[[], Other]) -> None:
     """Short, and in the order in which the calls came."""
-    mine, other = WorkerAdmission(ledger, slot=0, limit=1_000), start_other()
+    mine, other = WorkerAdmission(ledger, slot=0, limit=1_000, silent=8), start_other()
     ids = [mine.enter(), other.says("admission.enter()"), mine.enter(), other.says("admission.enter()")]
 
     assert ["c1", "c2", "c3", "c4"] == ids
@@ -95,12 +95,18 @@ def test_two_processes_that_hurry_never_get_the_same_number(ledger: Ledger, star
 
 def test_the_limit_is_that_of_all_workers_together(ledger: Ledger) -> None:
     """And a call that ends makes room, in whichever worker it was."""
-    one, two = (WorkerAdmission(ledger, slot=slot, limit=3) for slot in (0, 1))
+    one, two = (WorkerAdmission(ledger, slot=slot, limit=3, silent=8) for slot in (0, 1))
     let_in = [one.enter(), one.enter(), two.enter(), two.enter(), one.enter()]
     one.leave()
 
     assert ["c1", "c2", "c3", None, None] == let_in
     assert ("c4", 3) == (two.enter(), one.limit)
+
+
+def test_what_is_recorded_is_counted_in_all_workers(ledger: Ledger) -> None:
+    """Apart from calls and numbers."""
+    assert [1000, 1500] == [ledger.recorded(1000), ledger.recorded(500)]
+    assert (1, 0) == (ledger.next_recording(), ledger.open_calls)
 
 
 def test_the_calls_of_a_worker_that_died_take_no_room(ledger: Ledger, start_other: Callable[[], Other]) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from vonage_sock.audio.frames import AudioFormat, Packetizer, parse_content_type
 from vonage_sock.audio.playout import PlayoutCount
 from vonage_sock.call import machine
+from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, MessageReceived, StatsUpdated
 from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
@@ -27,10 +28,9 @@ from vonage_sock.call.machine import Close, Outgoing
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
+from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.protocol import messages
-
-MAX_MESSAGE_BYTES: Final = 128 * 1024
-"""What a socket takes in one message: 200 frames at 16 kHz, for those who send many as one."""
+from vonage_sock.protocol.rfc6455 import CLOSE_POLICY
 
 HOLD_NS: Final = 500 * MS
 HOLD_MAX_BYTES: Final = 256 * 1024
@@ -60,9 +60,11 @@ class CallSession:
         assumed_format: the rate to go by when the platform doesn't say one.
         now: when the socket was opened, in nanoseconds.
         remote: the other side's address, to show.
+        limits: what is taken from the platform.
     """
 
     __slots__ = (
+        "_allowance",
         "_begun",
         "_behaviours",
         "_closed_by_us",
@@ -81,6 +83,7 @@ class CallSession:
         "_inspector",
         "_latest",
         "_latest_sent",
+        "_limits",
         "_now",
         "_outgoing",
         "_playout",
@@ -89,11 +92,13 @@ class CallSession:
         "_sent_times",
         "_short_in",
         "_short_out",
+        "_silent_until",
         "_state",
         "_stats",
         "_tail_due_at",
         "_timed",
         "_times",
+        "_too_many",
         "deadline_changed",
         "outbox",
         "untold",
@@ -107,8 +112,13 @@ class CallSession:
         assumed_format: AudioFormat,
         now: int,
         remote: str = "",
+        limits: Limits = DEFAULTS,
     ) -> None:
         self._id = call_id
+        self._limits = limits
+        self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
+        self._too_many = False
+        self._silent_until: int | None = now + round(limits.first_message_s * SECOND)
         self._behaviours = tuple(behaviours)
         self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
         self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
@@ -234,6 +244,7 @@ class CallSession:
         self._state = State.CLOSING
         self._choose_ways()
         self._closed_by_us = True
+        self._silent_until = None
         self.outbox.append(Close(code, reason))
 
     def fail(self, error: Exception) -> None:
@@ -258,9 +269,9 @@ class CallSession:
         """A text message from the platform."""
         self._now = now
         self.deadline_changed = True
-        if self._state is State.CLOSED:
+        if self._state is State.CLOSED or not self._lets_in(1):
             return
-        match messages.parse_platform_text(text):
+        match messages.parse_platform_text(text, max_depth=self._limits.json_depth):
             case messages.ConnectedMessage(content_type, headers):
                 self._receive_connected(content_type, headers)
             case messages.DtmfMessage(digit, duration_ms):
@@ -273,9 +284,10 @@ class CallSession:
                 self._find_base64(text)
                 self._receive_unknown(value)
             case not_json:
+                told = "VS301" in self._findings or "VS106" in self._findings
                 if not self._find_base64(text):
                     self._find("VS301", reason=not_json.reason)
-                self._receive_unknown(text)
+                self._receive_unknown(text, told=told)
 
     def receive_bytes(self, data: bytes, now: int) -> None:
         """A binary message from the platform: 20 ms of audio, or whatever it sent instead."""
@@ -300,7 +312,9 @@ class CallSession:
         """The platform broke the rules of WebSocket; the socket is being closed for that."""
         self._now = now
         if code == machine.CLOSE_TOO_BIG:
-            self._find("VS112", limit_kb=MAX_MESSAGE_BYTES >> 10, reason=reason)
+            self._find("VS112", limit_kb=self._limits.message_bytes >> 10, reason=reason)
+        elif code == CLOSE_POLICY:
+            self._find_too_many("pings, pongs and fragments")
         elif "VS314" not in self._findings:
             self._find("VS311", close_code=code, reason=reason)
         self.close(code, now, reason=reason)
@@ -327,7 +341,7 @@ class CallSession:
             self._receive_frame(tail)
         self._state = State.CLOSED
         self._choose_ways()
-        self._tail_due_at = None
+        self._tail_due_at = self._silent_until = None
         for behaviour in self._behaviours:
             self._guarded(behaviour.closed, self)
         self._tell_end(code, reason)
@@ -340,7 +354,7 @@ class CallSession:
     def next_deadline(self) -> int | None:
         """The earliest of what waits: held audio, an incomplete frame, the behaviours."""
         self.deadline_changed = False
-        deadline = self._hold_until
+        deadline = self._hold_until if self._silent_until is None else self._silent_until
         if (tail_at := self._tail_due_at) is not None and (deadline is None or tail_at < deadline):
             deadline = tail_at
         if self._timed and self._state is State.OPEN:
@@ -360,6 +374,8 @@ class CallSession:
         self.deadline_changed = True
         if len(self._sent_times) >= TIMES_AT_ONCE:
             self._catch_up()
+        if self._silent_until is not None and self._silent_until <= now:
+            self._give_up_waiting()
         if self._hold_until is not None and self._hold_until <= now:
             self._assume_format()
         if self._tail_due_at is not None and self._tail_due_at <= now:
@@ -397,6 +413,26 @@ class CallSession:
             self._find("VS304", reason=f"can't be used: {error};", rate_hz=self._format.rate_hz)
         self._open(content_type)
 
+    def _lets_in(self, count: int) -> bool:
+        """So many messages came; False when nothing is heard any more, as there were too many."""
+        self._silent_until = None
+        if not self._too_many and not self._allowance.take(count, self._now):
+            self._find_too_many("messages")
+            reason = f"more than {self._limits.messages_per_s} messages a second for long"
+            self.close(CLOSE_POLICY, reason=reason)
+        return not self._too_many
+
+    def _find_too_many(self, what: str) -> None:
+        self._too_many = True
+        self._choose_ways()
+        self._find("VS325", what=what, per_s=self._limits.messages_per_s, burst=self._limits.messages_burst)
+
+    def _give_up_waiting(self) -> None:
+        self._silent_until = None
+        waited_s = f"{self._limits.first_message_s:g}"
+        self._find("VS326", waited_s=waited_s)
+        self.close(CLOSE_POLICY, reason=f"no message within {waited_s} s")
+
     def _assume_format(self) -> None:
         self._find("VS302", waited_ms=HOLD_NS // MS, rate_hz=self._format.rate_hz)
         self._open(self._format.content_type)
@@ -432,7 +468,7 @@ class CallSession:
 
     def _choose_ways(self) -> None:
         """What size of message takes the short way now, in and out."""
-        hears = self._begun and self._state is not State.CLOSED and not self._inspector.reads_on
+        hears = self._begun and self._state is not State.CLOSED and not self._inspector.reads_on and not self._too_many
         sends = self._state is State.OPEN
         self._short_in = self._frame_bytes if hears and not self._incoming.pending_bytes else NO_SIZE
         self._short_out = self._frame_bytes if sends and not self._outgoing.pending_bytes else NO_SIZE
@@ -450,10 +486,12 @@ class CallSession:
     def _receive_unusual(self, data: bytes) -> None:
         if self._state is State.CLOSED:
             return
+        self._catch_up()
+        if not self._lets_in(1):
+            return
         if not self._begun:
             self._hold(data)
             return
-        self._catch_up()
         self._find_all(self._inspector.audio(data, self._now))
         if len(data) == self._frame_bytes and not self._incoming.pending_bytes:
             self._receive_frame(data)
@@ -482,6 +520,7 @@ class CallSession:
             for _ in range(self._playout.push(self._stats.outgoing.take())):
                 self._find("VS202", capacity=self._playout.capacity_frames)
         if self._times:
+            self._lets_in(len(self._times))
             times, gaps_ns = self._stats.incoming.take_with_gaps()
             if found := self._inspector.frames(times, gaps_ns, self._latest):
                 self._find_all(found)
@@ -504,8 +543,9 @@ class CallSession:
             self._guarded(behaviour.notified, self, payload)
         self.emit(MessageReceived(at=self._now, call=self._id, message={"event": messages.NOTIFY, "payload": payload}))
 
-    def _receive_unknown(self, message: object) -> None:
-        self.emit(MessageReceived(at=self._now, call=self._id, message=message))
+    def _receive_unknown(self, message: object, *, told: bool = False) -> None:
+        if not told:
+            self.emit(MessageReceived(at=self._now, call=self._id, message=message))
         for behaviour in self._behaviours:
             self._guarded(behaviour.message, self, message)
 

@@ -10,7 +10,7 @@ from vonage_sock.audio.pacer import DEFAULT_LEAD_NS, DEFAULT_PACE_NS
 from vonage_sock.audio.phrases import DEFAULT_HANGOVER_MS
 from vonage_sock.clock import MS
 from vonage_sock.errors import UsageError
-from vonage_sock.server.config import MAX_CALLS
+from vonage_sock.limits import DEFAULTS
 
 if TYPE_CHECKING:
     from vonage_sock.cli.run_server import ServeOptions
@@ -71,7 +71,7 @@ def check_combinations(options: ServeOptions) -> None:
             "--then says what follows the files; give --play FILE as well",
         ),
         (
-            options.once and options.max_calls not in (1, MAX_CALLS),
+            options.once and options.limits.calls not in (1, DEFAULTS.calls),
             "--once lets one call in; leave --max-calls away",
         ),
     )

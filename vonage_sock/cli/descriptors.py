@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from vonage_sock.limits import Limits
+
 SPARE: Final = 128
 """For the program itself: webhooks, decoders, pipes, libraries."""
 
 
-def make_room(calls: int, for_each: int) -> str | None:
+def make_room(limits: Limits, for_each: int) -> str | None:
     """
-    Ask the system for as many descriptors as so many calls need; a sentence when it doesn't give them, else None.
+    Ask the system for as many descriptors as connections and calls need; a sentence when calls don't get theirs, else None.
 
     Processes that are started later inherit what was given.
     """
@@ -18,11 +20,13 @@ def make_room(calls: int, for_each: int) -> str | None:
         import resource  # noqa: PLC0415  (not on every platform)
     except ImportError:
         return None
+    calls = limits.calls
     needed = calls * for_each + SPARE
+    wanted = needed + limits.connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
         return None
-    given = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    given = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (given, hard))
     except (OSError, ValueError):

@@ -49,7 +49,7 @@ def listing(width: int | None) -> list[str]:
     lines = []
     for rule in CATALOGUE.values():
         head = f"{rule.code}  {rule.level.value:<7}  "
-        lines += _wrapped(rule.message, width or sys.maxsize, head, " " * len(head))
+        lines += wrapped(rule.message, width or sys.maxsize, head, " " * len(head))
     return lines
 
 
@@ -58,7 +58,7 @@ def explanation(rule: Rule, width: int = WIDTH) -> list[str]:
     promised = "Vonage documents this." if rule.promised else "Vonage documents nothing about this: it is our reading."
     return [
         f"{rule.code}  {rule.level.value}",
-        *_wrapped(rule.message, width),
+        *wrapped(rule.message, width),
         "",
         *_paragraph("Cause", rule.cause, width),
         *_paragraph("Cure", rule.cure, width),
@@ -71,10 +71,11 @@ def explanation(rule: Rule, width: int = WIDTH) -> list[str]:
 
 
 def _paragraph(title: str, text: str, width: int) -> list[str]:
-    return _wrapped(text, width, f"{title + ':':<8}", " " * 8)
+    return wrapped(text, width, f"{title + ':':<8}", " " * 8)
 
 
-def _wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
+def wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
+    """A paragraph in lines, never so narrow that a line holds no words."""
     return textwrap.wrap(text, max(width, len(first) + 20), initial_indent=first, subsequent_indent=others)
 
 

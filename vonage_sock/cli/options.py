@@ -127,13 +127,6 @@ SERVER = option_group(
     option("--barge-in", is_flag=True, help="A key press cuts off what is playing."),
     option("--once", is_flag=True, help="Stop after the first call; the exit code tells how it went."),
     option(
-        "--max-calls",
-        type=click.IntRange(1, 1_000_000),
-        default=2048,
-        metavar="N",
-        help="Let in N calls at once, over all workers; more are refused with 503.",
-    ),
-    option(
         "--workers",
         type=click.IntRange(1, 256),
         default=1,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.options import SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
 
@@ -21,6 +22,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("files", nargs=-1, required=True)
 @SERVER
+@LIMITS
 @option("--record", metavar="PATH", help="Record calls as well: .wav .flac .ogg .mp3 .raw, or - for stdout.")
 @click.pass_context
 def play(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:

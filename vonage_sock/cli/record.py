@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.options import SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
 
@@ -21,6 +22,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("path")
 @SERVER
+@LIMITS
 @option("--play", multiple=True, metavar="FILE", help="Play this file into each call (repeatable).")
 @click.pass_context
 def record(ctx: click.Context, /, path: str, **options: Any) -> None:
@@ -28,6 +30,7 @@ def record(ctx: click.Context, /, path: str, **options: Any) -> None:
 
     The suffix chooses the format: .wav .flac .ogg .mp3 .raw, or - for a WAV on standard output. PATH may hold {call},
     {from}, {to}, {time} and {n}; without any, later calls get -2, -3 and so on. Nothing is overwritten without --overwrite.
-    A WAV file is valid at every moment, also after a crash.
+    A recording is NAME.part until it is complete, and a valid file at every moment, also after a crash: vsock repair, or the
+    next start, then gives it its name.
     """
     ctx.exit(serve_and_exit(options, record=path))

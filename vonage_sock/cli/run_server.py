@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -29,6 +29,7 @@ from vonage_sock.cli.printing import cannot_write, discard_stdout
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.errors import ExitCode, UsageError
+from vonage_sock.limits import Limits
 from vonage_sock.media.decode import AudioFile, remove_spooled, spool
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
@@ -77,7 +78,7 @@ class ServeOptions:
     on_dtmf: tuple[str, ...]
     barge_in: bool
     once: bool
-    max_calls: int
+    limits: Limits
     workers: int
     as_json: bool
     stats: bool
@@ -92,7 +93,8 @@ class ServeOptions:
     def of(cls, values: dict[str, Any], **more: Any) -> Self:
         """From a command's arguments."""
         known = {item.name for item in fields(cls)}
-        return cls(**{key: value for key, value in {**values, **more}.items() if key in known})
+        given = {"limits": Limits.of(values), **values, **more}
+        return cls(**{key: value for key, value in given.items() if key in known})
 
 
 def serve_and_exit(values: dict[str, Any], **more: Any) -> ExitCode:
@@ -134,7 +136,7 @@ class Plan:
             greeting=options.greeting,
             ncco=None if options.ncco is None else read_ncco_file(options.ncco, option_name="--ncco"),
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
-            max_calls=1 if options.once else options.max_calls,
+            limits=replace(options.limits, calls=1) if options.once else options.limits,
             engine=Engine(options.engine),
         )
         self.recording = None
@@ -219,7 +221,9 @@ class Session:
         self._display = plan.make_display(self._clock)
         self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
         self._recorder = (
-            None if plan.recording is None else Recorder(plan.recording, observer=self._server.tell, clock=self._clock)
+            None
+            if plan.recording is None
+            else Recorder(plan.recording, observer=self._server.tell, clock=self._clock, limits=plan.config.limits)
         )
 
     async def run(self) -> ExitCode:
@@ -241,7 +245,7 @@ class Session:
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
-        if lack := make_room(self._plan.config.max_calls, self._plan.descriptors):
+        if lack := make_room(self._plan.config.limits, self._plan.descriptors):
             self._notice("warning", lack)
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))
         await self._until_done()

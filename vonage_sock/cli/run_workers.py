@@ -51,7 +51,7 @@ class WorkersSession:
         return finish(self._display, code)
 
     async def _run_team(self) -> ExitCode:
-        lack = make_room(self._plan.config.max_calls, self._plan.descriptors)
+        lack = make_room(self._plan.config.limits, self._plan.descriptors)
         listeners = await bind(self._plan.config, self._plan.options.workers)
         self._team = team = self._make_team(listeners)
         try:

@@ -100,10 +100,14 @@ class WorkerProcess:
             behaviours,
             observers=(outbox,),
             clock=self._clock,
-            admission=WorkerAdmission(ledger, slot=begin.slot, limit=plan.config.max_calls),
+            admission=WorkerAdmission(
+                ledger, slot=begin.slot, limit=plan.config.limits.calls, silent=plan.config.limits.silent_sockets
+            ),
         )
         if plan.recording is not None:
-            recorder = Recorder(plan.recording, observer=server.tell, clock=self._clock, names=ledger)
+            recorder = Recorder(
+                plan.recording, observer=server.tell, clock=self._clock, names=ledger, limits=plan.config.limits
+            )
             recorder.start()
         channel.send(Ready())
         if (go := await self._given(self._go)) is not None:

@@ -1,20 +1,35 @@
-"""JSON that came from outside, read so that any text gives a value or a ``ValueError`` and nothing else."""
+"""
+JSON that came from outside, read so that any text gives a value or a ``ValueError`` and nothing else.
+
+Read strictly: what two readers might take for two different things is refused, and how deep a text is nested is counted
+before anything is built of it.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, Final
 
-MAX_DEPTH: Final = 32
+from vonage_sock.limits import DEFAULTS
+
+MAX_DEPTH: Final = DEFAULTS.json_depth
+MAX_DIGITS: Final = 308
+"""Of an integer: a longer one is beyond what a float can be, which is what most readers of JSON make of it."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SHOWN: Final = 40
+_STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+_NO_BRACKETS: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?|[^\[\]{}"]++', re.DOTALL)
+"""A whole string, or what stands between; possessive, so that a string without an end is gone through once."""
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     """
-    Read JSON strictly: UTF-8, no NaN or infinities, nested at most 32 deep.
+    Read JSON: UTF-8 without a byte order mark, no key twice, no NaN, infinities or numbers that would become them.
 
     Raises:
         ValueError: with a reason in plain words.
@@ -22,14 +37,19 @@ def loads(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if text.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark, which JSON hasn't")
+        if _deeper_than(text, max_depth):
+            raise ValueError(f"nested more than {max_depth} deep")
+        return json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+            object_pairs_hook=_object,
+        )
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8") from error
-    except RecursionError as error:
-        raise ValueError(f"nested more than {MAX_DEPTH} deep") from error
-    if _deeper_than(value, MAX_DEPTH):
-        raise ValueError(f"nested more than {MAX_DEPTH} deep")
-    return value
 
 
 def dumps(value: object) -> str:
@@ -57,15 +77,27 @@ def _finite(digits: str) -> float:
     # 1e999 reads as infinity, which no JSON can say: it would fail later, where the value is sent on.
     value = float(digits)
     if math.isinf(value):
-        raise ValueError(f"{digits[:40]} is too large a number")
+        raise ValueError(f"{digits[:_SHOWN]} is too large a number")
     return value
 
 
-def _deeper_than(value: object, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth + 1):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        if not containers:
-            return False
-        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
-    return True
+def _integer(digits: str) -> int:
+    # Judged by its length: to read one of a million digits takes Python minutes.
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise ValueError(f"{digits[:_SHOWN]}… is too large a number, of {len(digits):,} digits")
+    return int(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice[:_SHOWN]!r} stands twice in one object")
+    return made
+
+
+def _deeper_than(text: str, max_depth: int) -> bool:
+    if text.count("[") + text.count("{") <= max_depth:
+        return False
+    brackets = _NO_BRACKETS.sub("", text)
+    return max(itertools.accumulate(map(_STEPS.__getitem__, brackets)), default=0) > max_depth

@@ -70,10 +70,10 @@ class NotJson:
 PlatformMessage = ConnectedMessage | DtmfMessage | ClearedMessage | NotifyMessage | UnknownMessage | NotJson
 
 
-def parse_platform_text(text: str) -> PlatformMessage:
+def parse_platform_text(text: str, *, max_depth: int = jsontext.MAX_DEPTH) -> PlatformMessage:
     """Read a text message from the platform; never raises."""
     try:
-        value = jsontext.loads(text)
+        value = jsontext.loads(text, max_depth=max_depth)
     except ValueError as error:
         return NotJson(str(error))
     if not isinstance(value, dict):

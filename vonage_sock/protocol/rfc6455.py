@@ -20,6 +20,7 @@ from typing import Final
 
 CLOSE_PROTOCOL_ERROR: Final = 1002
 CLOSE_NOT_UTF8: Final = 1007
+CLOSE_POLICY: Final = 1008
 CLOSE_TOO_BIG: Final = 1009
 CLOSE_NO_CODE: Final = 1005
 CLOSE_INTERNAL_ERROR: Final = 1011
@@ -129,6 +130,7 @@ class FrameReader:
         "_needed",
         "_opcode",
         "_unmask",
+        "parts",
     )
 
     def __init__(self, *, masked: bool, max_message_bytes: int, unmask: Unmask = unmask) -> None:
@@ -141,6 +143,8 @@ class FrameReader:
         self._opcode: Opcode = Opcode.CONTINUATION
         self._message = bytearray()
         self._decoder: codecs.IncrementalDecoder | None = None
+        self.parts = 0
+        """How many frames came that ended no message: pings, pongs, and all fragments but the last."""
 
     @property
     def between_messages(self) -> bool:
@@ -231,8 +235,10 @@ class FrameReader:
     def _take(self, opcode: Opcode, payload: bytes, received: list[Received], *, last: bool) -> None:
         match opcode:
             case Opcode.PING:
+                self.parts += 1
                 received.append(Ping(payload))
             case Opcode.PONG:
+                self.parts += 1
                 received.append(Pong(payload))
             case Opcode.CLOSE:
                 received.append(read_close(payload))
@@ -249,6 +255,7 @@ class FrameReader:
         # Fragments may be empty and without number: they are joined at once, and cost no room of their own.
         self._opcode = opcode
         self._message += payload
+        self.parts += not last
         if last:
             received.append(_whole(opcode, bytes(self._message)))
             self._message = bytearray()

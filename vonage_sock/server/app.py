@@ -14,11 +14,12 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 
+from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import (
     AnswerRequested,
@@ -30,15 +31,18 @@ from vonage_sock.call.events import (
     ServerStarted,
     ServerStopped,
 )
-from vonage_sock.call.findings import CATALOGUE
+from vonage_sock.call.findings import CATALOGUE, Findings
 from vonage_sock.call.machine import CLOSE_GOING_AWAY
-from vonage_sock.call.session import MAX_MESSAGE_BYTES, CallSession
+from vonage_sock.call.session import CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
-from vonage_sock.server.admission import Admission, OwnAdmission, refusal
-from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
+from vonage_sock.server.bodies import BadBodyError, read_params
+from vonage_sock.server.complaints import Complaints
+from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.listening import BACKLOG, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
@@ -50,6 +54,7 @@ from vonage_sock.transport.poller import Poller, available
 STOP_WAIT_S: Final = 2.0
 STOP_REASON: Final = "server stopping"
 HEALTHY: Final = "ok"
+BAD_REQUEST: Final = 400
 
 _log = logging.getLogger(__name__)
 failures_log = logging.getLogger("vonage_sock.failures")
@@ -69,7 +74,7 @@ class VsockServer:
         observers: told of every event, in order, on the event loop.
         behaviour_names: what to call the behaviours where the server's start is told.
         patience: what is put up with from a caller's end that doesn't read or answer.
-        admission: lets calls in and names them; by ``config.max_calls``, when left out.
+        admission: lets calls in and names them; by ``config.limits``, when left out.
     """
 
     def __init__(
@@ -84,15 +89,19 @@ class VsockServer:
         admission: Admission | None = None,
     ) -> None:
         self._config = config
+        self._limits = limits = config.limits
         self._patience = patience
         self._make_behaviours = make_behaviours
         self._observers = list(observers)
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
-        self._runner: web.AppRunner | None = None
+        self._runner: Runner | None = None
         self._calls: dict[str, tuple[CallSession, Driver | DirectDriver]] = {}
         self._poller: Poller | None = None
-        self._admission = admission or OwnAdmission(config.max_calls)
+        self._admission = admission or OwnAdmission(limits.calls, silent=limits.silent_sockets)
+        self._silence = Silence(self._admission)
+        self._complaints = Complaints(self.tell, self._clock)
+        self._findings = Findings(None)
         self._full = False
         self._call_ended = asyncio.Event()
         self._stopping = False
@@ -137,7 +146,7 @@ class VsockServer:
             UsageError: the direct engine was asked for, and can't be.
         """
         direct = uses_direct(Engine(self._config.engine))
-        app = web.Application(client_max_size=MAX_WEBHOOK_BYTES)
+        app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[_attend])
         app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
         app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
         for path in webhooks.EVENT_PATHS:
@@ -147,7 +156,13 @@ class VsockServer:
         app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
+        self._runner = Runner(
+            app,
+            limits=self._limits,
+            complain=self._complaints.say,
+            shutdown_timeout=0.1,
+            logger=_http_log(),
+        )
         await self._runner.setup()
         try:
             for bound in sockets:
@@ -201,6 +216,8 @@ class VsockServer:
 
     def tell_stopped(self) -> None:
         """The last event, for when the recordings are complete too."""
+        for finding in self._findings.totals(at=self._clock.now()):
+            self.tell(finding)
         self.tell(ServerStopped(at=self._clock.now(), calls=self.calls_ended))
 
     async def __aenter__(self) -> Self:
@@ -279,37 +296,28 @@ class VsockServer:
         return _json({"status": HEALTHY, "calls": self._admission.open_calls})
 
     async def _read_params(self, request: web.Request) -> dict[str, Any]:
-        """What a webhook says: the query, and over it the body, as JSON or as a form."""
-        params: dict[str, Any] = dict(request.query)
-        if request.method != "POST":
-            return params
-        raw = await request.read()
-        if request.content_type == "application/x-www-form-urlencoded":
-            return params | dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
-        if not raw.strip():
-            return params
+        """What a webhook says; what is wrong with it is told, and answered with its status."""
         try:
-            body = jsontext.loads(raw)
-        except ValueError as error:
-            raise self._bad_webhook(f"its body isn't JSON ({error})") from error
-        if not isinstance(body, dict):
-            raise self._bad_webhook("its body isn't a JSON object")
-        return params | body
+            return await read_params(request, self._limits)
+        except BadBodyError as error:
+            if error.status == BAD_REQUEST:
+                message = self._bad_webhook(str(error))
+            else:
+                message = f"a webhook was refused: {error}"
+                self._complaints.say(f"webhook {error.status}", message)
+            raise error.answer(message) from error
 
-    def _bad_webhook(self, reason: str) -> web.HTTPBadRequest:
+    def _bad_webhook(self, reason: str) -> str:
         rule = CATALOGUE["VS410"]
-        message = rule.message.format(reason=reason)
-        self.tell(
-            FindingRaised(
-                at=self._clock.now(), code=rule.code, level=rule.level.value, message=message, count=1, first_frame=0
-            )
-        )
-        return web.HTTPBadRequest(text=f"{message}\n")
+        finding = self._findings.add(rule.code, at=self._clock.now(), frame=0, reason=reason)
+        if finding is not None:
+            self.tell(finding)
+        return rule.message.format(reason=reason)
 
     # Sockets.
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        websocket = new_websocket()
+        websocket = new_websocket(self._limits)
         if not _can_upgrade(websocket, request):
             return web.Response(
                 status=426,
@@ -318,11 +326,13 @@ class VsockServer:
             )
         call_id = None if self._stopping else self._admission.enter()
         if call_id is None:
-            return web.Response(status=503, text=f"No more calls now: {self._why_refused()}.\n")
+            return _no_more_calls(self._why_refused())
+        if not await self._begin_silence(call_id):
+            return _no_more_calls(self._why_silent())
         if self._poller is not None:
             return await self._take_call(call_id, request, self._poller)
         try:
-            with self._place_kept():
+            with self._place_kept(call_id):
                 await websocket.prepare(request)
         except ConnectionError:
             return web.Response()  # the caller is gone, and its end is nobody's news
@@ -333,7 +343,7 @@ class VsockServer:
         """A call on its own socket; aiohttp sees a connection that ends."""
         head, remote = upgrade_head(request), request.remote or ""
         try:
-            with self._place_kept():
+            with self._place_kept(call_id):
                 sock, early = await take_socket(request)
                 self._begin_direct(self._new_session(call_id, remote), sock, head, early, poller)
         except ConnectionError:
@@ -342,17 +352,30 @@ class VsockServer:
             _log.warning("a call couldn't be taken: %s", error.strerror or error)
         return web.Response()
 
+    async def _begin_silence(self, call_id: str) -> bool:
+        """A call that was let in takes a place among those that have said nothing yet, or gives its own back."""
+        try:
+            taken = await self._silence.begin(call_id)
+        except BaseException:
+            self._leave(call_id)
+            raise
+        if not taken or self._stopping:
+            self._leave(call_id)
+            return False
+        return True
+
     @contextlib.contextmanager
-    def _place_kept(self) -> Iterator[None]:
+    def _place_kept(self, call_id: str) -> Iterator[None]:
         """A call that was let in and can't begin gives its place back."""
         try:
             yield
         except BaseException:
-            self._leave()
+            self._leave(call_id)
             raise
 
-    def _leave(self) -> None:
+    def _leave(self, call_id: str) -> None:
         self._full = False
+        self._silence.end(call_id)
         self._admission.leave()
 
     def _begin_direct(self, made: NewSession, sock: socket.socket, head: bytes, early: bytes, poller: Poller) -> None:
@@ -364,7 +387,8 @@ class VsockServer:
                 sock,
                 head=head,
                 early=early,
-                max_message_bytes=MAX_MESSAGE_BYTES,
+                max_message_bytes=self._limits.message_bytes,
+                parts=self._parts_allowance(),
                 observer=self._observer_of(session),
                 ended=lambda: self._end_call(session.id),
                 patience=self._patience,
@@ -378,9 +402,11 @@ class VsockServer:
 
     async def _run_call(self, call_id: str, request: web.Request, websocket: web.WebSocketResponse) -> None:
         session, behaviours, failure = self._new_session(call_id, request.remote or "")
+        if isinstance(request.protocol, Visitor):
+            request.protocol.leave()
         driver = Driver(
             session,
-            ServerSocket(request, websocket),
+            ServerSocket(request, websocket, parts=self._parts_allowance()),
             clock=self._clock,
             observer=self._observer_of(session),
             patience=self._patience,
@@ -400,8 +426,14 @@ class VsockServer:
         except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
             failure = error
         now, assumed_format = self._clock.now(), self._config.audio_format
-        session = CallSession(call_id, behaviours, assumed_format=assumed_format, now=now, remote=remote)
+        session = CallSession(
+            call_id, behaviours, assumed_format=assumed_format, now=now, remote=remote, limits=self._limits
+        )
         return session, behaviours, failure
+
+    def _parts_allowance(self) -> Allowance:
+        limits = self._limits
+        return Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=self._clock.now())
 
     def _begin_call(
         self,
@@ -421,7 +453,7 @@ class VsockServer:
 
     def _end_call(self, call_id: str) -> None:
         del self._calls[call_id]
-        self._leave()
+        self._leave(call_id)
         self.calls_ended += 1
         self._call_ended.set()
 
@@ -430,6 +462,8 @@ class VsockServer:
 
     def _tell_of(self, session: CallSession, event: Event) -> None:
         """An event of a call; with the first exception of somebody else's code also where it was raised."""
+        # Whatever was told of a call, it has said something, or is over.
+        self._silence.end(session.id)
         self.tell(event)
         if isinstance(event, FindingRaised) and event.code == "VS307" and event.count == 1:
             failures_log.error("%s: a behaviour or handler failed", session.id, exc_info=session.failure)
@@ -459,6 +493,13 @@ class VsockServer:
             self.tell(Notice(at=self._clock.now(), level="warning", message=f"a call was refused: {why}"))
         return why
 
+    def _why_silent(self) -> str:
+        if self._stopping:
+            return "the server is stopping"
+        why = silence_refusal(self._limits.silent_sockets)
+        self._complaints.say("silent", f"a call was refused: {why}")
+        return why
+
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
         message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"
         self.tell(Notice(at=self._clock.now(), call=call_id, level="warning", message=message))
@@ -469,6 +510,24 @@ class VsockServer:
             self.error_findings += 1
         for observer in self._observers:
             tell(observer, event)
+
+
+@web.middleware
+async def _attend(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the connection of a request when that begins and ends."""
+    visitor = request.protocol
+    if not isinstance(visitor, Visitor):
+        return await handler(request)
+    visitor.begin_request()
+    try:
+        return await handler(request)
+    finally:
+        if request.content.is_eof():
+            visitor.end_request()
+
+
+def _no_more_calls(why: str) -> web.Response:
+    return web.Response(status=503, text=f"No more calls now: {why}.\n")
 
 
 def _acting(session: CallSession, driver: Driver | DirectDriver) -> Callable[[Callable[[], None]], None]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.errors import UsageError
+from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.protocol import ncco as ncco_protocol
 from vonage_sock.protocol import webhooks
-
-MAX_WEBHOOK_BYTES: Final = 64 * 1024
-MAX_CALLS: Final = 2048
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?", re.ASCII)
 
@@ -43,7 +41,8 @@ class ServerConfig:
         url: public base address, without a path's last slash; None goes by each request's own host.
         headers: metadata for the NCCO.
         ncco, fallback: NCCOs to answer with in place of ours, and after a failed or dropped socket.
-        max_calls: sockets that are open at once.
+        limits: what is taken from whoever reaches the server.
+        max_calls: in place of ``limits.calls``.
         engine: what reads and writes the sockets' frames; its name will do.
 
     Raises:
@@ -58,10 +57,13 @@ class ServerConfig:
     greeting: str | None = None
     ncco: list[dict[str, Any]] | None = None
     fallback: list[dict[str, Any]] | None = None
-    max_calls: int = MAX_CALLS
+    limits: Limits = DEFAULTS
+    max_calls: InitVar[int | None] = None
     engine: Engine | Literal["auto", "direct", "aiohttp"] = Engine.AUTO
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, max_calls: int | None) -> None:
+        if max_calls is not None:
+            object.__setattr__(self, "limits", replace(self.limits, calls=max_calls))
         ncco_protocol.check_headers(self.headers)
         if self.url is not None:
             check_base_url(self.url)

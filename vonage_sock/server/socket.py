@@ -12,26 +12,39 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import AsyncIterator
+from typing import Final
 
 from aiohttp import WebSocketError, WSMsgType, web
 
+from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL
-from vonage_sock.call.session import MAX_MESSAGE_BYTES
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
-from vonage_sock.protocol.rfc6455 import close_body
+from vonage_sock.limits import DEFAULTS, Limits
+from vonage_sock.protocol.rfc6455 import CLOSE_POLICY, close_body
+from vonage_sock.transport.framesocket import LINGER_NS, TOO_MANY_PARTS
+
+_ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
-def new_websocket() -> web.WebSocketResponse:
+def new_websocket(limits: Limits = DEFAULTS) -> web.WebSocketResponse:
     """A response that upgrades: no compression, bounded messages; pings, pongs and closes are the socket's to see."""
-    return web.WebSocketResponse(compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoclose=False, autoping=False)
+    return web.WebSocketResponse(compress=False, max_msg_size=limits.message_bytes, autoclose=False, autoping=False)
 
 
 class ServerSocket:
-    """One upgraded request."""
+    """
+    One upgraded request.
 
-    def __init__(self, request: web.Request, websocket: web.WebSocketResponse) -> None:
+    Args:
+        parts: how many pings and pongs may come; any number, when left out. aiohttp joins fragments without a word.
+    """
+
+    def __init__(
+        self, request: web.Request, websocket: web.WebSocketResponse, *, parts: Allowance | None = None
+    ) -> None:
+        self._parts = parts
         self._websocket = websocket
         self._transport = request.transport
         self._code = CLOSE_ABNORMAL
@@ -51,6 +64,9 @@ class ServerSocket:
                     self._watch.data(len(message.data), self._time_ns())
                     yield message.data
                     continue
+                if message.type in (WSMsgType.PING, WSMsgType.PONG) and not self._lets_in():
+                    await self._refuse(CLOSE_POLICY, TOO_MANY_PARTS)
+                    return
                 if message.type is WSMsgType.PING:
                     await self._answer_ping(message.data)
                     continue
@@ -121,6 +137,21 @@ class ServerSocket:
 
     def _time_ns(self) -> int:
         return round(self._loop.time() * SECOND)
+
+    def _lets_in(self) -> bool:
+        return self._parts is None or self._parts.take(1, self._time_ns())
+
+    async def _refuse(self, code: int, reason: str) -> None:
+        self._watch.over(answered=False)
+        self._code, self._reason, self._refused = code, reason, True
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await self._websocket.send_frame(close_body(code, reason), WSMsgType.CLOSE)
+            async with asyncio.timeout(LINGER_NS / SECOND):
+                # A connection that is closed with something unread is reset, and our close frame with it.
+                while (await self._websocket.receive()).type not in _ENDS:
+                    pass
+        if self._transport is not None:
+            self._transport.close()
 
     async def _answer_ping(self, data: bytes) -> None:
         if not self._websocket.closed:

@@ -50,7 +50,7 @@ class Ledger:
         """A new one, all numbers 0."""
         with tempfile.TemporaryFile(prefix="vsock-") as file:
             fd = os.dup(file.fileno())
-        os.ftruncate(fd, (FIRST_SLOT + workers) * NUMBER.size)
+        os.ftruncate(fd, (FIRST_SLOT + 2 * workers) * NUMBER.size)
         return cls(fd, workers)
 
     def close(self) -> None:
@@ -60,8 +60,7 @@ class Ledger:
     @property
     def open_calls(self) -> int:
         """How many calls are open in all workers."""
-        raw = os.pread(self.fd, self._workers * NUMBER.size, FIRST_SLOT * NUMBER.size)
-        return sum(number for (number,) in NUMBER.iter_unpack(raw))
+        return self._sum_from(FIRST_SLOT)
 
     def enter(self, slot: int, limit: int) -> str | None:
         """Let a call into this worker: its id; None when ``limit`` are open in all of them."""
@@ -76,10 +75,25 @@ class Ledger:
         with self._locked():
             self._add(FIRST_SLOT + slot, -1)
 
+    def begin_silence(self, slot: int, limit: int) -> bool:
+        """A call of this worker has yet to say something; False when so many in all of them have."""
+        first = FIRST_SLOT + self._workers
+        with self._locked():
+            if self._sum_from(first) >= limit:
+                return False
+            self._add(first + slot, 1)
+            return True
+
+    def end_silence(self, slot: int) -> None:
+        """It said something, or is over."""
+        with self._locked():
+            self._add(FIRST_SLOT + self._workers + slot, -1)
+
     def clear(self, slot: int) -> None:
         """A worker has died, and its calls with it."""
         with self._locked():
             self._write(FIRST_SLOT + slot, 0)
+            self._write(FIRST_SLOT + self._workers + slot, 0)
 
     def next_recording(self) -> int:
         """The number of one more recording, from 1 on."""
@@ -119,6 +133,10 @@ class Ledger:
         finally:
             fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, 0)
 
+    def _sum_from(self, place: int) -> int:
+        raw = os.pread(self.fd, self._workers * NUMBER.size, place * NUMBER.size)
+        return sum(number for (number,) in NUMBER.iter_unpack(raw))
+
     def _add(self, place: int, change: int) -> int:
         (number,) = NUMBER.unpack(os.pread(self.fd, NUMBER.size, place * NUMBER.size))
         self._write(place, number + change)
@@ -131,10 +149,11 @@ class Ledger:
 class WorkerAdmission:
     """Lets calls into one worker, by what is open in all of them."""
 
-    def __init__(self, ledger: Ledger, *, slot: int, limit: int) -> None:
+    def __init__(self, ledger: Ledger, *, slot: int, limit: int, silent: int) -> None:
         self._ledger = ledger
         self._slot = slot
         self._limit = limit
+        self._most_silent = silent
 
     @property
     def limit(self) -> int:
@@ -153,6 +172,14 @@ class WorkerAdmission:
     def leave(self) -> None:
         """A call is over."""
         self._ledger.leave(self._slot)
+
+    def begin_silence(self) -> bool:
+        """A call has yet to say something."""
+        return self._ledger.begin_silence(self._slot, self._most_silent)
+
+    def end_silence(self) -> None:
+        """It said something."""
+        self._ledger.end_silence(self._slot)
 
 
 def _place_of(path: Path) -> int:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.events import Observer
 from vonage_sock.call.machine import CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND
@@ -33,6 +34,7 @@ class DirectDriver:
         early: what came behind the upgrade already.
         observer: is given each event, in order; what it raises is logged and goes no further.
         ended: called once, when the machine has been told of the end.
+        parts: how many pings, pongs and fragments may come; any number, when left out.
         stalled: told about how many frames wait when a peer that doesn't read is about to be dropped.
     """
 
@@ -65,6 +67,7 @@ class DirectDriver:
         early: bytes = b"",
         patience: Patience | None = None,
         stalled: Callable[[int], object] | None = None,
+        parts: Allowance | None = None,
     ) -> None:
         self._machine = machine
         self._poller = poller
@@ -85,6 +88,7 @@ class DirectDriver:
             max_message_bytes=max_message_bytes,
             early=early,
             close_wait_ns=round(self._patience.close_wait_s * SECOND),
+            parts=parts,
         )
         self._socket.send_framed(head)
 

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
+from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import MS
 from vonage_sock.protocol.rfc6455 import (
+    CLOSE_POLICY,
     MASK_BYTES,
     Binary,
     CloseFrame,
@@ -45,6 +47,7 @@ LINGER_NS: Final = 500 * MS
 """How long a peer that has said all it has to say may take to close its end of TCP."""
 
 CLOSE_WAIT_NS: Final = 1500 * MS
+TOO_MANY_PARTS: Final = "too many pings, pongs or fragments"
 CLOSE_NORMAL: Final = 1000
 CLOSE_NO_CODE: Final = 1005
 CLOSE_ABNORMAL: Final = 1006
@@ -85,6 +88,7 @@ class FrameSocket:
         client: which side we are: a client masks.
         early: what came behind the upgrade already.
         close_wait_ns: how long the peer has to answer our close frame, or to take what waits for it at the end.
+        parts: how many pings, pongs and fragments may come, each as if it were a message; any number, when left out.
     """
 
     __slots__ = (
@@ -93,6 +97,7 @@ class FrameSocket:
         "_closed",
         "_corked",
         "_fd",
+        "_parts",
         "_plain_bytes",
         "_plain_head",
         "_poller",
@@ -123,6 +128,7 @@ class FrameSocket:
         max_message_bytes: int,
         early: bytes = b"",
         close_wait_ns: int = CLOSE_WAIT_NS,
+        parts: Allowance | None = None,
     ) -> None:
         sock.settimeout(0)
         # Without this a kernel keeps a frame back until the one before is acknowledged.
@@ -136,6 +142,7 @@ class FrameSocket:
         self._receiver = receiver
         self._client = client
         self._close_wait_ns = close_wait_ns
+        self._parts = parts
         self._reader = FrameReader(masked=not client, max_message_bytes=max_message_bytes, unmask=unmask)
         self.unsent: bytearray | None = None
         self._state = _State.OPEN
@@ -303,7 +310,13 @@ class FrameSocket:
         if self._state is _State.LINGERING:
             return
         pings: list[bytes] = []
-        for received in self._reader.feed(data):
+        reader, allowed = self._reader, self._parts
+        before = reader.parts
+        all_received = reader.feed(data)
+        if allowed is not None and reader.parts > before and not allowed.take(reader.parts - before, now):
+            self._refuse(CLOSE_POLICY, TOO_MANY_PARTS, now)
+            return
+        for received in all_received:
             if self._state is _State.GONE:
                 return
             if isinstance(received, Ping):

@@ -616,6 +616,32 @@ _PROTOCOL: Final = (
         """,
         promised=False,
     ),
+    Rule(
+        "VS325",
+        _ERROR,
+        "too many {what} came: more than {per_s} a second for long, and {burst} at once: the socket was closed with 1008",
+        "A call's audio is 50 messages a second. Something sends faster than anybody speaks: a file without pacing, a loop "
+        "without a pause, very small pieces, or somebody who means harm.",
+        "Send a frame each 20 ms; raise --max-messages-per-s or --max-messages-burst where that much is meant.",
+        _PACE_PYTHON,
+        _PACE_NODE,
+        promised=False,
+    ),
+    Rule(
+        "VS326",
+        _WARNING,
+        "not one message came within {waited_s} s of the upgrade: the socket was closed with 1008",
+        "Whoever opened the socket said nothing: a port scanner, a monitor, or a client that waits for us to begin.",
+        "Send websocket:connected as soon as the socket is open; where more time is meant, use --first-message-within.",
+        """
+    async with connect(url) as ws:
+        await ws.send(json.dumps({"event": "websocket:connected", "content-type": "audio/l16;rate=16000"}))
+        """,
+        """
+    ws.on("open", () => ws.send(JSON.stringify({ event: "websocket:connected", "content-type": "audio/l16;rate=16000" })));
+        """,
+        promised=False,
+    ),
 )
 
 _WEBHOOKS: Final = (
