@@ -200,7 +200,7 @@ async def test_a_killed_recorder_leaves_a_readable_file(vsock: Vsock, tmp_path: 
 
     assert b"".join(frames) == recorded == pcm_of(tmp_path / "out.wav.part")
     code, output, _ = await (await vsock("repair")).end()
-    assert (0, "out.wav.part: completed as out.wav · 2.0 s\n", recorded) == (code, output, pcm_of(tmp_path / "out.wav"))
+    assert (0, "out.wav.part: completed as out.wav, 2.0 s\n", recorded) == (code, output, pcm_of(tmp_path / "out.wav"))
 
 
 async def test_the_next_start_completes_what_a_kill_has_left(vsock: Vsock, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_the_next_start_completes_what_a_kill_has_left(vsock: Vsock, tmp_p
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (["."], 0, "would be completed as in/a.wav · 0.0 s · with 640 bytes that its header didn't tell of"),
+        (["."], 0, "would be completed as in/a.wav, 0.0 s · with 640 bytes that its header didn't tell of"),
         (["."], 0, "in/b.mp3.part: is left alone: it isn't a recording of vsock's"),
         (["."], 0, "in/c.wav.part: is empty, and would be removed"),
         (["."], 4, "in/d.wav.part: can't be completed: it is a symbolic link, which isn't followed"),
