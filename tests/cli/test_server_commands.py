@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ import pytest
 import soundfile
 import soxr
 import websockets
+from click.testing import CliRunner
 
 from tests.cli.conftest import Vsock, heard_in, pcm_of
+from vonage_sock.audio.wav import wav_header
+from vonage_sock.cli import cli
 
 
 async def test_a_call_is_told_in_json_lines_in_the_order_of_the_contract(vsock: Vsock, speech: Path) -> None:
@@ -189,12 +193,71 @@ async def test_a_killed_recorder_leaves_a_readable_file(vsock: Vsock, tmp_path: 
             await socket.send(frame)
             await socket.recv()
         async with asyncio.timeout(10):
-            while len(recorded := pcm_of(tmp_path / "out.wav")) < 100 * 640:
+            while len(recorded := pcm_of(tmp_path / "out.wav.part")) < 100 * 640:
                 await asyncio.to_thread(lambda: None)
         server.process.kill()
         await server.process.wait()
 
-    assert b"".join(frames) == recorded == pcm_of(tmp_path / "out.wav")
+    assert b"".join(frames) == recorded == pcm_of(tmp_path / "out.wav.part")
+    code, output, _ = await (await vsock("repair")).end()
+    assert (0, "out.wav.part: completed as out.wav, 2.0 s\n", recorded) == (code, output, pcm_of(tmp_path / "out.wav"))
+
+
+async def test_the_next_start_completes_what_a_kill_has_left(vsock: Vsock, tmp_path: Path) -> None:
+    """In one line, and before any call of its own."""
+    (tmp_path / "out.wav.part").write_bytes(wav_header(16000, 1, 0) + bytes(640))
+    server = await vsock("serve", "--record", "out.wav", "--port", 0, "--json")
+    repaired = await server.event("recording.repaired")
+    server.interrupt()
+
+    assert ("out.wav", "out.wav.part", 0.02) == (repaired["path"], repaired["part"], repaired["seconds"])
+    assert 0 == (await server.end())[0]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["."], 0, "would be completed as in/a.wav, 0.0 s · with 640 bytes that its header didn't tell of"),
+        (["."], 0, "in/b.mp3.part: is left alone: it isn't a recording of vsock's"),
+        (["."], 0, "in/c.wav.part: is empty, and would be removed"),
+        (["."], 4, "in/d.wav.part: can't be completed: it is a symbolic link, which isn't followed"),
+        (["in/a.wav.part"], 0, "would be completed"),
+        (["none"], 2, "Error: none does not exist; name a .part file or a directory"),
+        (["in/e.wav"], 2, "Error: in/e.wav isn't the part of a recording, such as call.wav.part"),
+        (["empty"], 0, "nothing to repair"),
+    ],
+)
+def test_repair_says_of_each_part_what_there_is_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], code: int, words: str
+) -> None:
+    """With ``--dry-run`` nothing is changed; the exit code tells whether anything can't be completed."""
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("in").mkdir()
+    Path("in/a.wav.part").write_bytes(wav_header(16000, 1, 0) + bytes(640))
+    Path("in/b.mp3.part").write_bytes(b"ID3")
+    for name in ("in/c.wav.part", "in/e.wav"):
+        Path(name).touch()
+    if code == 4:
+        Path("in/d.wav.part").symlink_to("a.wav.part")
+    before = sorted(Path("in").iterdir())
+    result = CliRunner().invoke(cli, ["repair", "--dry-run", *args])
+
+    assert code == result.exit_code
+    assert words in result.output
+    assert before == sorted(Path("in").iterdir())
+
+
+async def test_a_symbolic_link_is_refused_at_the_start(vsock: Vsock, tmp_path: Path) -> None:
+    """One sentence, and what it leads to isn't touched."""
+    (tmp_path / "target").write_bytes(b"precious")
+    (tmp_path / "out.wav").symlink_to("target")
+    code, _, errors = await (await vsock("record", "out.wav", "--overwrite", "--port", 0)).end()
+
+    assert (2, b"precious") == (code, (tmp_path / "target").read_bytes())
+    assert (
+        "Error: out.wav is a symbolic link, which a recording never follows; remove it or choose another name" in errors
+    )
 
 
 async def test_later_calls_get_numbered_files(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
@@ -252,17 +315,18 @@ async def test_a_reader_that_leaves_early_doesn_t_stop_the_server(vsock: Vsock, 
     assert (0, b"") == (server.process.returncode, await server.process.stderr.read())
 
 
-async def test_a_full_disk_ends_the_recording_and_not_the_call(vsock: Vsock, speech: Path) -> None:
-    """/dev/full refuses every write: recording.failed says so, the echo goes on, the exit code is 4."""
-    Path(speech.parent / "full.wav").symlink_to("/dev/full")
-    server = await vsock("record", "full.wav", "--overwrite", "--echo", "--port", 0, "--once", "--json")
+async def test_a_full_disk_ends_the_recording_and_not_the_call(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """recording.failed says so in the system's words, the file is valid, the echo goes on, the exit code is 4."""
+    server = await vsock("record", "full.wav", "--echo", "--port", 0, "--once", "--json")
     started = await server.event("server.started")
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (10_000, 10_000))
 
     code, output, _ = await (await vsock("call", started["socket_url"], "--audio", speech, "--json")).end()
     failed = await server.event("recording.failed")
 
     assert (0, 50) == (code, json.loads(output.splitlines()[-1])["frames_received"])
-    assert failed["error"]
+    assert failed["error"].startswith("File too large; the 0.")
+    assert 0 < len(pcm_of(tmp_path / "full.wav")) < 10_000
     assert 4 == (await server.end())[0]
 
 

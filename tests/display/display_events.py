@@ -114,6 +114,7 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
         ev.RecordingStarted(at=0, call=call, path=text),
         ev.RecordingSaved(at=0, call=call, path=text, seconds=1.0, frames=50, bytes=32044),
         ev.RecordingFailed(at=0, call=call, path=text, error=text),
+        ev.RecordingRepaired(at=0, path=text, part=text, seconds=1.0, bytes=1),
         ev.RecordingStarted(at=0, call=call, path=text),
         ev.CallReported(at=0, call=call, report={text: text}),
         ev.ScenarioStepped(at=0, call=call, number=1, step=text, state=text, reason=text),

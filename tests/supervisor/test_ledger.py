@@ -115,6 +115,12 @@ def test_silent_calls_are_those_of_all_workers_together(ledger: Ledger) -> None:
     assert [True, True, False] == [one.begin_silence() for _ in range(3)]
 
 
+def test_what_is_recorded_is_counted_in_all_workers(ledger: Ledger) -> None:
+    """Apart from calls and numbers."""
+    assert [1000, 1500] == [ledger.recorded(1000), ledger.recorded(500)]
+    assert (1, 0) == (ledger.next_recording(), ledger.open_calls)
+
+
 def test_the_calls_of_a_worker_that_died_take_no_room(ledger: Ledger, start_other: Callable[[], Other]) -> None:
     """The parent clears what it had; a lock that it held is gone with it."""
     other = start_other()

@@ -64,10 +64,12 @@ def test_a_recording_that_was_not_complete_has_failed_and_the_sentence_says_wher
         RecordingSaved(at=0, call="c1", path="saved.wav", seconds=1.0, frames=50, bytes=32044),
         RecordingStarted(at=0, call="c1", path="failed.wav"),
         RecordingFailed(at=0, call="c1", path="failed.wav", error="No space left on device"),
+        RecordingStarted(at=0, call="c2", path="taken.wav"),
+        RecordingSaved(at=0, call="c2", path="taken-2.wav", seconds=1.0, frames=50, bytes=32044),
     )
     failed = [event for event in living.lose(0, SECOND).events if isinstance(event, RecordingFailed)]
 
-    assert [("a.wav", "a.wav"), ("b.flac", "b.flac.part.wav")] == [
+    assert [("a.wav", "a.wav.part"), ("b.flac", "b.flac.part")] == [
         (event.path, event.error.removeprefix("its worker died; what was recorded is in ")) for event in failed
     ]
     assert {"c1"} == {event.call for event in failed}

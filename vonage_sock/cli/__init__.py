@@ -30,8 +30,8 @@ COMMANDS = {
     "load": ("load", "Make many calls at once, and measure how soon a server returns what they say."),
     "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
     "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
-    "repair": ("repair", "Complete recordings that a crash has left behind."),
     "limits": ("limits", "Show what the server takes from whoever reaches it, and the options for it."),
+    "repair": ("repair", "Complete recordings that a crash has left behind."),
     "explain": ("explain", "Say what a finding means, and how to put it right."),
 }
 

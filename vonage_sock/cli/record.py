@@ -30,6 +30,7 @@ def record(ctx: click.Context, /, path: str, **options: Any) -> None:
 
     The suffix chooses the format: .wav .flac .ogg .mp3 .raw, or - for a WAV on standard output. PATH may hold {call},
     {from}, {to}, {time} and {n}; without any, later calls get -2, -3 and so on. Nothing is overwritten without --overwrite.
-    A WAV file is valid at every moment, also after a crash.
+    A recording is NAME.part until it is complete, and a valid file at every moment, also after a crash: vsock repair, or the
+    next start, then gives it its name.
     """
     ctx.exit(serve_and_exit(options, record=path))

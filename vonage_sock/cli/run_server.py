@@ -246,7 +246,9 @@ class Session:
         self._display = plan.make_display(self._clock)
         self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
         self._recorder = (
-            None if plan.recording is None else Recorder(plan.recording, observer=self._server.tell, clock=self._clock)
+            None
+            if plan.recording is None
+            else Recorder(plan.recording, observer=self._server.tell, clock=self._clock, limits=plan.config.limits)
         )
 
     async def run(self) -> ExitCode:

@@ -105,7 +105,9 @@ class WorkerProcess:
             ),
         )
         if plan.recording is not None:
-            recorder = Recorder(plan.recording, observer=server.tell, clock=self._clock, names=ledger)
+            recorder = Recorder(
+                plan.recording, observer=server.tell, clock=self._clock, names=ledger, limits=plan.config.limits
+            )
             recorder.start()
         channel.send(Ready())
         if (go := await self._given(self._go)) is not None:

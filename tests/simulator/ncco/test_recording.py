@@ -103,7 +103,7 @@ async def test_a_recording_that_cannot_be_written_has_no_webhook(tmp_path: Path)
     recording = recordings.start(PHONE, suffix="wav", both_sides=True, stereo=False)
     (tmp_path / "sub" / "recording.wav").unlink(missing_ok=True)
     recording.write(SAID, HEARD)
-    fields = await _without_its_file(recording, tmp_path / "sub" / "recording.wav")
+    fields = await _without_its_file(recording, tmp_path / "sub" / "recording.wav.part")
 
     assert fields is None
     assert 1 == len([event for event in told if isinstance(event, RecordingFailed)])
