@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -38,6 +38,7 @@ from vonage_sock.protocol.ncco import Ncco, read_ncco
 from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log
 from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
+from vonage_sock.server.gate import exposure
 from vonage_sock.tunnel import find_ngrok
 
 TICK_S: Final = 0.1
@@ -64,6 +65,9 @@ class ServeOptions:
     greeting: str | None
     ncco: str | None
     fallback: str | None
+    signature_secret: str | None = field(repr=False)
+    no_auth: bool
+    allowed_origins: tuple[str, ...]
     echo: bool
     delay_ms: int
     overwrite: bool
@@ -136,6 +140,9 @@ class Plan:
             fallback=None if options.fallback is None else read_ncco_file(options.fallback, option_name="--fallback"),
             max_calls=1 if options.once else options.max_calls,
             engine=Engine(options.engine),
+            signature_secret=options.signature_secret,
+            socket_auth=not options.no_auth,
+            allowed_origins=options.allowed_origins,
         )
         self.recording = None if options.record is None else RecordingPath(options.record, overwrite=options.overwrite)
         self.files = [open_playable(name) for name in options.play]
@@ -239,6 +246,8 @@ class Session:
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
+        if self._server.is_public and (open_to := exposure(self._plan.config)):
+            self._notice("info", open_to)
         if lack := make_room(self._plan.config.max_calls, self._plan.descriptors):
             self._notice("warning", lack)
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))

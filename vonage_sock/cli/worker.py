@@ -101,6 +101,7 @@ class WorkerProcess:
             observers=(outbox,),
             clock=self._clock,
             admission=WorkerAdmission(ledger, slot=begin.slot, limit=plan.config.max_calls),
+            replays=None if plan.config.signature_secret is None else ledger.replays(),
         )
         if plan.recording is not None:
             recorder = Recorder(plan.recording, observer=server.tell, clock=self._clock, names=ledger)
