@@ -14,7 +14,17 @@ from rich.text import Text
 
 from vonage_sock.call.events import LoadReported
 from vonage_sock.cli.loop import on_stop, run
-from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, SectionedCommand, option, option_group, parse_headers
+from vonage_sock.cli.options import (
+    HEADER,
+    JSON,
+    QUIET,
+    RATE,
+    SectionedCommand,
+    option,
+    option_group,
+    parse_headers,
+    signature_secret,
+)
 from vonage_sock.cli.printing import cannot_write, discard_stdout
 from vonage_sock.clock import SECOND, SystemClock, iso_utc
 from vonage_sock.display import load_words as words
@@ -104,7 +114,7 @@ CALLS = option_group(
         "of 6 s or more where a server that changes it is to be timed.",
     ),
     _calls("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked."),
-    _calls("--signature-secret", metavar="SECRET", help="Sign the webhooks and the upgrade with this."),
+    signature_secret(help="Sign the webhooks and the upgrade with this.", section=_calls.keywords["section"]),
     _calls(
         "--open-timeout",
         "open_timeout_s",
