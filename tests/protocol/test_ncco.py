@@ -12,13 +12,17 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import (
+    HIDDEN,
     MAX_HEADERS_BYTES,
     answer_ncco,
+    authorized,
     check_headers,
+    custom_authorizations,
     fill_in,
     read_ncco,
     websocket_endpoint,
     with_call_headers,
+    without_secrets,
 )
 
 PROPERTY = settings(deadline=None, database=None, max_examples=150)
@@ -290,3 +294,66 @@ def test_an_endpoint_without_headers_has_none() -> None:
 
     assert endpoint is not None
     assert {} == endpoint.headers
+
+
+OURS, ASKED = "wss://a.example/socket", {"type": "custom", "value": "Bearer hush"}
+
+
+def to_socket(uri: object = OURS, **endpoint: object) -> list[dict[str, Any]]:
+    """An NCCO with one connect."""
+    return [{"action": "connect", "endpoint": [{"type": "websocket", "uri": uri, **endpoint}]}]
+
+
+def test_the_answer_asks_for_an_authorization_where_one_is_given() -> None:
+    """And for none where none is."""
+    assert [ASKED, None] == [answer(authorization=a)[0]["endpoint"][0].get("authorization") for a in (ASKED, None)]
+
+
+@pytest.mark.parametrize(
+    ("ncco", "filled"),
+    [
+        (to_socket(), True),
+        (to_socket(f"{OURS}?call=1"), True),
+        (to_socket(f"{OURS}/more"), False),
+        (to_socket("wss://b.example/socket"), False),
+        (to_socket(7), False),
+        (to_socket(authorization={"type": "vonage"}), False),
+        ([{"action": "connect", "endpoint": [{"type": "phone", "uri": OURS}]}], False),
+        ([{"action": "connect", "endpoint": [OURS]}], False),
+        ([{"action": "connect", "endpoint": {"uri": OURS}}], False),
+        ([{"action": "talk"}], False),
+    ],
+)
+def test_only_endpoints_that_lead_to_us_are_given_our_secret(ncco: list[dict[str, Any]], *, filled: bool) -> None:
+    """And what is there already stays; the original is left as it was."""
+    before = jsontext.dumps(ncco)
+    result = authorized(ncco, socket_url=OURS, authorization=ASKED)
+
+    assert (filled, before) == (result != ncco, jsontext.dumps(ncco))
+    assert not filled or ASKED == result[0]["endpoint"][0]["authorization"]
+
+
+@pytest.mark.parametrize(
+    ("ncco", "socket_url", "expected"),
+    [
+        (to_socket("{socket_url}", authorization=ASKED), None, ["Bearer hush"]),
+        (to_socket(authorization=ASKED), OURS, ["Bearer hush"]),
+        (to_socket(authorization=ASKED), None, []),
+        (to_socket("{socket_url}", authorization={"type": "vonage"}), None, []),
+        (to_socket("{socket_url}", authorization="Bearer hush"), None, []),
+        (to_socket("{socket_url}"), None, []),
+    ],
+)
+def test_what_an_ncco_shows_to_our_socket_is_found(
+    ncco: list[dict[str, Any]], socket_url: str | None, expected: list[str]
+) -> None:
+    """As its author wrote it, with a placeholder or without."""
+    assert expected == custom_authorizations(ncco, socket_url=socket_url)
+
+
+def test_an_ncco_is_shown_without_its_secrets() -> None:
+    """Wherever they lead; all else is as it was, and odd things are no hindrance."""
+    odd: list[Any] = [7, {"action": "connect", "endpoint": [None, {"type": "websocket", "authorization": 7}]}]
+    shown = without_secrets([*to_socket("wss://elsewhere", authorization=ASKED), *odd])
+
+    assert [*to_socket("wss://elsewhere", authorization={"type": "custom", "value": HIDDEN}), *odd] == shown

@@ -68,6 +68,7 @@ async def test_the_answer_is_an_ncco_that_leads_here(method: str, target: str, h
     async with serving(list, seen) as server:
         status, fields, content = await request(server, method, target, headers=headers, body=body)
         base = f"127.0.0.1:{server.port}"
+    authorization = endpoint(json.loads(content))["authorization"]
 
     expected = [
         {
@@ -86,6 +87,7 @@ async def test_the_answer_is_an_ncco_that_leads_here(method: str, target: str, h
                         "to": "442079460000",
                         "conversation_uuid": "CON-1",
                     },
+                    "authorization": authorization,
                 }
             ],
         }
@@ -93,6 +95,7 @@ async def test_the_answer_is_an_ncco_that_leads_here(method: str, target: str, h
     assert 200 == status
     assert fields["content-type"].startswith("application/json")
     assert expected == json.loads(content)
+    expected[0]["endpoint"][0]["authorization"] = {"type": "custom", "value": "***"}
     assert (method, CALL, expected) == (
         (event := seen.all(AnswerRequested)[0]).method,
         event.params,
@@ -129,7 +132,8 @@ async def test_a_given_url_goes_before_everything_a_request_says() -> None:
     """The configured public address stands in the NCCO, with its path, and in what is told at the start."""
     seen = Seen()
     async with serving(list, seen, url="https://calls.example/vsock/") as server:
-        _, _, content = await request(server, "GET", "/webhooks/answer", host="other.example")
+        forwarded = "X-Forwarded-Host: other.example\r\nX-Forwarded-Proto: http\r\n"
+        _, _, content = await request(server, "GET", "/webhooks/answer", headers=forwarded)
         server.publish("https://new.example")
         _, _, later = await request(server, "GET", "/webhooks/answer")
 

@@ -14,7 +14,6 @@ from vonage_sock.server.config import (
     check_base_url,
     is_host,
     local_url,
-    seen_addresses,
 )
 
 
@@ -115,10 +114,39 @@ def test_a_host_is_a_host_and_nothing_else(text: str) -> None:
         assert not set(text) & set("/?#@\\ \"'<>\r\n")
 
 
-@given(st.text(), st.text(), st.text())
-def test_any_headers_give_an_address(host: str, forwarded_host: str, proto: str) -> None:
-    """A request never makes this fail, and never chooses another scheme than the web's."""
-    headers = {"Host": host, "X-Forwarded-Host": forwarded_host, "X-Forwarded-Proto": proto}
-    base_url = seen_addresses(ServerConfig(), headers, scheme="http", fallback_url="http://127.0.0.1:1").base_url
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://Example.com/", "https://example.com"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ("null", "null"),
+        ("*", "*"),
+        ("example.com", None),
+        ("https://example.com/page", None),
+        ("https://", None),
+        ("", None),
+    ],
+)
+def test_an_origin_is_that_of_a_web_page(origin: str, expected: str | None) -> None:
+    """As browsers write it; a bare host is the likely mistake."""
+    if expected is None:
+        with pytest.raises(UsageError, match=r"isn't the origin of a web page; give it as https://example\.com"):
+            ServerConfig(allowed_origins=(origin,))
+    else:
+        assert (expected,) == ServerConfig(allowed_origins=(origin,)).allowed_origins
 
-    assert base_url.startswith(("http://", "https://"))
+
+def test_a_secret_is_in_no_text_about_the_settings() -> None:
+    """Nor is what sockets must show."""
+    config = ServerConfig(signature_secret="hush hush hush")
+    text = repr(config)
+
+    assert ("hush" not in text, config.socket_token not in text) == (True, True)
+
+
+def test_what_sockets_must_show_is_another_in_each_run() -> None:
+    """And too long to be guessed."""
+    tokens = {ServerConfig().socket_token for _ in range(10)}
+
+    assert (10, True) == (len(tokens), min(map(len, tokens)) >= 32)

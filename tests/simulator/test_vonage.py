@@ -337,12 +337,13 @@ async def test_a_connect_that_vonage_may_refuse_is_told_as_lint_does(
 
 @pytest.mark.parametrize("status", [401, 404, 500, 302, 204])
 async def test_an_answer_url_that_refuses_ends_the_call(status: int) -> None:
-    """One sentence, and a failed event."""
+    """One sentence, with what 401 may be for, and a failed event."""
+    hint = "; it may want signed webhooks, with the right --signature-secret" if status == 401 else ""
     async with Application(answer=lambda: web.Response(status=status)).running() as app:
         with pytest.raises(ConnectError) as caught:
             await call(app.answer_url)
 
-    assert f"{app.answer_url} gave HTTP {status} instead of 200; the platform ends the call" == str(caught.value)
+    assert f"{app.answer_url} gave HTTP {status} instead of 200{hint}; the platform ends the call" == str(caught.value)
     assert [("started", "phone"), ("ringing", "phone"), ("failed", "phone")] == app.events()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vonage_sock.protocol.replays import Use
 from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
 
 OTHER = """
@@ -148,3 +149,16 @@ def test_a_name_is_one_process_s_at_a_time(ledger: Ledger, start_other: Callable
 
     assert ([True, False], "False", "True", False, True) == (mine, refused, taken, refused_here, ledger.claim(path))
     assert ledger.claim(tmp_path / "another.wav")
+
+
+def test_a_token_that_one_worker_took_is_used_up_for_all(ledger: Ledger, start_other: Callable[[], Other]) -> None:
+    """Also for one that is started later; the numbers beside it stay as they are."""
+    ledger.next_recording()
+    mine, other = ledger.replays(), start_other()
+    uses = [mine.use("a", issued_at_s=1.0)]
+    theirs = [other.says(f"ledger.replays().use({name!r}, issued_at_s=1.0).value") for name in ("a", "b")]
+    uses += [mine.use("b", issued_at_s=1.0), ledger.replays().use("c", issued_at_s=1.0)]
+
+    assert [Use.FIRST, Use.AGAIN, Use.FIRST] == uses
+    assert ["again", "first"] == theirs
+    assert 2 == ledger.next_recording()

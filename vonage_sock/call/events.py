@@ -63,7 +63,12 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequested(Event):
-    """The platform fetched the NCCO. ``verified`` is None where no signature was asked for."""
+    """
+    The platform fetched the NCCO. ``verified`` is None where no signature was asked for.
+
+    ``hash_matches`` says whether the signature's ``payload_hash`` is that of the body, or of a GET's parameters, where it
+    decides nothing; None where it has none.
+    """
 
     name: ClassVar[str] = "webhook.answer"
 
@@ -71,6 +76,7 @@ class AnswerRequested(Event):
     params: JsonObject
     ncco: list[JsonObject]
     verified: bool | None = None
+    hash_matches: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +91,7 @@ class EventPosted(Event):
     body: JsonObject
     verified: bool | None = None
     reply_status: int | None = None
+    hash_matches: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from vonage_sock.cli.numbers import Number, WholeNumber
-from vonage_sock.cli.options import CA, HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group
+from vonage_sock.cli.options import CA, HEADER, JSON, QUIET, RATE, VERBOSE, option, option_group, signature_secret
 from vonage_sock.errors import UsageError
 from vonage_sock.simulator.drills.plan import MAX_AT_S, MAX_BAD_FRAMES, MAX_JITTER_MS, Drills, parse_stall
 from vonage_sock.simulator.leg.plan import Platform
@@ -93,7 +93,7 @@ WEBHOOKS = option_group(
         metavar="S",
         help="How long the answer URL may take; events may take twice that.",
     ),
-    _webhook("--signature-secret", metavar="SECRET", help="Sign webhooks and the upgrade with this."),
+    signature_secret(help="Sign webhooks and the upgrade with this.", section=_webhook.keywords["section"]),
     _webhook("--shuffle-events", is_flag=True, help="Post events out of order, and some of them twice."),
     _webhook(
         "--seed", type=int, default=1, metavar="N", help="What --shuffle-events and the fault drills are drawn from."

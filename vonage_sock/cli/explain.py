@@ -76,7 +76,9 @@ def _paragraph(title: str, text: str, width: int) -> list[str]:
 
 def wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
     """A paragraph in lines, never so narrow that a line holds no words."""
-    return textwrap.wrap(text, max(width, len(first) + 20), initial_indent=first, subsequent_indent=others)
+    columns = max(width, len(first) + 20)
+    # An option is no word to be divided.
+    return textwrap.wrap(text, columns, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
 def _snippet(title: str, code: str) -> list[str]:

@@ -26,6 +26,7 @@ from vonage_sock.cli.options import (
     option,
     option_group,
     parse_headers,
+    signature_secret,
 )
 from vonage_sock.cli.printing import cannot_write, discard_stdout
 from vonage_sock.clock import SECOND, SystemClock, iso_utc
@@ -105,7 +106,7 @@ CALLS = option_group(
         "of 6 s or more where a server that changes it is to be timed.",
     ),
     _calls("--method", type=click.Choice(["GET", "POST"]), default="GET", help="How the answer URL is asked."),
-    _calls("--signature-secret", metavar="SECRET", help="Sign the webhooks and the upgrade with this."),
+    signature_secret(help="Sign the webhooks and the upgrade with this.", section=_calls.keywords["section"]),
     _calls(
         "--open-timeout",
         "open_timeout_s",

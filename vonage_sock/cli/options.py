@@ -18,6 +18,7 @@ from vonage_sock.protocol.redaction import is_secret_name, keep_secret
 Command = Callable[..., Any]
 
 OTHERS: Final = "Other options"
+VONAGE_VARIABLE: Final = "VONAGE_SIGNATURE_SECRET"
 
 
 class SectionedOption(click.Option):
@@ -61,11 +62,36 @@ class SectionedCommand(click.Command):
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     """A click option that may also stand in the environment, as ``VSOCK_`` and its long name."""
-    long_name = next(name for name in names if name.startswith("--"))
-    variable = "VSOCK_" + long_name.split("/", 1)[0].lstrip("-").replace("-", "_").upper()
-    settings.setdefault("envvar", variable)
+    settings.setdefault("envvar", _variable_of(names))
     settings.setdefault("show_default", "default" in settings)
     return click.option(*names, cls=SectionedOption, **settings)
+
+
+def signature_secret(*, help: str, **settings: Any) -> Callable[[Command], Command]:  # noqa: A002  (click's own name)
+    """The option whose value may also stand in ``VONAGE_SIGNATURE_SECRET``, where process lists don't show it."""
+    name = "--signature-secret"
+    variables = [_variable_of((name,)), VONAGE_VARIABLE]
+    return option(
+        name,
+        envvar=variables,
+        metavar="SECRET",
+        callback=_checked_secret,
+        help=f"{help} Also {VONAGE_VARIABLE}.",
+        **settings,
+    )
+
+
+def _checked_secret(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        from vonage_sock.protocol.signing import check_secret  # noqa: PLC0415  (it loads a crypto backend)
+
+        check_secret(value)
+    return value
+
+
+def _variable_of(names: tuple[str, ...]) -> str:
+    long_name = next(name for name in names if name.startswith("--"))
+    return "VSOCK_" + long_name.split("/", 1)[0].lstrip("-").replace("-", "_").upper()
 
 
 def option_group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -104,6 +130,15 @@ SERVER = option_group(
     option("--greeting", metavar="TEXT", help="Words that Vonage speaks before it connects the socket."),
     option("--ncco", metavar="FILE", help="Serve this NCCO instead; {socket_url} and {event_url} are filled in."),
     option("--fallback", metavar="FILE", help="NCCO for when the socket failed, was unanswered or disconnected."),
+    signature_secret(help="Take only webhooks and sockets that are signed with the account's secret."),
+    option("--no-auth", is_flag=True, help="Take sockets without the authorization that the NCCO asks for."),
+    option(
+        "--allow-origin",
+        "allowed_origins",
+        multiple=True,
+        metavar="ORIGIN",
+        help="Let pages of this web site open the socket, such as https://example.com; * for all (repeatable).",
+    ),
     option("--echo", is_flag=True, help="Return what the caller says."),
     option("--delay", "delay_ms", type=WholeNumber(0, 60_000), default=0, metavar="MS", help="Echo that much later."),
     option("--overwrite", is_flag=True, help="Recordings may replace files."),

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -38,6 +38,7 @@ from vonage_sock.protocol.ncco import Ncco, read_ncco
 from vonage_sock.server.app import MakeBehaviours, VsockServer, failures_log, uses_direct
 from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
+from vonage_sock.server.gate import exposure
 from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
 from vonage_sock.tunnel import find_ngrok
 
@@ -65,6 +66,9 @@ class ServeOptions:
     greeting: str | None
     ncco: str | None
     fallback: str | None
+    signature_secret: str | None = field(repr=False)
+    no_auth: bool
+    allowed_origins: tuple[str, ...]
     echo: bool
     delay_ms: int
     overwrite: bool
@@ -141,6 +145,9 @@ class Plan:
             limits=replace(options.limits, calls=1) if options.once else options.limits,
             engine=Engine(options.engine),
             tls=tls_of(options),
+            signature_secret=options.signature_secret,
+            socket_auth=not options.no_auth,
+            allowed_origins=options.allowed_origins,
         )
         check_tls(self.config)
         self.recording = None
@@ -270,6 +277,8 @@ class Session:
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
+        if self._server.is_public and (open_to := exposure(self._plan.config)):
+            self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
             self._notice("warning", lack)
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))

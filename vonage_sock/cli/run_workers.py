@@ -12,6 +12,7 @@ from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_termin
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode
 from vonage_sock.server.config import Addresses, local_url
+from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
 from vonage_sock.tunnel import find_ngrok
@@ -82,6 +83,8 @@ class WorkersSession:
         if team.error is None:
             self._announce(host, port, url)
             team.go(url)
+            if url is not None and (open_to := exposure(self._plan.config)):
+                self._notice("info", open_to)
             ids = ", ".join(map(str, team.processes))
             self._notice("info", f"{self._plan.options.workers} workers take the calls (processes {ids})")
         if lack:

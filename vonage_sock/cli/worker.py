@@ -103,6 +103,7 @@ class WorkerProcess:
             admission=WorkerAdmission(
                 ledger, slot=begin.slot, limit=plan.config.limits.calls, silent=plan.config.limits.silent_sockets
             ),
+            replays=None if plan.config.signature_secret is None else ledger.replays(),
         )
         if plan.recording is not None:
             recorder = Recorder(

@@ -7,7 +7,8 @@ Source: Vonage NCCO reference ("connect", "talk") and WebSockets guide ("Connect
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ MAX_HEADERS_BYTES: Final = 512
 
 CALL_HEADERS: Final = ("uuid", "from", "to", "conversation_uuid")
 """What we add to the headers so that a socket can be told apart; the last are left out first when space is short."""
+
+HIDDEN: Final = "***"
 
 KNOWN_ACTIONS: Final = frozenset(
     {"connect", "talk", "stream", "record", "input", "wait", "notify", "conversation", "transfer", "pay"}
@@ -40,6 +43,7 @@ def answer_ncco(
     headers: Mapping[str, object],
     greeting: str | None = None,
     synchronous: bool = False,
+    authorization: Mapping[str, str] | None = None,
 ) -> Ncco:
     """
     The NCCO that connects a call to our socket.
@@ -49,6 +53,7 @@ def answer_ncco(
             number that was called becomes ``from``.
         headers: the user's own metadata, within 512 bytes as compact JSON.
         synchronous: ask Vonage to take a fallback NCCO from the event webhook's answer.
+        authorization: what the platform shows when it opens the socket.
     """
     connect: JsonObject = {"action": "connect", "eventUrl": [event_url], "eventMethod": "POST"}
     if synchronous:
@@ -56,14 +61,15 @@ def answer_ncco(
     number = params.get("to")
     if isinstance(number, str) and _E164.fullmatch(number):
         connect["from"] = number
-    connect["endpoint"] = [
-        {
-            "type": "websocket",
-            "uri": socket_url,
-            "content-type": audio_format.content_type,
-            "headers": with_call_headers(headers, params),
-        }
-    ]
+    endpoint: JsonObject = {
+        "type": "websocket",
+        "uri": socket_url,
+        "content-type": audio_format.content_type,
+        "headers": with_call_headers(headers, params),
+    }
+    if authorization is not None:
+        endpoint["authorization"] = dict(authorization)
+    connect["endpoint"] = [endpoint]
     return [{"action": "talk", "text": greeting}, connect] if greeting else [connect]
 
 
@@ -109,6 +115,54 @@ def fill_in(ncco: Ncco, *, socket_url: str, event_url: str) -> Ncco:
         return value
 
     return [filled(action) for action in ncco]
+
+
+def authorized(ncco: Ncco, *, socket_url: str, authorization: Mapping[str, str]) -> Ncco:
+    """A copy with ``authorization`` in each endpoint that leads to our socket and has none of its own."""
+    copy = deepcopy(ncco)
+    for endpoint in _websockets_in(copy):
+        if "authorization" not in endpoint and _leads_to(endpoint, socket_url):
+            endpoint["authorization"] = dict(authorization)
+    return copy
+
+
+def custom_authorizations(ncco: Ncco, *, socket_url: str | None) -> list[str]:
+    """
+    What is shown to our socket by an NCCO as its author wrote it.
+
+    Args:
+        socket_url: the address of our socket where it is public, in case that it stands there for ``{socket_url}``.
+    """
+    ours = [end for end in _websockets_in(ncco) if _leads_to(end, "{socket_url}") or _leads_to(end, socket_url)]
+    return [value for endpoint in ours if (value := _custom_value(endpoint)) is not None]
+
+
+def without_secrets(ncco: Ncco) -> Ncco:
+    """A copy to be shown: what custom authorizations hold is hidden."""
+    copy = deepcopy(ncco)
+    for endpoint in _websockets_in(copy):
+        if _custom_value(endpoint) is not None:
+            endpoint["authorization"]["value"] = HIDDEN
+    return copy
+
+
+def _websockets_in(ncco: Sequence[object]) -> Iterator[JsonObject]:
+    for action in ncco:
+        endpoints = action.get("endpoint") if isinstance(action, dict) else None
+        for endpoint in endpoints if isinstance(endpoints, list) else ():
+            if isinstance(endpoint, dict) and endpoint.get("type") == "websocket":
+                yield endpoint
+
+
+def _leads_to(endpoint: JsonObject, socket_url: str | None) -> bool:
+    uri = endpoint.get("uri")
+    return isinstance(uri, str) and socket_url is not None and uri.partition("?")[0] == socket_url
+
+
+def _custom_value(endpoint: JsonObject) -> str | None:
+    authorization = endpoint.get("authorization")
+    value = authorization.get("value") if isinstance(authorization, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def read_ncco(value: object) -> Ncco:

@@ -12,7 +12,8 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypedDict
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -35,17 +36,20 @@ from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.logtext import logger
-from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.protocol.ncco import Ncco, answer_ncco, fill_in, without_secrets
+from vonage_sock.protocol.replays import Replays
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
 from vonage_sock.server import openapi
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
-from vonage_sock.server.bodies import BadBodyError, read_params
+from vonage_sock.server.bodies import BadBodyError, params_in, read_body
 from vonage_sock.server.complaints import Complaints
-from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url, seen_addresses
+from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url
 from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
+from vonage_sock.server.gate import Gate, Refusal, Visit, unsigned
 from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
+from vonage_sock.server.refusals import Refusals
 from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.server.standstill import StandstillWatch
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
@@ -68,6 +72,13 @@ NewSession = tuple[CallSession, Sequence[Behaviour], Exception | None]
 """A call's session, what is done in it, and why that could not be made."""
 
 
+class Signed(TypedDict, total=False):
+    """What an event tells of a webhook's signature; nothing where there is no secret."""
+
+    verified: bool
+    hash_matches: bool | None
+
+
 class VsockServer:
     """
     A server for any number of calls.
@@ -78,6 +89,7 @@ class VsockServer:
         behaviour_names: what to call the behaviours where the server's start is told.
         patience: what is put up with from a caller's end that doesn't read or answer.
         admission: lets calls in and names them; by ``config.limits``, when left out.
+        replays: the signed tokens that were used; those of this process, when left out.
     """
 
     def __init__(
@@ -90,6 +102,7 @@ class VsockServer:
         clock: Clock | None = None,
         patience: Patience | None = None,
         admission: Admission | None = None,
+        replays: Replays | None = None,
     ) -> None:
         self._config = config
         self._limits = limits = config.limits
@@ -98,6 +111,8 @@ class VsockServer:
         self._observers = list(observers)
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
+        self._gate = Gate(config, self._clock, replays=replays)
+        self._refusals = Refusals(self.tell, self._clock, later=_later)
         self._runner: Runner | None = None
         self._acceptors: list[Acceptor] = []
         self._standstill: StandstillWatch | None = None
@@ -123,6 +138,11 @@ class VsockServer:
     def addresses(self) -> Addresses:
         """The server's addresses: public if one was given, else on this machine."""
         return Addresses((self._config.url or self._local_url).rstrip("/"))
+
+    @property
+    def is_public(self) -> bool:
+        """A public address was given, or found."""
+        return self._gate.is_public
 
     @property
     def live_calls(self) -> int:
@@ -153,7 +173,7 @@ class VsockServer:
         config = self._config
         direct = uses_direct(Engine(config.engine), tls=config.tls is not None)
         tls = {} if config.tls is None else tls_options(config.tls.context(wall_ns=self._clock.wall_ns()))
-        app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[_attend])
+        app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[_attend, self._let_in])
         app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
         app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
         for path in webhooks.EVENT_PATHS:
@@ -202,6 +222,7 @@ class VsockServer:
     def publish(self, url: str) -> None:
         """Take this public base address from now on."""
         self._config = replace(self._config, url=url)
+        self._gate.publish(url)
 
     def announce(self) -> None:
         """Tell that the server started, and its addresses."""
@@ -237,6 +258,7 @@ class VsockServer:
         if self._poller is not None:
             self._poller.close()
             self._poller = None
+        self._refusals.flush()
 
     def tell_stopped(self) -> None:
         """The last event, for when the recordings are complete too."""
@@ -273,14 +295,28 @@ class VsockServer:
         if call_id in self._calls:
             self.tell(self._calls[call_id][0].stats(self._clock.now()))
 
+    # Who may come in.
+
+    @web.middleware
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        refusal = self._gate.check_host(self._visit(request))
+        return await handler(request) if refusal is None else self._refuse(refusal)
+
+    def _visit(self, request: web.Request) -> Visit:
+        return Visit.of(request, otherwise=urlsplit(self._local_url).netloc)
+
+    def _refuse(self, refusal: Refusal) -> web.Response:
+        self._refusals.add(refusal.code, refusal.numbers)
+        return web.Response(status=refusal.status, text=f"{refusal.text}\n", headers=refusal.headers)
+
     # Webhooks.
 
     async def _answer(self, request: web.Request) -> web.Response:
-        params = await self._read_params(request)
-        seen = self._seen_addresses(request)
+        params, signed = await self._read_params(request)
+        seen = self._gate.addresses(self._visit(request))
         config = self._config
         if config.ncco is not None:
-            ncco = fill_in(config.ncco, socket_url=seen.socket_url, event_url=seen.event_url)
+            ncco = self._filled(config.ncco, seen)
         else:
             ncco = answer_ncco(
                 socket_url=seen.socket_url,
@@ -290,12 +326,13 @@ class VsockServer:
                 headers=config.headers,
                 greeting=config.greeting,
                 synchronous=config.fallback is not None,
+                authorization=self._gate.authorization,
             )
-        self.tell(AnswerRequested(at=self._clock.now(), method=request.method, params=params, ncco=ncco))
+        self._tell_answered(request, params, ncco, signed)
         return _json(ncco)
 
     async def _event(self, request: web.Request) -> web.Response:
-        body = await self._read_params(request)
+        body, signed = await self._read_params(request)
         status = webhooks.event_kind(body)
         self.tell(
             EventPosted(
@@ -304,17 +341,26 @@ class VsockServer:
                 uuid=_text_or_none(body.get("uuid", body.get("call_uuid"))),
                 conversation_uuid=_text_or_none(body.get("conversation_uuid")),
                 body=body,
+                **signed,
             )
         )
         if self._config.fallback is not None and status in webhooks.FALLBACK_STATUSES:
-            return _json(self._filled_fallback(request))
+            return _json(self._filled(self._config.fallback, self._gate.addresses(self._visit(request))))
         return web.Response(status=204)
 
     async def _fallback(self, request: web.Request) -> web.Response:
-        params = await self._read_params(request)
-        ncco = self._filled_fallback(request)
-        self.tell(AnswerRequested(at=self._clock.now(), method=request.method, params=params, ncco=ncco))
+        params, signed = await self._read_params(request)
+        ncco = self._filled(self._config.fallback or [], self._gate.addresses(self._visit(request)))
+        self._tell_answered(request, params, ncco, signed)
         return _json(ncco) if ncco else web.Response(status=204)
+
+    def _filled(self, ncco: Ncco, seen: Addresses) -> Ncco:
+        filled = fill_in(ncco, socket_url=seen.socket_url, event_url=seen.event_url)
+        return self._gate.fill(filled, seen.socket_url)
+
+    def _tell_answered(self, request: web.Request, params: dict[str, Any], ncco: Ncco, signed: Signed) -> None:
+        shown, now = without_secrets(ncco), self._clock.now()
+        self.tell(AnswerRequested(at=now, method=request.method, params=params, ncco=shown, **signed))
 
     async def _health(self, request: web.Request) -> web.Response:
         return _json({"status": HEALTHY, "calls": self._admission.open_calls})
@@ -322,10 +368,17 @@ class VsockServer:
     async def _openapi(self, request: web.Request) -> web.Response:
         return _json(openapi.document())
 
-    async def _read_params(self, request: web.Request) -> dict[str, Any]:
-        """What a webhook says; what is wrong with it is told, and answered with its status."""
+    async def _read_params(self, request: web.Request) -> tuple[dict[str, Any], Signed]:
+        """
+        What a webhook says, and whether it is signed: that is found out before anything of it is understood.
+
+        What is wrong with it is told, and answered with its status.
+        """
+        query = dict(request.query)
         try:
-            return await read_params(request, self._limits)
+            raw = await read_body(request, self._limits) if request.method == "POST" else None
+            signed = self._check_signature(request, body=raw, query=query)
+            return query if raw is None else query | params_in(request, raw, self._limits), signed
         except BadBodyError as error:
             if error.status == BAD_REQUEST:
                 message = self._bad_webhook(str(error))
@@ -333,6 +386,16 @@ class VsockServer:
                 message = f"a webhook was refused: {error}"
                 self._complaints.say(f"webhook {error.status}", message)
             raise error.answer(message) from error
+
+    def _check_signature(self, request: web.Request, *, body: bytes | None, query: dict[str, str]) -> Signed:
+        verdict = self._gate.check_webhook(self._visit(request), body=body, query=query)
+        if verdict is None:
+            return Signed()
+        if not verdict.good:
+            refusal = unsigned(verdict)
+            self._refusals.add(refusal.code, refusal.numbers)
+            raise web.HTTPUnauthorized(text=f"{refusal.text}\n", headers=refusal.headers)
+        return Signed(verified=True, hash_matches=verdict.hash_matches)
 
     def _bad_webhook(self, reason: str) -> str:
         rule = CATALOGUE["VS410"]
@@ -351,6 +414,9 @@ class VsockServer:
                 headers={"Upgrade": "websocket", "Connection": "Upgrade"},
                 text="This address takes WebSockets: give it to Vonage in an NCCO, or try it with vsock call.\n",
             )
+        refusal = self._gate.check_socket(self._visit(request))
+        if refusal is not None:
+            return self._refuse(refusal)
         call_id = None if self._stopping else self._admission.enter()
         if call_id is None:
             return _no_more_calls(self._why_refused())
@@ -503,15 +569,6 @@ class VsockServer:
     def _local_url(self) -> str:
         return local_url(self._host, self._port, tls=self._config.tls is not None)
 
-    def _seen_addresses(self, request: web.Request) -> Addresses:
-        return seen_addresses(
-            self._config, request.headers, scheme=request.scheme, fallback_url=self.addresses.base_url
-        )
-
-    def _filled_fallback(self, request: web.Request) -> list[dict[str, Any]]:
-        seen = self._seen_addresses(request)
-        return fill_in(self._config.fallback or [], socket_url=seen.socket_url, event_url=seen.event_url)
-
     def _why_refused(self) -> str:
         """Said to who called; and once to who runs the server, until there was room again."""
         if self._stopping:
@@ -565,6 +622,10 @@ async def _attend(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _no_more_calls(why: str) -> web.Response:
     return web.Response(status=503, text=f"No more calls now: {why}.\n")
+
+
+def _later(delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(delay_s, action)
 
 
 def _acting(session: CallSession, driver: Driver | DirectDriver) -> Callable[[Callable[[], None]], None]:

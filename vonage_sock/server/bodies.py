@@ -41,28 +41,24 @@ class BadBodyError(Exception):
         return answer
 
 
-async def read_params(request: web.Request, limits: Limits) -> dict[str, Any]:
+def params_in(request: web.Request, raw: bytes, limits: Limits) -> dict[str, Any]:
     """
-    What a webhook says: the query, and over it the body, as JSON or as a form.
+    What a webhook's body says, as JSON or as a form.
 
     Raises:
-        BadBodyError: it is too large or too slow, compressed, or not a JSON object.
+        BadBodyError: it isn't a JSON object.
     """
-    params: dict[str, Any] = dict(request.query)
-    if request.method != "POST":
-        return params
-    raw = await read_body(request, limits)
     if request.content_type == FORM:
-        return params | dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+        return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
     if not raw.strip():
-        return params
+        return {}
     try:
         body = jsontext.loads(raw, max_depth=limits.json_depth)
     except ValueError as error:
         raise BadBodyError(400, f"its body isn't JSON ({error})") from error
     if not isinstance(body, dict):
         raise BadBodyError(400, "its body isn't a JSON object")
-    return params | body
+    return body
 
 
 async def read_body(request: web.Request, limits: Limits) -> bytes:

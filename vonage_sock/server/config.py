@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from vonage_sock.audio.frames import AudioFormat
@@ -14,7 +15,10 @@ from vonage_sock.errors import UsageError
 from vonage_sock.limits import DEFAULTS, Limits
 from vonage_sock.protocol import ncco as ncco_protocol
 from vonage_sock.protocol import webhooks
+from vonage_sock.protocol.signing import check_secret
 from vonage_sock.transport.tls import ServerTls
+
+ANY_ORIGIN: Final = "*"
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?", re.ASCII)
 
@@ -46,9 +50,14 @@ class ServerConfig:
         max_calls: in place of ``limits.calls``.
         engine: what reads and writes the sockets' frames; its name will do.
         tls: speak https and wss, and nothing else, with this certificate.
+        signature_secret: that of the Vonage account; only webhooks and sockets signed with it are let in.
+        socket_auth: the NCCO asks for an authorization, and once there is a public address, sockets need it.
+        allowed_origins: web pages that may open the socket, as ``https://host``; ``*`` for all.
+        socket_token: what the NCCO asks for where there is no secret; a random one, the same in all workers.
 
     Raises:
-        UsageError: metadata over 512 bytes, an address that can't be used, or an engine that there isn't.
+        UsageError: metadata over 512 bytes, an address, secret or origin that can't be used, or an engine that there
+            isn't.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +72,10 @@ class ServerConfig:
     max_calls: InitVar[int | None] = None
     engine: Engine | Literal["auto", "direct", "aiohttp"] = Engine.AUTO
     tls: ServerTls | None = None
+    signature_secret: str | None = field(default=None, repr=False)
+    socket_auth: bool = True
+    allowed_origins: tuple[str, ...] = ()
+    socket_token: str = field(default_factory=secrets.token_urlsafe, repr=False, compare=False)
 
     def __post_init__(self, max_calls: int | None) -> None:
         if max_calls is not None:
@@ -70,7 +83,10 @@ class ServerConfig:
         ncco_protocol.check_headers(self.headers)
         if self.url is not None:
             check_base_url(self.url)
+        if self.signature_secret is not None:
+            check_secret(self.signature_secret)
         object.__setattr__(self, "engine", _engine(self.engine))
+        object.__setattr__(self, "allowed_origins", tuple(check_origin(origin) for origin in self.allowed_origins))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +142,20 @@ def check_base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def check_origin(origin: str) -> str:
+    """
+    The origin of a web page as browsers write it: ``https://host``, in lower case, or ``*`` or ``null``.
+
+    Raises:
+        UsageError: anything else.
+    """
+    tidy = origin.lower().rstrip("/")
+    scheme, separator, host = tidy.partition("://")
+    if tidy in (ANY_ORIGIN, "null") or (separator and re.fullmatch("[a-z][a-z0-9+.-]*", scheme) and is_host(host)):
+        return tidy
+    raise UsageError(f"--allow-origin {origin!r} isn't the origin of a web page; give it as https://example.com")
+
+
 def is_host(value: str) -> bool:
     """A host name or address with or without a port, and nothing else."""
     match = _HOST.fullmatch(value)
@@ -138,26 +168,3 @@ def local_url(host: str, port: int, *, tls: bool = False) -> str:
     if ":" in reachable and not reachable.startswith("["):
         reachable = f"[{reachable}]"
     return f"{'https' if tls else 'http'}://{reachable}:{port}"
-
-
-def seen_addresses(config: ServerConfig, headers: Mapping[str, str], *, scheme: str, fallback_url: str) -> Addresses:
-    """
-    Our addresses as the client of this request sees them.
-
-    The configured one, else what a tunnel says in ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, else the request's
-    ``Host``.
-
-    Args:
-        fallback_url: for a request whose host can't be used.
-    """
-    if config.url is not None:
-        return Addresses(config.url.rstrip("/"))
-    host = _first(headers.get("X-Forwarded-Host")) or headers.get("Host", "")
-    forwarded_scheme = _first(headers.get("X-Forwarded-Proto")).lower()
-    if forwarded_scheme in ("http", "https"):
-        scheme = forwarded_scheme
-    return Addresses(f"{scheme}://{host}") if is_host(host) else Addresses(fallback_url)
-
-
-def _first(value: str | None) -> str:
-    return (value or "").split(",", 1)[0].strip()

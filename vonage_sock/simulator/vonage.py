@@ -175,8 +175,8 @@ class VonageCall:
         ) as web:
             self._control.equip(Tools(self._teller, web, speak), order.plan.audio_format)
             if urlsplit(order.target).scheme in ("ws", "wss"):
-                report = await self._call_socket()
-                await self._try_again(self._call_socket_again)
+                report = await self._call_socket(web.authorization(None))
+                await self._try_again(lambda opened: self._call_socket_again(opened, web.authorization(None)))
                 return report
             call = self._answered(
                 order,
@@ -214,10 +214,10 @@ class VonageCall:
             return True
         return False
 
-    async def _call_socket_again(self, opened: Callable[[], None]) -> None:
+    async def _call_socket_again(self, opened: Callable[[], None], headers: dict[str, str]) -> None:
         plan = self._order.plan
         endpoint = WebsocketEndpoint(self._order.target, plan.audio_format, plan.headers, None)
-        await self._open_and_close(endpoint, {}, opened)
+        await self._open_and_close(endpoint, headers, opened)
 
     async def _open_and_close(
         self, endpoint: WebsocketEndpoint, headers: dict[str, str], opened: Callable[[], None]
@@ -239,7 +239,7 @@ class VonageCall:
             after_ms = (self._clock.now() - opened_at) // MS
             raise ConnectError(f"{endpoint.uri} {how_it_ended(code, socket.close_reason())} after {after_ms} ms")
 
-    async def _call_socket(self) -> JsonObject:
+    async def _call_socket(self, headers: dict[str, str]) -> JsonObject:
         """A websocket without any webhook; who looks into the book finds its leg all the same."""
         order, control = self._order, self._control
         leg = Leg(
@@ -260,7 +260,7 @@ class VonageCall:
             url=order.target,
             socket=socket,
             plan=order.plan,
-            headers={},
+            headers=headers,
             opened=lambda: note("answered"),
             heard=self._heard,
         )

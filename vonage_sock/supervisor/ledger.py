@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import mmap
 import os
 import struct
 import tempfile
@@ -19,11 +20,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from vonage_sock.protocol.replays import MEMORY_BYTES, Replays
+
 LAST_CALL: Final = 0
 LAST_RECORDING: Final = 1
 RECORDED_BYTES: Final = 2
 FIRST_SLOT: Final = 3
 NUMBER: Final = struct.Struct("<q")
+REPLAYS_LOCK: Final = 1
+REPLAYS_AT: Final = 1 << 16
+"""The signed tokens that were used stand behind all numbers, at a multiple of any system's page."""
+
 NAMES_AT: Final = 1 << 20
 """Locks on names stand behind all numbers, one byte each, at a place that the name gives."""
 
@@ -125,13 +132,28 @@ class Ledger:
             fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, place)
             self._claimed.discard(place)
 
+    def replays(self) -> Replays:
+        """
+        The signed tokens that were used in any worker; the first that asks makes room for them.
+
+        Raises:
+            OSError: there is no room.
+        """
+        with self._locked(REPLAYS_LOCK):
+            # Written out: a page that has no room yet would end the process that looks at it.
+            end = REPLAYS_AT + MEMORY_BYTES
+            while (at := max(REPLAYS_AT, os.fstat(self.fd).st_size)) < end:
+                os.pwrite(self.fd, bytes(end - at), at)
+        memory = mmap.mmap(self.fd, MEMORY_BYTES, offset=REPLAYS_AT)
+        return Replays(memory, lock=lambda: self._locked(REPLAYS_LOCK))
+
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.lockf(self.fd, fcntl.LOCK_EX, 1, 0)
+    def _locked(self, place: int = 0) -> Iterator[None]:
+        fcntl.lockf(self.fd, fcntl.LOCK_EX, 1, place)
         try:
             yield
         finally:
-            fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, 0)
+            fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, place)
 
     def _sum_from(self, place: int) -> int:
         raw = os.pread(self.fd, self._workers * NUMBER.size, place * NUMBER.size)

@@ -13,7 +13,9 @@ from aiohttp import web
 from tests.simulator.load import echoes
 from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.media.decode import AudioFile
+from vonage_sock.protocol.signing import Verifier
 from vonage_sock.simulator.load import meter
+from vonage_sock.simulator.load.answering import Directory
 from vonage_sock.simulator.load.generator import Generator, Share
 from vonage_sock.simulator.load.plan import LoadPlan
 from vonage_sock.simulator.load.report import LoadResult, make_report, not_measured
@@ -278,3 +280,18 @@ async def test_stopping_hangs_up_early_and_counts_nothing_as_lost() -> None:
 
     assert (3, 0, 0) == (total.opened, total.dropped, total.lost)
     assert total.sent == total.returned > 100
+
+
+@pytest.mark.parametrize("secret", [None, "a signature secret of more than 32 bytes"])
+async def test_the_opening_of_a_socket_is_signed_where_there_is_a_secret(secret: str | None) -> None:
+    """As the platform signs it for an endpoint that asks for that; each with a token of its own."""
+    clock = SystemClock()
+    plan = LoadPlan(target="ws://127.0.0.1:1/", calls=2, ramp_ns=0, duration_ns=SECOND, signature_secret=secret)
+    directory = Directory(plan, None, clock)
+    upgrades = [(await directory.find()).upgrade for _ in range(2)]
+
+    if secret is None:
+        assert [{}, {}] == upgrades
+    else:
+        verifier, now_s = Verifier(secret), clock.wall_ns() / SECOND
+        assert [True, True] == [verifier.check([each["Authorization"]], now_s=now_s).good for each in upgrades]

@@ -109,6 +109,18 @@ _EVENT_PYTHON = """
 _EVENT_NODE = """
     app.post("/webhooks/event", (req, res) => { res.sendStatus(204); handle(req.body); });
 """
+_VERIFY_PYTHON = """
+    token = request.headers["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(token, secret, algorithms=["HS256"], options={"require": ["iat", "jti", "payload_hash"]})
+    body_hash = hashlib.sha256(await request.body()).hexdigest()         # of the raw bytes
+    if not hmac.compare_digest(claims["payload_hash"], body_hash) or time.time() - claims["iat"] > 300:
+        raise HTTPException(401)                                         # and keep each jti: it is good once
+"""
+_VERIFY_NODE = """
+    const claims = jwt.verify(token, secret, { algorithms: ["HS256"], maxAge: "5m" });
+    const hash = crypto.createHash("sha256").update(rawBody).digest("hex");   // of the raw bytes
+    if (claims.payload_hash !== hash) return res.sendStatus(401);             // and keep each jti: it is good once
+"""
 _ENDPOINT_PYTHON = """
     host = request.headers.get("x-forwarded-host", request.headers["host"])
     endpoint = {"type": "websocket", "uri": f"wss://{host}/socket", "content-type": "audio/l16;rate=16000"}
@@ -948,6 +960,60 @@ _WEBHOOKS: Final = (
         """,
         """
     endpoint.headers = { "my-event": name };
+        """,
+        promised=False,
+    ),
+    Rule(
+        "VS440",
+        _WARNING,
+        "a webhook was refused with 401: its request {reason}",
+        "Somebody else than Vonage asked, the signature secret is another one, or a clock is wrong. A token is good once, "
+        "for five minutes.",
+        "Give the signature secret of the dashboard's API settings, switch signed webhooks on in the application, and set "
+        "the clock.",
+        _VERIFY_PYTHON,
+        _VERIFY_NODE,
+    ),
+    Rule(
+        "VS441",
+        _WARNING,
+        "a socket was refused with 401: its request {reason}",
+        "Once the address is public, a socket must show what the NCCO of this run asks for; anybody may find the address.",
+        "Let the call fetch this server's NCCO anew. For clients made by hand give --no-auth, or leave the public address "
+        "away.",
+        """
+    endpoint["authorization"] = {"type": "custom", "value": f"Bearer {token}"}   # or {"type": "vonage"}, signed
+        """,
+        """
+    endpoint.authorization = { type: "custom", value: `Bearer ${token}` };       // or { type: "vonage" }, signed
+        """,
+    ),
+    Rule(
+        "VS442",
+        _WARNING,
+        "a socket was refused with 403: a web page asks for it (Origin {origin})",
+        "Browsers send an Origin, and let any page open a socket to any address, also on your own machine. Vonage is no "
+        "browser.",
+        "If the page is yours, name it: --allow-origin https://example.com.",
+        """
+    websockets.serve(handler, origins=[None])          # None: clients that send no Origin
+        """,
+        """
+    new WebSocketServer({ server, verifyClient: ({ origin }) => !origin });
+        """,
+        promised=False,
+    ),
+    Rule(
+        "VS443",
+        _WARNING,
+        "a request was refused with 421: it is for {host}, and the public address is {public}",
+        "The tunnel has another name than the one that was given, or somebody lets a name of theirs lead to your address.",
+        "If the name is yours, give it: --url https://that.name.",
+        """
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["example.com"])
+        """,
+        """
+    app.use((req, res, next) => (req.hostname === "example.com" ? next() : res.sendStatus(421)));
         """,
         promised=False,
     ),

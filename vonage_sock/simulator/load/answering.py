@@ -14,7 +14,7 @@ from vonage_sock.protocol.ncco import WebsocketEndpoint, read_ncco, websocket_en
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.load.plan import LoadPlan, check_place
 from vonage_sock.simulator.ncco.connecting import upgrade_headers
-from vonage_sock.simulator.webhooks.web import Webhooks
+from vonage_sock.simulator.webhooks.web import Webhooks, signing_headers
 
 JsonObject = dict[str, Any]
 
@@ -52,7 +52,8 @@ class Directory:
         """
         plan = self._plan
         if self._web is None:
-            return Place(plan.target, AudioFormat(plan.rate_hz), plan.headers)
+            upgrade = signing_headers(plan.signature_secret, None, self._clock)
+            return Place(plan.target, AudioFormat(plan.rate_hz), plan.headers, upgrade)
         began_at = self._clock.now()
         endpoint = await self._ask(self._web)
         try:

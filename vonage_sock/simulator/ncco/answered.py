@@ -386,7 +386,10 @@ class AnsweredCall:
         answer = await self._web.fetch_answer(url, params, method=method)
         if answer.status != 200:
             self._teller.find("VS401", status=answer.status)
-            raise RefusedAnswerError(f"{url} gave HTTP {answer.status} instead of 200; the platform ends the call")
+            wants = "; it may want signed webhooks, with the right --signature-secret" if answer.status == 401 else ""
+            raise RefusedAnswerError(
+                f"{url} gave HTTP {answer.status} instead of 200{wants}; the platform ends the call"
+            )
         return answer
 
     def _check(self, ncco: Ncco) -> Ncco:

@@ -128,11 +128,7 @@ class Webhooks:
 
     def authorization(self, body: bytes | None) -> dict[str, str]:
         """The header that signs a request; nothing without a secret."""
-        if self._secret is None:
-            return {}
-        issued_at_s = self._clock.wall_ns() // SECOND
-        token = signed_authorization(self._secret, body=body, issued_at_s=issued_at_s, token_id=str(uuid.uuid4()))
-        return {"Authorization": token}
+        return signing_headers(self._secret, body, self._clock)
 
     async def _ask(
         self, method: str, url: str, fields: Mapping[str, object], *, timeout_s: float, tries: int
@@ -191,6 +187,15 @@ class Webhooks:
             raise ConnectError(f"{url} gave what isn't HTTP, or only a part of it") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise ConnectError(f"{url!r} isn't a web address that can be asked") from error
+
+
+def signing_headers(secret: str | None, body: bytes | None, clock: Clock) -> dict[str, str]:
+    """What signs a request, or with None for a body the opening of a socket; nothing without a secret."""
+    if secret is None:
+        return {}
+    issued_at_s = clock.wall_ns() // SECOND
+    token = signed_authorization(secret, body=body, issued_at_s=issued_at_s, token_id=str(uuid.uuid4()))
+    return {"Authorization": token}
 
 
 def is_unreachable(error: ConnectError) -> bool:
