@@ -17,7 +17,6 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import (
@@ -37,12 +36,14 @@ from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
+from vonage_sock.server import openapi
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
 from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, ServerConfig, local_url, seen_addresses
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.listening import BACKLOG, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
+from vonage_sock.server.unreadable import answer_unreadable, http_log
 from vonage_sock.transport import Driver, Patience, tell
 from vonage_sock.transport.direct import DirectDriver
 from vonage_sock.transport.poller import Poller, available
@@ -147,8 +148,10 @@ class VsockServer:
         app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=_http_log())
+        app.router.add_get(openapi.OPENAPI_PATH, self._openapi)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, logger=http_log())
         await self._runner.setup()
+        answer_unreadable(self._runner)
         try:
             for bound in sockets:
                 await web.SockSite(self._runner, bound, backlog=BACKLOG).start()
@@ -277,6 +280,9 @@ class VsockServer:
 
     async def _health(self, request: web.Request) -> web.Response:
         return _json({"status": HEALTHY, "calls": self._admission.open_calls})
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        return _json(openapi.document())
 
     async def _read_params(self, request: web.Request) -> dict[str, Any]:
         """What a webhook says: the query, and over it the body, as JSON or as a form."""
@@ -502,24 +508,6 @@ def uses_direct(engine: Engine) -> bool:
             "--engine direct needs Linux and a version 3 of aiohttp; leave it away, or use --engine aiohttp"
         )
     return possible and engine is not Engine.AIOHTTP
-
-
-def _http_log() -> logging.Logger:
-    """Where aiohttp logs, without what anybody on the internet may cause."""
-    logging.getLogger("aiohttp.websocket").addFilter(_is_not_about_subprotocols)
-    log = logging.getLogger(f"{__name__}.http")
-    log.addFilter(_is_our_fault)
-    return log
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """What isn't HTTP is answered with 400 and no more."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-def _is_not_about_subprotocols(record: logging.LogRecord) -> bool:
-    """Vonage's older clients offer one that we don't choose: no reason for a warning at each call."""
-    return "overlap" not in record.msg
 
 
 def _json(value: object) -> web.Response:
