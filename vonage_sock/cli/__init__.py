@@ -6,10 +6,14 @@ Commands are imported when they are called, so that ``vsock --help`` waits for n
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from typing import IO, Any
 
 import click
 
@@ -70,16 +74,20 @@ class LazyCommands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error of ours becomes one sentence, made harmless, and its exit code."""
         try:
-            return super().invoke(ctx)
+            with _usage_errors():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(ExitCode.STOPPED)
         except VsockError as error:
             if ctx.params.get("debug"):
                 raise
-            from vonage_sock.display.safe import clean  # noqa: PLC0415  (only errors need it)
-
-            click.echo(f"Error: {clean(str(error), 1000)}", err=True)
+            say_error(str(error))
             ctx.exit(error.exit_code)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line's own options."""
+        with _usage_errors():
+            return super().make_context(*args, **extra)
 
 
 @click.group(
@@ -96,19 +104,56 @@ def cli(*, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line; the only place where an unforeseen error becomes a sentence."""
+    from vonage_sock.cli import printing  # noqa: PLC0415  (who imports this package needn't wait for it)
+
     fill_standard_descriptors()
+    printing.fit_streams()
+    if len(sys.argv) > 2:
+        from vonage_sock.cli import title  # noqa: PLC0415  (a secret has an option before it, and a command)
+
+        title.hide_secrets()
     try:
         cli(prog_name="vsock")
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        message = f"{type(error).__name__}: {error}"
-        click.echo(
-            f"Error: something went wrong that vsock didn't foresee ({message!r:.300}); "
-            "run vsock --debug … to see where, and please report it",
-            err=True,
-        )
+        if isinstance(error, OSError) and error.filename is None and error.errno in printing.CANNOT_HOLD:
+            say_error(printing.cannot_write(error))
+        else:
+            message = f"{type(error).__name__}: {error}"
+            say_error(
+                f"something went wrong that vsock didn't foresee ({message!r:.300}); "
+                "run vsock --debug … to see where, and please report it"
+            )
+        printing.discard_stdout()
         sys.exit(ExitCode.ERROR)
+
+
+def say_error(text: str) -> None:
+    """One sentence on standard error, made harmless."""
+    from vonage_sock.cli.printing import say  # noqa: PLC0415  (only errors need them)
+    from vonage_sock.display.safe import clean  # noqa: PLC0415
+
+    say(f"Error: {clean(text, 1000)}")
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Let click's own errors, which quote the command line, be shown as harmless as ours."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.show = partial(_show, error)  # type: ignore[method-assign]  # each kind of error has a show of its own
+        raise
+
+
+def _show(error: click.ClickException, _file: IO[Any] | None = None) -> None:
+    from vonage_sock.cli.printing import say  # noqa: PLC0415  (only errors need them)
+    from vonage_sock.display.safe import clean_lines  # noqa: PLC0415
+
+    text = io.StringIO()
+    type(error).show(error, text)
+    say("\n".join(clean_lines(text.getvalue().rstrip("\n"), 1000)))
 
 
 def fill_standard_descriptors() -> None:

@@ -389,6 +389,7 @@ class Caller:
             stream=sys.stdout,
             clock=self._clock,
             simulated=True,
+            people=sys.stderr,
         )
 
     def _count_lost(self, event: Event) -> None:

@@ -116,5 +116,7 @@ def _summarise(report: dict[str, Any], events: list[Event], recorder: Recorder) 
         click.echo("\nThe call as the caller's side saw it:")
         console.print(ladder(events, report, console.width, ascii_only=console.options.ascii_only, numbers=False))
     for path in recorder.saved:
-        click.echo(f"\nThe call is recorded in {path} (left: the caller, right: what the caller heard).")
+        click.echo(
+            f"\nThe call is recorded in {clean(path, MAX_LINE)} (left: the caller, right: what the caller heard)."
+        )
     click.echo("Next: vsock serve --echo, and in another terminal vsock call http://127.0.0.1:8000/webhooks/answer")

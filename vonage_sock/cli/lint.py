@@ -12,9 +12,9 @@ import click
 from vonage_sock.call.findings import CATALOGUE, Level
 from vonage_sock.cli.options import JSON, option, read_file
 from vonage_sock.cli.printing import print_lines
+from vonage_sock.display.jsonlines import dumps
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ConnectError, ExitCode, UsageError
-from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco_lint import Problem, lint_text
 
 MAX_LINE = 400
@@ -105,7 +105,7 @@ def _told(problem: Problem) -> dict[str, Any]:
 
 
 def _as_json(problem: Problem) -> str:
-    return jsontext.dumps(_told(problem))
+    return dumps(_told(problem))
 
 
 def _as_line(problem: Problem) -> str:

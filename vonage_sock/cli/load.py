@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vonage_sock.call.events import LoadReported
+from vonage_sock.cli import say_error
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import HEADER, JSON, QUIET, RATE, SectionedCommand, option, option_group, parse_headers
 from vonage_sock.cli.printing import cannot_write, discard_stdout
@@ -322,7 +323,7 @@ class Loader:
         if self._display.broken:
             discard_stdout()
         if self._display.fault is not None:
-            click.echo(f"Error: {cannot_write(self._display.fault)}", err=True)
+            say_error(cannot_write(self._display.fault))
             return code or ExitCode.ERROR
         return code
 
@@ -339,7 +340,7 @@ class Loader:
         if "max_calls" in report:
             click.echo(_most(report, self._options["find_up_to"]))
         if self._page is not None:
-            click.echo(f"the page is {self._page}")
+            click.echo(f"the page is {clean(self._page, 400)}")
 
 
 def _most(report: dict[str, Any], allowed: int) -> str:

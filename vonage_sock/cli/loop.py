@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from vonage_sock.cli.logs import logged_to_stderr
 from vonage_sock.errors import ExitCode
 
 SAME_SIGNAL_S: Final = 0.1
@@ -24,7 +25,7 @@ def run(main: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run on uvloop where it is installed, else on the standard loop."""
     # What was imported stays: looking through it for garbage would stop all calls for some 30 ms now and then.
     gc.freeze()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with logged_to_stderr(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_to_the_end(main))
 
 
@@ -76,4 +77,6 @@ def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:
             os._exit(ExitCode.STOPPED)
 
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, signalled)
+        # nohup has it ignored, so that a closed terminal doesn't end the program.
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, signalled)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from vonage_sock.errors import UsageError
+from vonage_sock.protocol.redaction import is_secret_name, keep_secret
 
 Command = Callable[..., Any]
 
@@ -24,6 +25,13 @@ class SectionedOption(click.Option):
     def __init__(self, *args: Any, section: str = OTHERS, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.section = section
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Read it; what its name calls a secret is shown nowhere from now on."""
+        result = super().process_value(ctx, value)
+        if isinstance(result, str) and is_secret_name(self.name or ""):
+            keep_secret(result)
+        return result
 
     def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
         """What stands in brackets behind the help: no empty default, and a range as one says it."""

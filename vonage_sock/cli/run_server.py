@@ -12,8 +12,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-import click
-
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.behaviours.echo import Echo
@@ -21,11 +19,12 @@ from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
+from vonage_sock.cli import say_error
 from vonage_sock.cli.combinations import STDIN, STDOUT, check_combinations
 from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
-from vonage_sock.cli.printing import cannot_write, discard_stdout
+from vonage_sock.cli.printing import cannot_write, discard_stdout, say
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.errors import ExitCode, UsageError
@@ -201,6 +200,7 @@ class Plan:
             stats=options.stats,
             stream=sys.stderr if options.record == STDOUT else sys.stdout,
             clock=clock,
+            people=sys.stderr,
         )
 
 
@@ -345,14 +345,17 @@ def finish(display: Display, code: ExitCode) -> ExitCode:
     """
     Close the display; when its terminal is stuck there is nothing to wait for, and the program ends here.
 
+    How much nobody read is said then.
+
     What couldn't be written for want of space was for somebody: that is said, and is no success.
     """
     if not display.close(SHOW_WAIT_S):
+        say(f"{display.unshown:,} lines were not shown: nobody reads standard output")
         os._exit(code)
     if display.broken:
         discard_stdout()
     if display.fault is not None:
-        click.echo(f"Error: {cannot_write(display.fault)}", err=True)
+        say_error(cannot_write(display.fault))
         return code or ExitCode.ERROR
     return code
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vonage_sock.cli import say_error
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
@@ -70,7 +71,7 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
             load_voices(read, (8000,))
         except VsockError as error:
             codes.append(error.exit_code)
-            click.echo(f"Error: {clean(error, 1000)}", err=True)
+            say_error(str(error))
         else:
             steps = counted(len(read.steps), "step")
             print_lines(

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from vonage_sock.call.events import CallReported, Event, Observer, RecordingFailed, ScenariosSummed
+from vonage_sock.cli import say_error
 from vonage_sock.cli.junit import Case, JunitFile
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.printing import cannot_write
@@ -235,6 +236,7 @@ class ScenarioCaller:
             stream=sys.stdout,
             clock=self._clock,
             simulated=True,
+            people=sys.stderr,
         )
 
     def _observers(self, number: int) -> list[Observer]:
@@ -269,7 +271,7 @@ class ScenarioCaller:
         else:
             self._show_many(console, outcomes, duration_s)
         if self._target_out.fault is not None:
-            click.echo(f"Error: {cannot_write(self._target_out.fault)}", err=True)
+            say_error(cannot_write(self._target_out.fault))
             return code or ExitCode.ERROR
         return code
 
@@ -311,14 +313,14 @@ class ScenarioCaller:
             run = f", run {outcome.run}" if self._is_repeated(outcome) else ""
             if number or not quiet:
                 console.print()
-            console.print(f"{clean(outcome.scenario.name)}{run} ({clean(outcome.scenario.path)})", markup=False)
+            console.print(Text(f"{clean(outcome.scenario.name)}{run} ({clean(outcome.scenario.path)})"))
             for line in failure_lines(outcome, min(console.width, 120)):
                 console.print(line)
         if len(failed) > MAX_DETAILED:
             console.print(f"\n… and {len(failed) - MAX_DETAILED} more; --junit FILE has them all")
         if failed or not quiet:
             console.print()
-        console.print(summary_line(outcomes, len(self._runs), duration_s), markup=False)
+        console.print(Text(summary_line(outcomes, len(self._runs), duration_s)))
 
     def _is_repeated(self, outcome: Outcome) -> bool:
         return sum(job.scenario.path == outcome.scenario.path for job, _ in self._runs) > 1

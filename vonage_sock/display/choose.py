@@ -37,6 +37,11 @@ class Display(Protocol):
         """Why nothing could be written (a full disk); None where a reader has just left."""
         ...
 
+    @property
+    def unshown(self) -> int:
+        """How many lines weren't shown so far, because nobody took them."""
+        ...
+
     def __call__(self, event: Event) -> None:
         """Show an event."""
         ...
@@ -60,6 +65,7 @@ def make_display(
     clock: Clock,
     env: Mapping[str, str] | None = None,
     simulated: bool = False,
+    people: TextIO | int | None = None,
 ) -> Display:
     """
     The display for these options and this stream.
@@ -72,11 +78,12 @@ def make_display(
         stream: where to; its descriptor is duplicated and the stream itself left alone.
         env: ``os.environ`` when left out.
         simulated: we are the platform's end of the calls.
+        people: where what is wrong is said to them, while JSON lines go to a program.
     """
     target = Target(stream)
     env = os.environ if env is None else env
     if json:
-        return _make_json(target, clock, stats=stats)
+        return _make_json(target, clock, people, stats=stats)
     if quiet or not target.isatty() or env.get("TERM", "dumb") in {"dumb", "unknown", ""}:
         return _make_plain(target, clock, quiet=quiet, verbose=verbose, stats=stats, simulated=simulated)
     return _make_live(target, clock, env, verbose=verbose, simulated=simulated)
@@ -93,12 +100,14 @@ class _Threaded:
         *,
         wants_stats_ms: int | None,
         shown_calls: Callable[[], tuple[str, ...] | None] = lambda: None,
+        beside: OutputThread[str] | None = None,
     ) -> None:
         self._observer = observer
         self._tick = tick
         self._output = output
         self._wants_stats_ms = wants_stats_ms
         self._shown_calls = shown_calls
+        self._beside = beside
 
     @property
     def wants_stats_ms(self) -> int | None:
@@ -116,6 +125,10 @@ class _Threaded:
     def fault(self) -> OSError | None:
         return self._output.fault
 
+    @property
+    def unshown(self) -> int:
+        return self._output.unshown
+
     def __call__(self, event: Event) -> None:
         self._observer(event)
 
@@ -123,17 +136,23 @@ class _Threaded:
         self._tick(now)
 
     def close(self, timeout_s: float) -> bool:
-        return self._output.close(timeout_s)
+        shown = self._output.close(timeout_s)
+        return shown if self._beside is None else self._beside.close(timeout_s) and shown
 
 
-def _make_json(target: Target, clock: Clock, *, stats: bool) -> Display:
+def _make_json(target: Target, clock: Clock, people: TextIO | int | None, *, stats: bool) -> Display:
     from vonage_sock.display import jsonlines  # noqa: PLC0415
 
     started_at = clock.now()
     painter = jsonlines.JsonPainter(target, clock, started_at=started_at)
     output = OutputThread(target, painter, limit=jsonlines.LIMIT)
-    observer = jsonlines.JsonLines(output, clock, stats=stats, started_at=started_at)
-    return _Threaded(observer, lambda _now: None, output, wants_stats_ms=SLOW_STATS_MS if stats else None)
+    wants_stats_ms = SLOW_STATS_MS if stats else None
+    beside: OutputThread[str] | None = None
+    if people is not None:
+        to_people = Target(people)
+        beside = OutputThread(to_people, LinePainter(to_people))
+    observer = jsonlines.JsonLines(output, clock, stats=stats, started_at=started_at, people=beside)
+    return _Threaded(observer, lambda _now: None, output, wants_stats_ms=wants_stats_ms, beside=beside)
 
 
 def _make_plain(target: Target, clock: Clock, *, quiet: bool, verbose: bool, stats: bool, simulated: bool) -> Display:

@@ -2,6 +2,7 @@
 Events as JSON, one object a line: the contract that scripts rely on.
 
 Fields keep their event's names and order. Rule: a field is never renamed or removed while ``v`` is 1; new ones may come.
+Lines are printable ASCII and hold no secrets; half a surrogate pair, which no text has, is U+FFFD.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 from vonage_sock.call.events import CallReported, Event, LoadReported, Notice, StatsUpdated
 from vonage_sock.clock import MS, SECOND, Clock, iso_utc
 from vonage_sock.display.output import Target, TextOutput
+from vonage_sock.display.safe import clean
+from vonage_sock.protocol.redaction import redact
 
 VERSION: Final = 1
 LOST: Final = "output.lost"
@@ -36,22 +39,32 @@ def to_json(event: Event, *, wall_ns: int, started_at: int) -> str:
     if event.call is not None:
         result["call"] = event.call
     if isinstance(event, CallReported | LoadReported):
-        return _dumps(result | event.report)
+        return dumps(result | event.report)
     result.update((f.name, getattr(event, f.name)) for f in fields(event) if f.name not in _COMMON)
-    return _dumps(result)
+    return dumps(result)
 
 
 class JsonLines:
     """
-    An observer that writes every event but notices.
+    An observer that writes every event but notices, which are for people.
 
     Args:
+        people: takes what notices say is wrong.
         stats: write ``call.stats`` too, once a second for each call.
         started_at: what ``t`` counts from, in monotonic nanoseconds; now, when left out.
     """
 
-    def __init__(self, output: TextOutput, clock: Clock, *, stats: bool = False, started_at: int | None = None) -> None:
+    def __init__(
+        self,
+        output: TextOutput,
+        clock: Clock,
+        *,
+        stats: bool = False,
+        started_at: int | None = None,
+        people: TextOutput | None = None,
+    ) -> None:
         self._output = output
+        self._people = people
         self._clock = clock
         self._stats = stats
         self._started_at = clock.now() if started_at is None else started_at
@@ -59,12 +72,20 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Write it."""
-        if isinstance(event, Notice) or (isinstance(event, StatsUpdated) and not self._is_due(event)):
+        if isinstance(event, Notice):
+            self._say(event)
+            return
+        if isinstance(event, StatsUpdated) and not self._is_due(event):
             return
         if event.name == "call.ended":
             self._stats_at.pop(event.call, None)
         wall_ns = self._clock.wall_ns() - (self._clock.now() - event.at)
         self._output.put(to_json(event, wall_ns=wall_ns, started_at=self._started_at))
+
+    def _say(self, notice: Notice) -> None:
+        if self._people is not None and notice.level != "info":
+            about = "" if notice.call is None else f"{clean(notice.call, 60)}: "
+            self._people.put(f"{clean(notice.level, 12)}: {about}{clean(notice.message, 600)}")
 
     def _is_due(self, event: StatsUpdated) -> bool:
         last_at = self._stats_at.get(event.call)
@@ -88,7 +109,7 @@ class JsonPainter:
         text = "".join(f"{item}\n" for item in items)
         if lost:
             head = _head(LOST, self._clock.wall_ns(), self._clock.now() - self._started_at)
-            text += _dumps({**head, "lines": lost}) + "\n"
+            text += dumps({**head, "lines": lost}) + "\n"
         self._target.write(text)
 
     def finish(self) -> None:
@@ -99,22 +120,34 @@ def _head(name: str, wall_ns: int, span_ns: int) -> dict[str, Any]:
     return {"v": VERSION, "event": name, "time": iso_utc(wall_ns), "t": round(span_ns / SECOND, 3)}
 
 
-def _dumps(value: dict[str, Any]) -> str:
+def dumps(value: dict[str, Any]) -> str:
+    """An object as printable ASCII without secrets."""
+    value = redact(value)
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        line = json.dumps(value, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError):
-        return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+        line = json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+    if "\\ud" in line:
+        line = json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+    # The one control character that JSON leaves as it is.
+    return line.replace("\x7f", "\\u007f")
 
 
 def _plain(value: object) -> object:
-    """The same with what JSON can't say replaced: NaN and infinities by null, other things by their text."""
+    """The same with what JSON can't say replaced: NaN and infinities by null, half a letter by U+FFFD, others by text."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int():
             return value
+        case str():
+            return _whole(value)
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {_whole(str(key)): _plain(item) for key, item in value.items()}
         case list() | tuple():
             return [_plain(item) for item in value]
-    return str(value)
+    return _whole(str(value))
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -67,7 +67,7 @@ def tried(event: LoadTried) -> str:
     if event.met:
         return f"{counted(event.calls, 'call')}: kept, p99 {span(event.p99_ms)} ms ({own})"
     hint = "; the generator was the limit, more --procs may help" if event.generator_was_late else ""
-    return f"{counted(event.calls, 'call')}: missed, {', '.join(event.missed)} ({own}{hint})"
+    return f"{counted(event.calls, 'call')}: missed, {clean(', '.join(event.missed))} ({own}{hint})"
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _close(code: str) -> str:
 def _frames(report: Mapping[str, Any]) -> Iterator[str]:
     sent = number(report["frames_sent"])
     if report["measured_by"] is None:
-        yield f"frames {sent} sent; no round trip: {report['not_measured']}"
+        yield f"frames {sent} sent; no round trip: {clean(report['not_measured'])}"
         return
     yield (
         f"frames {sent} sent, {number(report['frames_returned'])} timed, {number(report['frames_late'])} late "

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import select
 import threading
 from collections.abc import Sequence
 from typing import Final, Generic, Protocol, TextIO, TypeVar
 
+from vonage_sock.protocol.logtext import logger
+
 DEFAULT_LIMIT: Final = 2000
 
-_log = logging.getLogger("vonage_sock.display")
+_log = logger("vonage_sock.display")
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -176,6 +177,7 @@ class OutputThread(Generic[T]):
         self._items: list[T] = []
         self._lost = 0
         self._lost_in_all = 0
+        self._under_way = 0
         self._woken = False
         self._closing = False
         self._failed = False
@@ -197,6 +199,12 @@ class OutputThread(Generic[T]):
     def lost(self) -> int:
         """How many items were left out since the start."""
         return self._lost_in_all
+
+    @property
+    def unshown(self) -> int:
+        """How many items were left out, or wait for whoever reads; the write that is under way counts as a whole."""
+        with self._changed:
+            return self._lost_in_all + len(self._items) + self._under_way
 
     def put(self, item: T) -> None:
         """Show it when there is time; never blocks, never raises."""
@@ -231,11 +239,13 @@ class OutputThread(Generic[T]):
             with self._changed:
                 self._changed.wait_for(lambda: self._items or self._lost or self._woken or self._closing)
                 items, self._items = self._items, []
+                self._under_way = len(items)
                 lost, self._lost = self._lost, 0
                 self._woken = False
                 closing = self._closing
             if not self._target.broken:
                 self._guarded(items, lost, closing=closing)
+            self._under_way = 0
         self._target.close()
 
     def _guarded(self, items: list[T], lost: int, *, closing: bool) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -35,6 +34,7 @@ from vonage_sock.call.session import MAX_MESSAGE_BYTES, CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol import jsontext, webhooks
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.protocol.ncco import answer_ncco, fill_in
 from vonage_sock.server import openapi
 from vonage_sock.server.admission import Admission, OwnAdmission, refusal
@@ -42,6 +42,7 @@ from vonage_sock.server.config import MAX_WEBHOOK_BYTES, Addresses, Engine, Serv
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.listening import BACKLOG, why_not_listening
 from vonage_sock.server.socket import ServerSocket, new_websocket
+from vonage_sock.server.standstill import TICK_MS, Standstill
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.server.unreadable import answer_unreadable, http_log
 from vonage_sock.transport import Driver, Patience, tell
@@ -52,8 +53,8 @@ STOP_WAIT_S: Final = 2.0
 STOP_REASON: Final = "server stopping"
 HEALTHY: Final = "ok"
 
-_log = logging.getLogger(__name__)
-failures_log = logging.getLogger("vonage_sock.failures")
+_log = logger(__name__)
+failures_log = logger("vonage_sock.failures")
 """Where what other people's code raised is logged, with its traceback."""
 
 MakeBehaviours = Callable[[], Sequence[Behaviour]]
@@ -96,6 +97,8 @@ class VsockServer:
         self._admission = admission or OwnAdmission(config.max_calls)
         self._full = False
         self._call_ended = asyncio.Event()
+        self._standstill = Standstill()
+        self._watch: asyncio.TimerHandle | None = None
         self._stopping = False
         self._host, self._port = config.host, config.port
         self.calls_ended = 0
@@ -163,6 +166,7 @@ class VsockServer:
         self._host, self._port = self._runner.addresses[0][:2]
         if direct:
             self._poller = Poller(self._clock)
+        self._look_at_loop()
 
     def publish(self, url: str) -> None:
         """Take this public base address from now on."""
@@ -196,6 +200,8 @@ class VsockServer:
         except TimeoutError:
             for _, driver in list(self._calls.values()):
                 driver.abort()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
         if self._poller is not None:
@@ -464,6 +470,12 @@ class VsockServer:
             self._full = True
             self.tell(Notice(at=self._clock.now(), level="warning", message=f"a call was refused: {why}"))
         return why
+
+    def _look_at_loop(self) -> None:
+        said = self._standstill.tick(self._clock.now(), calls=len(self._calls))
+        if said is not None:
+            self.tell(Notice(at=self._clock.now(), level="warning", message=said))
+        self._watch = asyncio.get_running_loop().call_later(TICK_MS / 1000, self._look_at_loop)
 
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
         message = f"{call_id} is dropped: its other side doesn't read, and {waiting} messages wait for it"

@@ -12,6 +12,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from vonage_sock.protocol.logtext import logger
+
 HTTP_LOG: Final = "vonage_sock.server.app.http"
 
 
@@ -37,7 +39,7 @@ def answer_unreadable(runner: web.AppRunner) -> None:
 def http_log() -> logging.Logger:
     """Where aiohttp logs, without what anybody on the internet may cause."""
     logging.getLogger("aiohttp.websocket").addFilter(_is_not_about_subprotocols)
-    log = logging.getLogger(HTTP_LOG)
+    log = logger(HTTP_LOG)
     log.addFilter(_is_our_fault)
     return log
 

@@ -41,7 +41,7 @@ class CallOrder:
     to_number: str = "442079460000"
     event_url: str | None = None
     method: str = "GET"
-    signature_secret: str | None = None
+    signature_secret: str | None = field(default=None, repr=False)
     fallback_url: str | None = None
     fallback_method: str = "GET"
     connect_outcomes: tuple[str, ...] = ("answered",)

@@ -14,7 +14,6 @@ is gone. Rule: stdout is for these lines alone, and no frame waits for whoever r
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,6 +26,7 @@ from vonage_sock.call.findings.catalogue import CATALOGUE, Level
 from vonage_sock.clock import MS, Clock, SystemClock
 from vonage_sock.errors import ConnectError, VsockError
 from vonage_sock.protocol import jsontext
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.simulator.order import CallOrder
 from vonage_sock.simulator.vonage import VonageCall
 from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of, said_of
@@ -35,7 +35,7 @@ MAX_ORDER_BYTES: Final = 1 << 20
 GOODBYE_S: Final = 3.0
 WHOLE_CALL: Final = "whole call"
 
-_log = logging.getLogger("vonage_sock.testing")
+_log = logger("vonage_sock.testing")
 
 JsonObject = dict[str, Any]
 

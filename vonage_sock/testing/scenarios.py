@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from vonage_sock.audio.source import OpenSource
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.media.decode import AudioFile
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.simulator.scenario.model import Scenario
 from vonage_sock.simulator.scenario.preparing import prepare_rehearsal
 from vonage_sock.simulator.scenario.rehearsal import at_once as decoded
@@ -17,7 +17,7 @@ from vonage_sock.testing.plans import DEFAULT_RATE_HZ, plan_of
 from vonage_sock.testing.reports import CallReport, fill_in
 from vonage_sock.testing.wire import HeardPcm, run_call
 
-_log = logging.getLogger("vonage_sock.failures")
+_log = logger("vonage_sock.failures")
 
 
 def run_scenario(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -23,13 +22,14 @@ from vonage_sock.call.events import Event, Observer
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import CLOSE_ABNORMAL, CLOSE_GOING_AWAY, Abort, Close, Machine, Outgoing
 from vonage_sock.clock import SECOND, Clock
+from vonage_sock.protocol.logtext import logger
 
 INLINE_WRITE_BYTES: Final = 16 * 1024
 """With less than this in the socket's buffer, a write never waits, so that the reading task may do it itself."""
 
 MAX_INLINE_MESSAGES: Final = 8
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import logging
 import select
 import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from vonage_sock.clock import MS, SECOND, Clock
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.transport.heralds import DISTANCE_NS, Heralds, ReadyList
 
 LOOK_NS: Final = 10 * MS
@@ -38,7 +38,7 @@ _CLOSED: Final = -2
 Action = Callable[[int], None]
 """Given the time, in nanoseconds."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Ready(Protocol):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from vonage_sock.protocol.logtext import logger
 from vonage_sock.protocol.webhooks import Leg
 from vonage_sock.simulator.api.bodies import BASE_PATH
 from vonage_sock.simulator.api.outbound import OutboundCall, leg_of
@@ -24,7 +24,7 @@ from vonage_sock.simulator.vonage import MakeCall
 
 MAX_CALLS: Final = 50
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 RunCall = Callable[[str, CallOrder, MakeCall], Awaitable[object]]
 """Makes a call with this id; what it gives is awaited until the call is over, and what goes wrong is its own business."""

@@ -43,7 +43,7 @@ class LoadPlan:
     method: str = "GET"
     from_number: str = "447700900001"
     to_number: str = "442079460000"
-    signature_secret: str | None = None
+    signature_secret: str | None = field(default=None, repr=False)
     late_ns: int = 20 * MS
     record: int = 0
     record_path: str = "heard-{n}.wav"

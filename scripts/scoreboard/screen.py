@@ -1,0 +1,67 @@
+"""A terminal for a program to run on: what it is sent is kept as it came."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Screen:
+    """A program on a terminal of its own."""
+
+    process: subprocess.Popen[bytes]
+    master: int
+    sent: bytearray = field(default_factory=bytearray)
+
+    def hang_up(self) -> None:
+        """Close the terminal, as when its window is closed."""
+        with contextlib.suppress(OSError):
+            os.close(self.master)
+        self.master = -1
+
+
+@contextmanager
+def on_screen(command: Sequence[str], *, columns: int = 120, rows: int = 50, **options: Any) -> Iterator[Screen]:
+    """Run a program with a terminal as its standard streams and as the one that controls it."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def control() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=control, **options)
+    os.close(slave)
+    screen = Screen(process, master)
+    reader = threading.Thread(target=_read, args=(screen,), daemon=True)
+    reader.start()
+    try:
+        yield screen
+    finally:
+        with contextlib.suppress(OSError):
+            process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(2)
+        if screen.master >= 0:
+            os.close(screen.master)
+
+
+def _read(screen: Screen) -> None:
+    with contextlib.suppress(OSError):
+        while more := os.read(screen.master, 65536):
+            screen.sent += more
