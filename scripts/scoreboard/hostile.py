@@ -112,7 +112,9 @@ def _http(status: bytes, body: bytes, *, kind: bytes = b"application/json", head
 
 
 def _call(peer: socket.socket, head: bytes, text: str) -> None:
-    key = next(line.split(b":")[1].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+    key = next(
+        line.split(b":")[1].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+    )
     accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
     peer.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "

@@ -28,7 +28,10 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "emoji codes": (f":smile:{MARK}:warning:",),
     "lone surrogates": (f"\ud800{MARK}", f"{MARK}\udcff\udfff"),
     "NUL, backspace, DEL, tab": (f"\0{MARK}\x08\x08\x08\x7f", f"{MARK}\t\a\x05"),
-    "zero width and fillers": (f"{MARK[0]}\u200b\u200d\u2060\ufeff{MARK}", f"\u3164\u115f\u2800\u034f{MARK}\ufe0f\u00ad"),
+    "zero width and fillers": (
+        f"{MARK[0]}\u200b\u200d\u2060\ufeff{MARK}",
+        f"\u3164\u115f\u2800\u034f{MARK}\ufe0f\u00ad",
+    ),
     "stacked marks": (MARK + "\u0301\u0316\u0334" * 60, "\u20dd\u0488" * 10 + MARK),
     "private and unassigned": (f"\ue000{MARK}\U000f0000", f"\U000e0041\u0378{MARK}\ufdd0\U0010ffff"),
     "very long": (MARK + "A" * 9_000,),
@@ -41,7 +44,8 @@ PICTURE: Final = re.compile(rb"\x1b\[(?:\?25[lh]|2K|1A|[0-9]*[AG]|J|0?J)|\r")
 
 MARKS_ON_ONE: Final = 4
 _UNSEEN: Final = set(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10)))
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
 
 

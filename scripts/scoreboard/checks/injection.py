@@ -299,7 +299,9 @@ def lint(bench: Bench, texts: Sequence[str]) -> list[bytes]:
     commands = []
     folder = bench.folder()
     everything = [{"action": text, text: text, "endpoint": [{"type": text, text: text}]} for text in texts]
-    everything += [{"action": "connect", "endpoint": [{"type": "websocket", "uri": text, text: text}]} for text in texts]
+    everything += [
+        {"action": "connect", "endpoint": [{"type": "websocket", "uri": text, text: text}]} for text in texts
+    ]
     whole = folder / "ncco.json"
     whole.write_text(json.dumps(everything))
     commands += [("lint", str(whole)), ("lint", str(whole), "--json")]
@@ -321,7 +323,10 @@ def scenarios(bench: Bench, texts: Sequence[str]) -> list[bytes]:
         bad.write_bytes(b'{"name": "x", "' + raw(text) + b'": 1}')
         reports.append(folder / "junit.xml")
         commands.append(("call", "vsock:echo", "--scenario", str(good), "--junit", str(reports[-1]), "--repeat", "2"))
-        commands += [("call", "vsock:echo", "--scenario", str(good), "--json"), ("scenario", "check", str(bad), str(good))]
+        commands += [
+            ("call", "vsock:echo", "--scenario", str(good), "--json"),
+            ("scenario", "check", str(bad), str(good)),
+        ]
     return [*outputs(bench, commands), *(report.read_bytes() for report in reports if report.exists())]
 
 
