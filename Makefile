@@ -4,14 +4,14 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/behaviours tests/simulator/leg
+CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/behaviours tests/simulator/leg tests/display/test_safe.py
 
 .DEFAULT_GOAL := help
 NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
 PIPECAT := .venv-pipecat
 BENCH := .venv-bench
-.PHONY: help demo test check fix lint types layers docs docs-check wheel-check scoreboard scoreboard-quick bench soak peers peers-node peers-pipecat clean
+.PHONY: help demo test check fix lint types layers docs docs-check wheel-check scoreboard scoreboard-quick bench conformance soak peers peers-node peers-pipecat clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -74,6 +74,9 @@ bench:  ## What calls cost beside other servers, in an environment of its own; t
 	@if command -v npm >/dev/null; then npm ci --silent --prefix scripts/bench; else echo "npm isn't here: Node is left out"; fi
 	$(BENCH)/bin/python scripts/bench publish
 
+conformance: $(STAMP)  ## Autobahn's suite over our servers and callers; it needs a Python 2.7; two minutes
+	$(BIN)/python scripts/conformance
+
 soak: $(STAMP)  ## Does playing last: ten minutes to 100 calls, ten simulated hours
 	$(BIN)/python scripts/soak.py real
 	$(BIN)/python scripts/soak.py simulated
@@ -91,4 +94,4 @@ fix: $(STAMP)  ## Put right what can be put right by itself
 	$(BIN)/ruff format .
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-autobahn $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

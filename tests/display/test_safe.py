@@ -137,6 +137,11 @@ def test_objects_become_compact_json() -> None:
     assert '{"a\\u202eb":[1,null,"é"]}' == clean({"a\u202eb": [1, None, "é"]})
 
 
+def test_a_number_is_shown_as_python_writes_it() -> None:
+    """And so is whatever is neither text nor JSON's."""
+    assert ["12", "1.5", "None", "b'\\x1b'"] == [clean(12), clean(1.5), clean(None), clean(b"\x1b")]
+
+
 def test_a_value_that_cannot_be_told_is_named_by_its_kind() -> None:
     """Showing never raises, not even for a loop."""
     loop: list[object] = []

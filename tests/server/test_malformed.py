@@ -35,7 +35,7 @@ async def test_what_is_malformed_crashes_nothing_logs_nothing_and_leaves_nothing
         assert await attacks.echoes(server.port)
     assert (0, 0) == (handshakes["500"], webhooks["500"])
     assert {"echoed": 5} == texts
-    assert 100 < frames["1002"] + frames["1007"] + frames["1009"]
+    assert (150, True) == (sum(frames.values()), frames["1002"] > 0)
     assert [] == [record.getMessage() for record in caplog.records]
     assert before == descriptors()
     assert 0 == server.live_calls

@@ -2,7 +2,8 @@
 What RFC 6455 asks of a server, tried from outside: bytes on a TCP connection in, bytes on it out.
 
 The frames are made and read here by hand, so that nothing of ours judges itself. Each row of the table is tried at once
-and in small pieces, on both event loops. ``scripts/autobahn.py`` runs the Autobahn suite against the same server.
+and in small pieces, on both event loops; by aiohttp's engine too, with what is known to be otherwise there.
+``scripts/conformance`` lets the Autobahn suite judge the same servers.
 """
 
 from __future__ import annotations
@@ -266,6 +267,35 @@ async def test_what_the_table_says(row: Row) -> None:
             assert (CLOSE, code, True) == (opcode, int.from_bytes(body[:2], "big"), body[2:].isascii())
             assert (1005 if row.name == "no code" else code) == await asyncio.wait_for(told.get(), 10)
     assert told.empty()
+
+
+ITS_OWN_LIMIT = {"more than the limit", "more in the end"}
+WAITS_FOR_MORE = {"in a first fragment, with more to come", "in a later fragment"}
+"""Text is looked at when its message is whole."""
+
+TAKES_UNMASKED = {f"kind {opcode} without a mask" for opcode in (TEXT, BINARY, PING, CLOSE)}
+ANSWERS_ANY_CODE = {f"code {code}, which none may send": code for code in (1006, 5000, 65_535)}
+AIOHTTPS = [row for row in TABLE if row.name not in ITS_OWN_LIMIT | WAITS_FOR_MORE | TAKES_UNMASKED]
+
+
+@on_both_loops
+async def test_what_the_table_says_holds_for_aiohttps_engine_but_for_what_is_known() -> None:
+    """More than a hundred rows as they are, and three codes that it gives back though none may send them."""
+    assert 100 < len(AIOHTTPS)
+    otherwise = {}
+    async with echo_server("aiohttp") as port:
+        for row in AIOHTTPS:
+            sent, code = (row.sent + closing(1000), 1000) if row.code is None else (row.sent, row.code)
+            async with connected(port) as client:
+                await client.send(UPGRADE)
+                await client.upgraded()
+                await client.send(sent)
+                *back, (opcode, body) = await client.frames()
+            assert (row.back, CLOSE) == (tuple(back), opcode), row.name
+            if code != int.from_bytes(body[:2], "big"):
+                otherwise[row.name] = int.from_bytes(body[:2], "big")
+
+    assert ANSWERS_ANY_CODE == otherwise
 
 
 @on_both_loops

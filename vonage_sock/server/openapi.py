@@ -9,9 +9,9 @@ Source: OpenAPI Specification 3.1.0.
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Any, Final
 
-from vonage_sock import __version__
 from vonage_sock.protocol import webhooks
 
 OPENAPI_PATH: Final = "/openapi.json"
@@ -37,8 +37,9 @@ PARAMS: Final = ("to", "from", "uuid", "conversation_uuid", "endpoint_type", "re
 
 BODIES: Final = ("application/json", "application/x-www-form-urlencoded")
 
-SOCKET: Final = (
-    "A WebSocket, without compression, subprotocol or fragments. The platform says "
+ABOUT: Final = (
+    f"Webhooks of a server for calls by Vonage's Voice API, and beside them, at `{webhooks.SOCKET_PATH}`, the calls' "
+    "WebSocket, which OpenAPI has no words for. It goes without compression, subprotocol or fragments. The platform says "
     '`{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}` first; then each binary message, both ways, is '
     "20 ms of 16-bit little-endian PCM, mono: 320 bytes at 8 kHz, 640 at 16 kHz, 960 at 24 kHz. Keys come as "
     '`{"event":"websocket:dtmf","digit":"1","duration":100}`. The server may say `{"action":"clear"}` and '
@@ -52,8 +53,8 @@ def document() -> JsonObject:
         "openapi": "3.1.0",
         "info": {
             "title": "vsock",
-            "version": __version__,
-            "description": "Webhooks and the WebSocket of a server for calls by Vonage's Voice API.",
+            "version": metadata.version("vonage-sock"),
+            "description": ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -94,7 +95,6 @@ def paths() -> JsonObject:
         webhooks.EVENT_PATHS[0]: _webhook("event", "An event of a call.", taken),
         webhooks.EVENT_PATHS[1]: _webhook("events", "The same as /webhooks/event.", taken),
         webhooks.FALLBACK_PATH: _webhook("fallback", "The answer URL failed: what shall be done?", ncco | nothing),
-        webhooks.SOCKET_PATH: {"get": _socket()},
         webhooks.HEALTH_PATH: {
             "get": _operation(
                 "health",
@@ -125,16 +125,6 @@ def _operation(name: str, summary: str, responses: Responses) -> JsonObject:
         "summary": summary,
         "responses": {str(status): response for status, response in sorted((refused | responses).items())},
     }
-
-
-def _socket() -> JsonObject:
-    responses: Responses = {
-        101: {"description": "The call's socket."},
-        401: _text("It lacks the authorization that the NCCO asks for."),
-        403: _text("It comes from a page of an origin that isn't allowed."),
-        426: _text("It doesn't ask for a WebSocket."),
-    }
-    return _operation("socket", "The call's audio and keys.", responses) | {"description": SOCKET}
 
 
 def _json(description: str, schema: JsonObject) -> JsonObject:
