@@ -38,6 +38,10 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "wide at the edge": (MARK + "\uff37\u4e16" * 300,),
 }
 
+SHORT: Final = 20
+MIXED: Final = tuple("".join(texts[0][:SHORT] for texts in list(KINDS.values())[first::3]) for first in range(3))
+"""Six kinds in one text, where a process has to be started for each text."""
+
 COLOURS: Final = re.compile(rb"\x1b\[[0-9;]*m")
 PICTURE: Final = re.compile(rb"\x1b\[(?:\?25[lh]|2K|1A|[0-9]*[AG]|J|0?J)|\r")
 """What a live screen draws itself with: cursor off and on, lines up, lines cleared, back to the margin."""
@@ -75,7 +79,7 @@ def _found(text: str) -> Iterator[str]:
         if ch != "\n" and (kind[0] in "CZ" and ch != " "):
             yield ascii(ch)
         elif ch in _UNSEEN or marks > MARKS_ON_ONE:
-            yield f"{ascii(ch)} ({kind})"
+            yield f"{ch!a} ({kind})"
         if ch == "\n":
             marks = MARKS_ON_ONE
 

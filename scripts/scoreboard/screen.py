@@ -41,7 +41,9 @@ def on_screen(command: Sequence[str], *, columns: int = 120, rows: int = 50, **o
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=control, **options)
+    streams: dict[str, Any] = {"stdin": slave, "stdout": slave, "stderr": slave}
+    # A terminal that controls a program is taken by the program itself.
+    process = subprocess.Popen(command, preexec_fn=control, **streams, **options)  # noqa: PLW1509
     os.close(slave)
     screen = Screen(process, master)
     reader = threading.Thread(target=_read, args=(screen,), daemon=True)

@@ -129,8 +129,7 @@ def dumps(value: dict[str, Any]) -> str:
         line = json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
     if "\\ud" in line:
         line = json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
-    # The one control character that JSON leaves as it is.
-    return line.replace("\x7f", "\\u007f")
+    return line
 
 
 def _plain(value: object) -> object:

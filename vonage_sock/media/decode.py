@@ -54,7 +54,7 @@ class AudioFile:
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise AudioFileError(f"{self.name}: {_why_not_a_file(path)}")
-            with _ForwardFile(path) as file:
+            with _ForwardFile(os.fsencode(path)) as file:
                 self.rate_hz = int(file.samplerate)
                 self.channels = int(file.channels)
                 self.samples = int(file.frames)
@@ -167,7 +167,7 @@ def pcm_blocks(path: Path, rate_hz: int) -> Iterator[bytes]:
         soundfile.LibsndfileError: the file can't be read any further.
         AudioFileError: it ends before its end.
     """
-    with _ForwardFile(path) as file:
+    with _ForwardFile(os.fsencode(path)) as file:
         if file.samplerate == rate_hz and file.channels == 1 and file.subtype == "PCM_16":
             for block in _blocks(file, "int16"):
                 yield block.astype("<i2").tobytes()

@@ -142,8 +142,10 @@ def encode(wav_path: Path, path: Path, suffix: str) -> None:
     container, subtype = ENCODINGS[suffix]
     os.close(create_file(path, overwrite=True))
     with (
-        soundfile.SoundFile(wav_path) as wav,
-        soundfile.SoundFile(path, "w", wav.samplerate, wav.channels, format=container, subtype=subtype) as out,
+        soundfile.SoundFile(os.fsencode(wav_path)) as wav,
+        soundfile.SoundFile(
+            os.fsencode(path), "w", wav.samplerate, wav.channels, format=container, subtype=subtype
+        ) as out,
     ):
         while len(block := wav.read(ENCODE_BLOCK_SAMPLES, dtype="int16")):
             out.write(block)

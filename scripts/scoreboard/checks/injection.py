@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,7 +21,7 @@ from typing import Final
 
 import wire
 from hostile import hostile, in_a_line, raw
-from injections import KINDS, MARK, carried_out, offending
+from injections import KINDS, MARK, MIXED, carried_out, offending
 from rows import Row
 from running import Bench
 from screen import on_screen
@@ -39,13 +42,18 @@ def run(bench: Bench) -> Iterator[Row]:
     yield judged("serve, JSON lines", serve_json(bench, texts), lines=True)
     yield judged("serve -v, a pipe", serve_pipe(bench, texts))
     yield judged("serve -v, a terminal", serve_terminal(bench, texts), live=True)
-    yield judged("a tunnel's agent", tunnel(bench, FIRSTS))
-    calls = FIRSTS[:: 4 if bench.quick else 1]
+    yield judged("lint", lint(bench, texts))
+    if not bench.quick:
+        yield from slower(bench, MIXED)
+
+
+def slower(bench: Bench, calls: Sequence[str]) -> Iterator[Row]:
+    """What takes a process for each text."""
+    yield judged("a tunnel's agent", tunnel(bench, calls))
     with hostile(calls) as port:
         yield judged("call, plain", call(bench, port, calls))
         yield judged("call, JSON lines", call(bench, port, calls, "--json"), lines=True)
         yield judged("load, with its page", load(bench, port, calls))
-    yield judged("lint", lint(bench, texts))
     yield judged("scenarios, JUnit", scenarios(bench, calls))
     yield judged("file names, words", names(bench, calls))
 
@@ -69,7 +77,8 @@ def is_json(line: bytes) -> bool:
     try:
         return line.isascii() and isinstance(json.loads(line), dict)
     except ValueError:
-        return line.startswith(b"warning: ")
+        # What is wrong is said to people, beside the lines.
+        return line.startswith((b"warning: ", b"Error: "))
 
 
 # Our server, and strangers who call it.
@@ -109,8 +118,6 @@ def serve_terminal(bench: Bench, texts: Sequence[str]) -> list[bytes]:
 @contextlib.contextmanager
 def started(bench: Bench, words: list[str], out: object, port: int) -> Iterator[None]:
     """A server of vsock that writes both streams to a file."""
-    import subprocess
-
     process = subprocess.Popen(
         bench.command(*words, "--ngrok-api", "http://127.0.0.1:9"),
         stdout=out,  # type: ignore[arg-type]
@@ -196,7 +203,7 @@ def on_a_call(port: int, text: str) -> None:
 def tunnel(bench: Bench, texts: Sequence[str]) -> list[bytes]:
     """In what listens where an ngrok agent should."""
     found = []
-    for text in texts[:: 6 if bench.quick else 1]:
+    for text in texts:
         with agent(text) as at:
             server = ["serve", "--port", "0", "--ngrok-api", f"http://127.0.0.1:{at}", "--once"]
             found.append(for_a_moment(bench, server))
@@ -228,9 +235,6 @@ def agent(text: str) -> Iterator[int]:
 
 def for_a_moment(bench: Bench, words: list[str]) -> bytes:
     """What a server says until it listens, and a moment longer."""
-    import signal
-    import subprocess
-
     process = subprocess.Popen(bench.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=plain_env())
     assert process.stdout is not None
     said = b""
@@ -247,9 +251,8 @@ def for_a_moment(bench: Bench, words: list[str]) -> bytes:
 
 def call(bench: Bench, port: int, texts: Sequence[str], *options: str) -> list[bytes]:
     """Each way to answer, by several calls at once."""
-    kinds = ("answer", "status", "kind", "junk")
-    targets = [f"http://127.0.0.1:{port}/{kind}/{number}" for number in range(len(texts)) for kind in kinds]
-    targets += [f"ws://127.0.0.1:{port}/{kind}/{number}" for number in range(len(texts)) for kind in ("ws", "refuse")]
+    ways = ("http/answer", "http/junk", "http/status", "http/kind", "ws/ws", "ws/refuse")
+    targets = [way.replace("/", f"://127.0.0.1:{port}/") + f"/{number}" for number in range(len(texts)) for way in ways]
     more = ("--fast", "--duration", "1", "-v", *options)
     return outputs(bench, [("call", target, *more) for target in targets])
 
@@ -257,28 +260,22 @@ def call(bench: Bench, port: int, texts: Sequence[str], *options: str) -> list[b
 def load(bench: Bench, port: int, texts: Sequence[str]) -> list[bytes]:
     """Refusals and closes in figures, lines and pages."""
     commands, pages = [], []
-    for number in range(0, len(texts), 3):
+    for number in range(len(texts)):
         for kind in ("ws", "refuse"):
             pages.append(bench.folder() / "page.html")
             target = f"ws://127.0.0.1:{port}/{kind}/{number}"
             commands.append(("load", target, "-n", "1", "--duration", "0.5", "--ramp", "0", "--html", str(pages[-1])))
-    # A refusal's reason phrase isn't told, which is as good: the file's name is.
-    found = outputs(bench, commands)
-    return [*found, *(page.read_bytes() for page in pages if page.exists()), MARK.encode()]
+    return [*outputs(bench, commands), *(page.read_bytes() for page in pages if page.exists())]
 
 
 def outputs(bench: Bench, commands: Sequence[tuple[str, ...]], *, at_once: int = 4) -> list[bytes]:
     """What commands write to both streams."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(partial(output, bench), commands))
 
 
 def output(bench: Bench, words: Sequence[str]) -> bytes:
     """What one command writes to both streams, as bytes."""
-    import subprocess
-
     done = subprocess.run(
         bench.command(*words),
         stdin=subprocess.DEVNULL,
@@ -305,7 +302,7 @@ def lint(bench: Bench, texts: Sequence[str]) -> list[bytes]:
     whole = folder / "ncco.json"
     whole.write_text(json.dumps(everything))
     commands += [("lint", str(whole)), ("lint", str(whole), "--json")]
-    for number, text in enumerate(FIRSTS):
+    for number, text in enumerate(MIXED):
         path = folder / f"{number}.json"
         path.write_bytes(b'[{"action":"talk"}, "' + raw(text))
         commands.append(("lint", str(path)))
