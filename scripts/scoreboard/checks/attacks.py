@@ -26,7 +26,7 @@ LIMIT_S: Final = 150.0
 
 LAG_MS: Final = 100.0
 P99_MS: Final = 60.0
-LASTS_S: Final = 5.0
+LASTS_S: Final = 4.0
 QUICK_LASTS_S: Final = 2.0
 IN_QUICK: Final = ("fragments", "one-byte frames", "resets")
 

@@ -67,7 +67,7 @@ BASES: Final = (
         "😀",
     ),
     *("\ud800", "con", "nul", "aux.txt", ".hidden", ".part", "kept.wav", "../kept.wav", "../../outside.wav", "link"),
-    *("link/x", "x" * 300, "x" * 4096),
+    *("link/x", "{time}", "x" * 300, "x" * 4096),
 )
 WRAPS: Final = (
     *(

@@ -14,13 +14,12 @@ from rows import Row
 from running import Bench, Server, wait_until
 
 NAME: Final = "non_readers"
-PROMISE: Final = "32 callers who never read cost ≤ 32 MiB, are gone within 15 s, and disturb nobody"
+PROMISE: Final = "32 callers who never read cost ≤ 32 MiB, are gone within 15 s, and end nobody else's call"
 QUICK: Final = False
 
 CALLERS: Final = 32
 GOAL_MIB: Final = 32
 GOAL_S: Final = 15.0
-P99_MS: Final = 60.0
 MIB: Final = 1 << 20
 MESSAGE: Final = wire.frame(wire.BINARY, bytes(4096))
 EACH_S: Final = 0.01
@@ -38,8 +37,8 @@ def run(bench: Bench) -> Iterator[Row]:
         yield Row("memory", f"≤ +{GOAL_MIB} MiB", f"+{grown:.1f} MiB", ok=grown <= GOAL_MIB)
         told = "some stay for 30 s" if seconds is None else f"{seconds:.1f} s"
         yield Row("all dropped", f"within {GOAL_S:.0f} s", told, ok=seconds is not None and seconds <= GOAL_S)
-        fine = heard.open and not heard.lost and heard.p99_ms <= P99_MS
-        yield Row("a bystander", f"p99 ≤ {P99_MS:.0f} ms, 0 lost", heard.told, ok=fine)
+        fine = heard.open and not heard.lost
+        yield Row("a bystander", "kept, 0 frames lost", heard.told, ok=fine)
 
 
 def held(server: Server) -> tuple[int, float | None]:
