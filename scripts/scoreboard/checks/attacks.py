@@ -28,7 +28,7 @@ LAG_MS: Final = 100.0
 P99_MS: Final = 60.0
 LASTS_S: Final = 4.0
 QUICK_LASTS_S: Final = 2.0
-IN_QUICK: Final = ("fragments", "one-byte frames", "resets")
+IN_QUICK: Final = ("fragments", "one-byte frames")
 
 Attack = Callable[[int, float], None]
 """Given a port, and until when it goes on."""

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ def run(bench: Bench) -> Iterator[Row]:
         for number, (name, end) in enumerate(CALLS.items(), 1):
             path = folder / f"call-{number}.wav"
             call(server, end)
-            wait_until(path.exists, within_s=5)
+            wait_until(partial(whole, path), within_s=5)
             yield row(name, path)
     for name, end in SERVERS.items():
         folder = bench.folder()
@@ -50,6 +51,11 @@ def call(server: Server, end: End) -> None:
             heard += peer.receive()[0] == wire.BINARY
         end(peer, server)
         time.sleep(0.1)
+
+
+def whole(path: Path) -> bool:
+    """Whether all that was said is there."""
+    return frames_kept(path, FRAMES) == FRAMES
 
 
 def row(name: str, path: Path) -> Row:
