@@ -220,6 +220,13 @@ class FrameSocket:
         self._state = _State.CLOSING
         self._plain_bytes, self._usual_bytes = -1, 0
         now = self._poller.clock.now()
+        if code == CLOSE_POLICY and not self.unsent:
+            # Who sends too much sends more while we wait: it is read, so that it gets our frame, and not looked at.
+            self.watch.over(answered=False)
+            self._state = _State.LINGERING
+            self._shut_down()
+            self._timer = self._poller.call_at(now + LINGER_NS, self._give_up)
+            return
         self.watch.closing(code, now)
         self._timer = self._poller.call_at(now + self._close_wait_ns, self._give_up)
 

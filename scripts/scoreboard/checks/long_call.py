@@ -23,7 +23,7 @@ WARM: Final = 60 * 50
 AT_ONCE: Final = 200
 GOAL_MIB: Final = 2.0
 MIB: Final = 1 << 20
-UNLIMITED: Final = ()
+UNLIMITED: Final = ("--max-messages-per-s", "1000000")
 """A call speaks 50 frames a second; this one more than a call may."""
 
 
