@@ -26,6 +26,7 @@ from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import FindingRaised
 from vonage_sock.call.session import CallSession
+from vonage_sock.limits import DEFAULTS
 
 RATE_16K = AudioFormat(16000)
 CONNECTED = '{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}'
@@ -65,7 +66,7 @@ class Driven:
     """A call in which a frame comes each 20 ms, and whose driver looks before it asks."""
 
     def __init__(self, kind: str) -> None:
-        self._session = CallSession("c1", BEHAVIOURS[kind](), assumed_format=RATE_16K, now=0)
+        self._session = CallSession("c1", BEHAVIOURS[kind](), assumed_format=RATE_16K, now=0, limits=DEFAULTS)
         self._session.receive_text(CONNECTED, 0)
         self._number = 0
         self._deadline: int | None = None

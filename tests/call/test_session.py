@@ -1168,3 +1168,14 @@ def test_json_may_be_as_deep_as_the_limit_says() -> None:
 
     assert ["VS301"] == [event.code for event in events(call) if isinstance(event, FindingRaised)]
     assert [] == call.messages_to_send()
+
+
+def test_a_flood_before_any_format_is_no_call() -> None:
+    """What was held of it is never heard, and no format is assumed for it."""
+    diary = Diary()
+    call = limited(diary, connected=False)
+    for _ in range(300):
+        call.receive_bytes(b"", 1)
+    call.receive_close(1008, "", 2)
+
+    assert (["closed"], "VS302" in call.findings) == (diary.notes, False)

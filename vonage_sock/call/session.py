@@ -335,7 +335,7 @@ class CallSession:
         # What still comes to the behaviours can't be answered any more.
         self._state = State.CLOSING
         self._choose_ways()
-        if self._held:
+        if self._held and not self._too_many:
             self._assume_format()
         self._catch_up()
         self._find_all(self._inspector.finish(now, self._stats.incoming.latest))
