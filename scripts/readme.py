@@ -23,7 +23,9 @@ from click.testing import CliRunner
 from vonage_sock.call import events, findings
 from vonage_sock.call.events import Event
 from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.cli.limits import amount
 from vonage_sock.errors import ExitCode
+from vonage_sock.limits import DEFAULTS, catalogue
 from vonage_sock.simulator.scenario.schema import schema_text
 
 README: Final = Path(__file__).parent.parent / "README.md"
@@ -72,6 +74,15 @@ def findings_table() -> str:
     return f"| code | level | what is said | cause |\n|---|---|---|---|\n{rows}"
 
 
+def limits_table() -> str:
+    """The limits as a table."""
+    rows = "".join(
+        f"| `{about.option}` | {amount(getattr(DEFAULTS, name), about.unit)} | {about.help[:-1]} | {about.beyond} |\n"
+        for name, about in catalogue().items()
+    )
+    return f"| option | default | what it bounds | beyond it |\n|---|---|---|---|\n{rows}"
+
+
 def scenario_words() -> str:
     """What a scenario may say, from the schema that editors use, as tables."""
     definitions = json.loads(schema_text())["$defs"]
@@ -105,6 +116,7 @@ def parts() -> dict[str, str]:
         "exit-codes": exit_codes(),
         "json-lines": json_lines(),
         "findings": findings_table(),
+        "limits": limits_table(),
         "scenario-words": scenario_words(),
         "comparison": COMPARISON.read_text(),
     }

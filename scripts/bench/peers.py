@@ -35,7 +35,22 @@ class Peer:
     """Words that make it play a file into each call instead; {wav} and {raw} are that file."""
 
 
-SERVE: Final = ("{vsock}", "serve", "--port", "0", "--url", "http://127.0.0.1", "--json", "--max-calls", "4000")
+SERVE: Final = (
+    *("{vsock}", "serve", "--port", "0", "--url", "http://127.0.0.1", "--json"),
+    *("--max-calls", "4000", "--max-silent", "4000"),
+)
+    "{vsock}",
+    "serve",
+    "--port",
+    "0",
+    "--url",
+    "http://127.0.0.1",
+    "--json",
+    "--max-calls",
+    "4000",
+    "--max-silent",
+    "4000",
+)
 
 PEERS: Final = {
     "floor": Peer(name="C with epoll (the floor)", command=("{bin}/floor",), expected_calls=1800),

@@ -10,9 +10,10 @@ import pytest
 PROGRAM = """
 import resource, sys
 from vonage_sock.cli.descriptors import make_room
+from vonage_sock.limits import Limits
 soft, hard, calls, for_each = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-print(make_room(calls, for_each))
+print(make_room(Limits(calls=calls, connections=100), for_each))
 print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
@@ -20,9 +21,9 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 @pytest.mark.parametrize(
     ("limits", "calls", "for_each", "said", "soft"),
     [
-        ((256, 512), 100, 1, "None", 256),
-        ((256, 512), 300, 1, "None", 428),
-        ((256, 512), 150, 2, "None", 428),
+        ((256, 512), 20, 1, "None", 256),
+        ((256, 512), 200, 1, "None", 428),
+        ((256, 512), 180, 2, "None", 512),
         ((256, 512), 1000, 2, "open 512 files, which is enough for about 192 calls and not for 1,000", 512),
     ],
     ids=["enough", "raised", "raised for recordings", "not to be had"],

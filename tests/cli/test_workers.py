@@ -34,10 +34,11 @@ async def started(server: Program) -> dict[str, Any]:
 async def calls(url: str, count: int) -> AsyncIterator[list[ClientConnection]]:
     """So many calls, each of which has heard its echo once."""
     async with contextlib.AsyncExitStack() as stack:
-        sockets = [await stack.enter_async_context(websockets.connect(url)) for _ in range(count)]
-        for one in sockets:
-            await one.send(CONNECTED)
-            await one.send(FRAME)
+        sockets = []
+        for _ in range(count):
+            sockets.append(await stack.enter_async_context(websockets.connect(url)))
+            await sockets[-1].send(CONNECTED)
+            await sockets[-1].send(FRAME)
         for one in sockets:
             assert FRAME == await one.recv()
         yield sockets

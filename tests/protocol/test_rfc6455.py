@@ -425,3 +425,17 @@ def test_a_key_is_accepted_as_the_book_says(key: str) -> None:
     """The book's own example, and what another library says."""
     assert "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" == accept_value("dGhlIHNhbXBsZSBub25jZQ==")
     assert accept_key(key) == accept_value(key)
+
+
+def test_what_ends_no_message_is_counted() -> None:
+    """Pings, pongs and all fragments but the last, for whoever wants to bound them."""
+    reader = client_reader()
+    whole = raw_frame(2, b"a") * 3
+    parts = (
+        raw_frame(9) + raw_frame(10) + raw_frame(1, b"a", fin=False) + raw_frame(0, b"", fin=False) + raw_frame(0, b"c")
+    )
+    reader.feed(whole)
+    before = reader.parts
+    reader.feed(parts)
+
+    assert (0, 4) == (before, reader.parts)

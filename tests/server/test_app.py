@@ -31,6 +31,7 @@ from vonage_sock.call.events import (
     StatsUpdated,
 )
 from vonage_sock.errors import ListenError
+from vonage_sock.limits import Limits
 from vonage_sock.protocol import jsontext
 from vonage_sock.server.config import ServerConfig
 from vonage_sock.server.listening import why_not_listening
@@ -39,6 +40,9 @@ from vonage_sock.transport import Patience
 FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 JSON = "Content-Type: application/json\r\n"
 CALL = {"from": "447700900001", "to": "442079460000", "uuid": "u-1", "conversation_uuid": "CON-1"}
+FLOODED = Limits(messages_burst=1_000_000)
+"""Of tests whose caller sends more than anybody may."""
+
 FALLBACK = [{"action": "talk", "text": "sorry"}, {"action": "notify", "eventUrl": ["{event_url}"]}]
 
 
@@ -541,7 +545,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_disturbs_nobody() -> None:
     """What waits for it is bounded; another call goes on; the reason is told before the end."""
     seen, frames = Seen(), numbered_frames(100)
     patience = Patience(stalled_after_s=0.3, check_every_s=0.1, max_waiting=500)
-    async with serving(lambda: [Echo()], seen, patience=patience) as server:
+    async with serving(lambda: [Echo()], seen, patience=patience, limits=FLOODED) as server:
         deaf = await RawClient.open(server, receive_buffer=2048)
         deaf.send(TEXT, connected_text().encode())
         before = psutil.Process().memory_info().rss
@@ -596,16 +600,17 @@ async def test_a_long_burst_to_a_peer_that_reads_is_no_stall() -> None:
 async def test_stopping_takes_no_longer_than_promised() -> None:
     """Nine callers that read get 1001 and the reason; a tenth that never reads can't hold the server up."""
     seen = Seen()
-    server = serving(lambda: [Echo()], seen, patience=Patience(max_waiting=100_000))
+    server = serving(lambda: [Echo()], seen, patience=Patience(max_waiting=100_000), limits=FLOODED)
     await server.start()
     deaf = await RawClient.open(server, receive_buffer=2048)
     deaf.send(TEXT, connected_text().encode())
     for _ in range(15_000):
         deaf.send(BINARY, bytes(640))
         await deaf.drain()
-    readers = [await connect(socket_url(server)) for _ in range(9)]
-    for reader in readers:
-        await reader.send(connected_text())
+    readers = []
+    for _ in range(9):
+        readers.append(await connect(socket_url(server)))
+        await readers[-1].send(connected_text())
     await seen.next(Connected, 10)
     started_at = time.monotonic()
     await server.stop()

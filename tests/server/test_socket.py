@@ -22,7 +22,9 @@ from wire import (
 )
 
 from vonage_sock.behaviours.echo import Echo
-from vonage_sock.call.events import Connected, DtmfPressed, Ended, FindingRaised, MessageReceived
+from vonage_sock.call.events import Connected, DtmfPressed, Ended, FindingRaised, MessageReceived, Notice
+from vonage_sock.limits import Limits
+from vonage_sock.server.config import Engine
 from vonage_sock.transport import Patience
 
 CONTINUATION = 0
@@ -364,3 +366,131 @@ async def test_a_behaviour_may_close_with_nonsense() -> None:
 
     assert (1011, "x" * 123) == (code, reason)
     assert 1 == len(keeper.frames)
+
+
+FEW = Limits(messages_per_s=100, messages_burst=200)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "payload"),
+    [(BINARY, bytes(640)), (BINARY, b""), (TEXT, b"{}"), (TEXT, b"x"), (PING, b""), (PONG, b"")],
+    ids=["audio", "empty", "text", "nonsense", "pings", "pongs"],
+)
+async def test_a_flood_is_closed_and_disturbs_nobody(opcode: int, payload: bytes) -> None:
+    """With 1008 and a reason; it is told once; another call hears its echo meanwhile, and the place is given back."""
+    seen = Seen()
+    async with serving(lambda: [Echo()], seen, limits=FEW) as server:
+        bystander, flood = await RawClient.open(server), await RawClient.open(server)
+        for client in (bystander, flood):
+            client.send(TEXT, connected_text().encode())
+        for number in range(1000):
+            flood.send(opcode, payload)
+            if number % 100 == 0:
+                bystander.send(BINARY, numbered_frames(1)[0])
+                assert numbered_frames(1)[0] == (await bystander.receive()).payload
+        code, reason = await flood.receive_close()
+        flood.send(CLOSE, struct.pack("!H", code))
+        ended = await seen.next(Ended)
+        await flood.close()
+        await bystander.close()
+    told = [finding for finding in seen.all(FindingRaised) if finding.code == "VS325"]
+
+    assert 1008 == code == ended.close_code
+    assert "too many" in reason or "more than 100 messages a second" in reason
+    assert [(ended.call, 1)] == [(finding.call, finding.count) for finding in told]
+    assert "more than 100 a second for long, and 200 at once" in told[0].message
+
+
+async def test_what_piled_up_for_ten_seconds_may_come_at_once() -> None:
+    """By the limits as they are: a line that stood still is nobody's fault."""
+    frames = numbered_frames(500)
+    async with serving() as server:
+        client = await RawClient.open(server)
+        client.send(TEXT, connected_text().encode())
+        for frame in frames:
+            client.send(BINARY, frame)
+        echoed = [(await client.receive()).payload for _ in frames]
+        await client.close()
+
+    assert frames == echoed
+
+
+async def test_a_socket_that_says_nothing_is_closed() -> None:
+    """With 1008; one that says something in time isn't."""
+    seen = Seen()
+    async with serving(list, seen, limits=Limits(first_message_s=0.2)) as server:
+        silent, speaks = await RawClient.open(server), await RawClient.open(server)
+        speaks.send(TEXT, connected_text().encode())
+        closed = await silent.receive_close()
+        speaks.send(PING, b"")
+        still = await speaks.receive()
+        await silent.close()
+        await speaks.close()
+
+    assert (1008, "no message within 0.2 s") == closed
+    assert PONG == still.opcode
+    assert ["VS326"] == [finding.code for finding in seen.all(FindingRaised)][:1]
+
+
+async def test_only_so_many_sockets_may_be_silent_at_once() -> None:
+    """Who comes next waits a moment and is refused with 503; as soon as one speaks there is room."""
+    seen = Seen()
+    async with serving(list, seen, limits=Limits(silent_sockets=2)) as server:
+        silent = [await RawClient.open(server) for _ in range(2)]
+        refused = await RawClient.open(server)
+        opening = asyncio.create_task(RawClient.open(server))
+        silent[0].send(TEXT, connected_text().encode())
+        let_in = await opening
+        for client in (*silent, refused, let_in):
+            await client.close()
+    notices = [notice.message for notice in seen.all(Notice)]
+
+    why = "2 sockets have sent nothing yet, and --max-silent lets no more in"
+    assert refused.head.startswith(b"HTTP/1.1 503 ")
+    assert let_in.head.startswith(b"HTTP/1.1 101 ")
+    assert [f"a call was refused: {why}"] == notices
+
+
+async def test_many_that_speak_at_once_are_all_let_in() -> None:
+    """Each is silent for the moment between the upgrade and its first message, and none is refused for that."""
+    seen = Seen()
+
+    async def call() -> bytes:
+        client = await RawClient.open(server)
+        client.send(TEXT, connected_text().encode())
+        await seen.next(Connected, 40)
+        await client.close()
+        return client.head[:12]
+
+    async with serving(list, seen) as server:
+        heads = await asyncio.gather(*(call() for _ in range(40)))
+
+    assert [b"HTTP/1.1 101"] * 40 == heads
+
+
+@pytest.mark.parametrize("size", [1024, 1025])
+async def test_the_size_of_a_message_is_as_the_limit_says(size: int) -> None:
+    """A byte more closes with 1009."""
+    async with serving(lambda: [Echo()], limits=Limits(message_bytes=1024)) as server:
+        client = await RawClient.open(server)
+        client.send(TEXT, connected_text(8000).encode())
+        client.send(BINARY, bytes(size))
+        answer = await client.receive()
+        await client.close()
+
+    assert (BINARY if size == 1024 else CLOSE) == answer.opcode
+
+
+async def test_a_flood_of_fragments_is_closed(each_engine: Engine) -> None:
+    """A message that never ends, in empty pieces: 1008 by our own engine; aiohttp shows nobody its fragments."""
+    async with serving(list, limits=FEW) as server:
+        client = await RawClient.open(server)
+        client.send(TEXT, connected_text().encode())
+        client.send(BINARY, b"", fin=False)
+        for _ in range(1000):
+            client.send(CONTINUATION, b"", fin=False)
+        client.send(PING, b"")
+        answer = await client.receive()
+        await client.close()
+
+    assert (CLOSE if each_engine is Engine.AUTO else PONG) == answer.opcode

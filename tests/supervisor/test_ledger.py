@@ -103,6 +103,18 @@ def test_the_limit_is_that_of_all_workers_together(ledger: Ledger) -> None:
     assert ("c4", 3) == (two.enter(), one.limit)
 
 
+def test_silent_calls_are_those_of_all_workers_together(ledger: Ledger) -> None:
+    """One that speaks makes room in whichever worker it was, and so does a worker that dies."""
+    one, two = (WorkerAdmission(ledger, slot=slot, limit=9, silent=2) for slot in (0, 1))
+    begun = [one.begin_silence(), two.begin_silence(), one.begin_silence()]
+    one.end_silence()
+    again = [two.begin_silence(), two.begin_silence()]
+    ledger.clear(1)
+
+    assert ([True, True, False], [True, False]) == (begun, again)
+    assert [True, True, False] == [one.begin_silence() for _ in range(3)]
+
+
 def test_what_is_recorded_is_counted_in_all_workers(ledger: Ledger) -> None:
     """Apart from calls and numbers."""
     assert [1000, 1500] == [ledger.recorded(1000), ledger.recorded(500)]

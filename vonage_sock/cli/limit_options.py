@@ -42,7 +42,7 @@ class Amount(click.FloatRange):
             number = math.nan
         if math.isnan(number) or (self._whole and number % 1):
             self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
-        number = super().convert(number, param, ctx)
+        number = float(super().convert(number, param, ctx))
         return int(number) if self._whole else number
 
 

@@ -30,7 +30,9 @@ _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.
 
 def new_websocket(limits: Limits = DEFAULTS) -> web.WebSocketResponse:
     """A response that upgrades: no compression, bounded messages; pings, pongs and closes are the socket's to see."""
-    return web.WebSocketResponse(compress=False, max_msg_size=limits.message_bytes, autoclose=False, autoping=False)
+    # aiohttp refuses a message of the very size that it is given.
+    size = limits.message_bytes + 1
+    return web.WebSocketResponse(compress=False, max_msg_size=size, autoclose=False, autoping=False)
 
 
 class ServerSocket:
