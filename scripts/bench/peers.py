@@ -39,18 +39,6 @@ SERVE: Final = (
     *("{vsock}", "serve", "--port", "0", "--url", "http://127.0.0.1", "--json"),
     *("--max-calls", "4000", "--max-silent", "4000"),
 )
-    "{vsock}",
-    "serve",
-    "--port",
-    "0",
-    "--url",
-    "http://127.0.0.1",
-    "--json",
-    "--max-calls",
-    "4000",
-    "--max-silent",
-    "4000",
-)
 
 PEERS: Final = {
     "floor": Peer(name="C with epoll (the floor)", command=("{bin}/floor",), expected_calls=1800),

@@ -28,7 +28,7 @@ from vonage_sock.call.session import (
     State,
 )
 from vonage_sock.clock import MS, SECOND
-from vonage_sock.limits import DEFAULTS, Limits
+from vonage_sock.limits import Limits
 from vonage_sock.testing import PcmSource
 
 PROPERTY = settings(deadline=None, database=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
@@ -593,9 +593,9 @@ def test_a_key_press_is_told_to_observers_and_behaviours() -> None:
 def test_the_number_of_digits_kept_is_bounded() -> None:
     """A platform gone mad doesn't fill the memory."""
     call = session()
-    for number in range(MAX_DIGITS_KEPT + 5):
-        call.receive_text('{"digit":"8"}', number * FRAME_NS)
-    call.receive_close(1000, "", 60 * SECOND)
+    for _ in range(MAX_DIGITS_KEPT + 5):
+        call.receive_text('{"digit":"8"}', 4)
+    call.receive_close(1000, "", 5)
     ended = events(call)[-1]
 
     assert isinstance(ended, Ended)
@@ -660,7 +660,7 @@ def test_behaviours_are_not_woken_before_connected() -> None:
     call = session(diary, connected=False)
     call.handle_deadline(20)
 
-    assert ([], round(DEFAULTS.first_message_s * SECOND)) == (diary.notes, call.next_deadline())
+    assert ([], None) == (diary.notes, call.next_deadline())
 
 
 def test_a_behaviour_is_told_what_others_send() -> None:
@@ -930,7 +930,7 @@ def test_right_audio_of_the_platform_gives_nothing(rate_hz: int, name: str) -> N
 def test_wrong_audio_of_the_platform_is_told_as_a_server_s_is(rate_hz: int, name: str) -> None:
     """As far as it is told of the platform at all, beside the sizes of its messages."""
     messages, expected = streams.bad(rate_hz)[name]
-    told = [code for code in said_of(rate_hz, messages) if code not in ("VS102", "VS103", "VS325")]
+    told = [code for code in said_of(rate_hz, messages) if code not in ("VS102", "VS103")]
 
     assert [code for code in expected if code in TOLD_OF_PLATFORM] == told
 

@@ -60,7 +60,7 @@ class CallSession:
         assumed_format: the rate to go by when the platform doesn't say one.
         now: when the socket was opened, in nanoseconds.
         remote: the other side's address, to show.
-        limits: what is taken from the platform.
+        limits: what is taken from the platform; anything at any time, when left out, in messages as they usually are.
     """
 
     __slots__ = (
@@ -112,13 +112,16 @@ class CallSession:
         assumed_format: AudioFormat,
         now: int,
         remote: str = "",
-        limits: Limits = DEFAULTS,
+        limits: Limits | None = None,
     ) -> None:
         self._id = call_id
-        self._limits = limits
-        self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
+        self._limits = limits or DEFAULTS
+        self._allowance: Allowance | None = None
+        self._silent_until: int | None = None
         self._too_many = False
-        self._silent_until: int | None = now + round(limits.first_message_s * SECOND)
+        if limits is not None:
+            self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
+            self._silent_until = now + round(limits.first_message_s * SECOND)
         self._behaviours = tuple(behaviours)
         self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
         self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
@@ -416,7 +419,7 @@ class CallSession:
     def _lets_in(self, count: int) -> bool:
         """So many messages came; False when nothing is heard any more, as there were too many."""
         self._silent_until = None
-        if not self._too_many and not self._allowance.take(count, self._now):
+        if self._allowance is not None and not self._too_many and not self._allowance.take(count, self._now):
             self._find_too_many("messages")
             reason = f"more than {self._limits.messages_per_s} messages a second for long"
             self.close(CLOSE_POLICY, reason=reason)
