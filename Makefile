@@ -4,7 +4,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/behaviours tests/simulator/leg tests/display/test_safe.py
+CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/behaviours tests/simulator/leg tests/media tests/display/test_safe.py
 
 .DEFAULT_GOAL := help
 NODE_PEERS := tests/peers/node

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from vonage_sock.audio import wav
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.wav import wav_header, write_all
 from vonage_sock.call.events import (
@@ -894,6 +895,23 @@ async def test_a_disk_that_fails_in_the_end_leaves_the_part(
     ]
     assert part.read_bytes().endswith(b"".join(frames(5)))
     assert [part.name] == names(tmp_path)
+
+
+async def test_a_disk_that_takes_nothing_more_may_take_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before the fault is a whole recording, though not even its header can be written again."""
+    tape = Tape(tmp_path / "a.wav")
+    sink = tape.recorder.open(Leg(), 1, None)
+    sink.write(frames(1)[0])
+    await tape.written()
+    monkeypatch.setattr(wav, "write_all_at", failing(errno.EIO))
+    sink.write(frames(1, first=1)[0])
+    sink.close()
+    await tape.stop()
+
+    assert [f"Input/output error; the 0.02 s before are in {tmp_path / 'a.wav'}"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
+    assert frames(1)[0] == read_wav(tmp_path / "a.wav")[2]
 
 
 async def test_a_raw_file_that_the_disk_cut_ends_with_a_whole_sample(

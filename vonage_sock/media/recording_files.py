@@ -89,8 +89,10 @@ class WavFile:
     def abandon(self, path: Path | None = None) -> Path | None:
         """Finish with what there is, as ``path`` where that is another name; where it is now, if anywhere."""
         done = None
-        with contextlib.suppress(OSError, RecordingError):
+        with contextlib.suppress(OSError):
             self._writer.trim()
+        with contextlib.suppress(OSError, RecordingError):
+            # A disk that takes nothing more may still take a name, and what was written before is valid.
             done = None if self._part is None else self._part.finish(path)
         if done is None and self._part is not None:
             done = _still_there(self._part)
@@ -145,9 +147,10 @@ class RawFile:
         """Finish with the whole samples that there are; where they are now, if anywhere."""
         done = None
         if self._part is not None:
-            with contextlib.suppress(OSError, RecordingError):
+            with contextlib.suppress(OSError):
                 size_bytes = os.fstat(self._fd).st_size
                 os.ftruncate(self._fd, size_bytes - size_bytes % SAMPLE_BYTES)
+            with contextlib.suppress(OSError, RecordingError):
                 done = self._part.finish()
             done = done or _still_there(self._part)
         with contextlib.suppress(OSError):
