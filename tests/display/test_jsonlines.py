@@ -82,6 +82,36 @@ def test_notices_are_for_people() -> None:
     assert [] == lines
 
 
+def test_what_is_wrong_is_said_to_people_beside_the_lines() -> None:
+    """In plain words, harmless; what is only good to know isn't said where a program reads."""
+    lines, people = Lines(), Lines()
+    observer = JsonLines(lines, ManualClock(), people=people)
+    observer(ev.Notice(at=0, level="info", message="x"))
+    observer(ev.Notice(at=0, level="warning", message="a\x1b[31m token=abc"))
+    observer(ev.Notice(at=0, call="c1", level="warning", message="dropped"))
+
+    assert ([], ["warning: a\\x1b[31m token=***", "warning: c1: dropped"]) == (lines, people)
+
+
+def test_a_line_holds_no_secret() -> None:
+    """Neither in an NCCO that we serve, nor in what strangers tell."""
+    endpoint = {"uri": "wss://u:pw@h/", "authorization": {"type": "custom", "value": "Bearer abc"}}
+    event = ev.AnswerRequested(at=0, method="GET", params={"token": "abc"}, ncco=[{"endpoint": [endpoint]}])
+    shown = json.loads(json_of(event))
+
+    assert {"token": "***"} == shown["params"]
+    assert [{"endpoint": [{"uri": "wss://***@h/", "authorization": {"type": "custom", "value": "***"}}]}] == shown[
+        "ncco"
+    ]
+
+
+def test_half_a_surrogate_pair_is_no_text_of_anybody() -> None:
+    """A strict reader takes each line, and can write what it read; whole letters and escapes stay."""
+    event = ev.MessageReceived(at=0, call="c1", message={"a\ud800": "\udfff😀\\ud800"})
+
+    assert {"a\ufffd": "\ufffd😀\\ud800"} == json.loads(json_of(event))["message"]
+
+
 def test_figures_come_only_when_asked_for() -> None:
     """Without ``--stats`` there are none."""
     lines = Lines()

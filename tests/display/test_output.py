@@ -47,6 +47,21 @@ class FailingPainter:
         raise RuntimeError("no")
 
 
+def test_what_nobody_takes_is_counted() -> None:
+    """What is held in a write, what waits behind it, and what there was no room for."""
+    painter = HeldPainter()
+    output = OutputThread(Target(None), painter, limit=2)
+    output._target.broken = False
+    output.put("held")
+    painter.entered.wait(10)
+    for text in ("waits", "waits too", "lost"):
+        output.put(text)
+    unshown = output.unshown
+    painter.released.set()
+
+    assert (4, True, 1) == (unshown, output.close(10), output.unshown)
+
+
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
     """A pipe whose ends are closed afterwards, unless the test did."""

@@ -14,7 +14,7 @@ from vonage_sock.call import events as ev
 from vonage_sock.clock import MS
 from vonage_sock.display.model import Screen
 from vonage_sock.display.render import line_text, plain_line, start_panel
-from vonage_sock.display.safe import clean
+from vonage_sock.display.safe import clean, clean_lines
 from vonage_sock.display.status import status_block
 
 INJECTIONS = {
@@ -120,6 +120,26 @@ def test_any_text_becomes_one_bounded_printable_line(text: str, limit: int) -> N
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     """What is harmless stays as it is, so nobody has to know whether it was cleaned before."""
     assert clean(text) == clean(clean(text))
+
+
+def test_secrets_are_hidden_before_a_text_is_cut() -> None:
+    """Half a token would be one still."""
+    assert "Bearer ***" == clean(f"Bearer eyJ{'hbGciOiJIUzI1NiJ9' * 40}.eyJqdGkiOiIxIn0.c2ln", 20)
+
+
+def test_objects_are_shown_without_their_secrets() -> None:
+    """By the names they stand under."""
+    assert '{"token":"***","n":1}' == clean({"token": "abc", "n": 1})
+
+
+def test_a_longer_text_keeps_its_lines() -> None:
+    """A traceback for example; each line is harmless."""
+    assert ["a\\x1b", "  b"] == clean_lines("a\x1b\n  b")
+
+
+def test_of_many_lines_the_first_and_the_last_are_shown() -> None:
+    """What raised stands at one end, and what began it at the other."""
+    assert ["0", "1", "… 6 lines left out", "8", "9"] == clean_lines("\n".join(map(str, range(10))), most=4)
 
 
 def test_long_text_ends_in_an_ellipsis() -> None:

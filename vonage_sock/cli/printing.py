@@ -52,7 +52,8 @@ def print_lines(lines: Iterable[str]) -> None:
     """
     text = "".join(f"{line}\n" for line in lines)
     try:
-        click.echo(text, nl=False)
+        # By itself click takes an ASCII terminal for a mistake, and sends it UTF-8.
+        click.echo(text, file=sys.stdout, nl=False)
     except BrokenPipeError:
         discard_stdout()
     except OSError as error:
