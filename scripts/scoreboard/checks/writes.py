@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import wavs
-from checks import kill
 from faults import strace
 from rows import Row
 from running import HERE, Bench, CannotRunError, clean, end
+
+from checks import kill
 
 NAME: Final = "writes"
 PROMISE: Final = (
