@@ -20,10 +20,10 @@ from vonage_sock.server.app import VsockServer
 
 
 class WebsocketsClient:
-    """The websockets library, with all its defaults: it offers compression."""
+    """The websockets library, with all its defaults: it offers compression. Its origin is its target, as Vonage's clients had it."""
 
     def __init__(self, server: VsockServer) -> None:
-        self._connecting = connect(socket_url(server), subprotocols=["WSBRIDGE"], origin="https://a.example")
+        self._connecting = connect(socket_url(server), subprotocols=["WSBRIDGE"], origin=server.addresses.base_url)
 
     async def __aenter__(self) -> Self:
         self._socket = await self._connecting
@@ -60,11 +60,12 @@ class AiohttpClient:
 
     def __init__(self, server: VsockServer) -> None:
         self._url = socket_url(server)
+        self._origin = server.addresses.base_url
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
         self._socket = await self._session.ws_connect(
-            self._url, compress=15, protocols=["WSBRIDGE"], origin="https://a.example"
+            self._url, compress=15, protocols=["WSBRIDGE"], origin=self._origin
         )
         return self
 

@@ -181,8 +181,13 @@ class StandInPoller:
         self.writing.discard(fd)
 
     def call_at(self, at: int, action: Action) -> Timer:
-        self.timers.append(Timer(at, action))
-        return self.timers[-1]
+        timer = Timer(at, action)
+        self.call_again(timer, at)
+        return timer
+
+    def call_again(self, timer: Timer, at: int) -> None:
+        timer.at = at
+        self.timers.append(timer)
 
 
 class StandInSocket:

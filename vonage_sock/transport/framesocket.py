@@ -223,6 +223,7 @@ class FrameSocket:
         if code == CLOSE_POLICY and not self.unsent:
             # Who sends too much sends more while we wait: it is read, so that it gets our frame, and not looked at.
             self.watch.over(answered=False)
+            self._uncork()
             self._state = _State.LINGERING
             self._shut_down()
             self._timer = self._poller.call_at(now + LINGER_NS, self._give_up)

@@ -40,10 +40,10 @@ def run(bench: Bench) -> Iterator[Row]:
     """A server that strangers talk to; then our caller, whom strangers answer; then files of strangers."""
     texts = FIRSTS if bench.quick else TEXTS
     yield judged("serve, JSON lines", serve_json(bench, texts), lines=True)
-    yield judged("serve -v, a pipe", serve_pipe(bench, texts))
     yield judged("serve -v, a terminal", serve_terminal(bench, texts), live=True)
-    yield judged("lint", lint(bench, texts))
     if not bench.quick:
+        yield judged("serve -v, a pipe", serve_pipe(bench, texts))
+        yield judged("lint", lint(bench, texts))
         yield from slower(bench, MIXED)
 
 
