@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,6 @@ async def test_a_server_that_isn_t_there_is_told_by_its_own_code(vsock: Vsock, t
 async def test_each_run_is_saved_and_one_that_can_t_be_is_told_by_its_own_code(vsock: Vsock, tmp_path: Path) -> None:
     """4, before what was expected; nothing that was saved is replaced."""
     write(tmp_path / "a.yaml", "steps: [{play: {audio: noise, for: 200ms}}, hang_up]\nexpect: [close_code: 4000]")
-    (tmp_path / "full.wav").symlink_to("/dev/full")
 
     async def echo(socket: websockets.ServerConnection) -> None:
         async for message in socket:
@@ -155,7 +155,9 @@ async def test_each_run_is_saved_and_one_that_can_t_be_is_told_by_its_own_code(v
     async with websockets.serve(echo, "127.0.0.1", 0) as server:
         call = ("call", f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/", "--scenario", "a.yaml", "-q")
         saved = await (await vsock(*call, "--repeat", 2, "--save", "heard.wav")).end()
-        lost = await (await vsock(*call, "--save", "full.wav", "--overwrite")).end()
+        full = await vsock(*call, "--save", "full.wav")
+        resource.prlimit(full.process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+        lost = await full.end()
 
     assert (8, 4) == (saved[0], lost[0])
     assert "what was heard or recorded couldn't be saved" in lost[1]

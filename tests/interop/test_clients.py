@@ -20,7 +20,7 @@ from vonage_sock.server.app import VsockServer
 
 
 class WebsocketsClient:
-    """The websockets library, with all its defaults: it offers compression. Its origin is its target, as Vonage's clients had it."""
+    """The websockets library, with all its defaults: compression too, and its target as its origin."""
 
     def __init__(self, server: VsockServer) -> None:
         self._connecting = connect(socket_url(server), subprotocols=["WSBRIDGE"], origin=server.addresses.base_url)
