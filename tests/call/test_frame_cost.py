@@ -35,7 +35,7 @@ WARM = 7500
 COUNTED = 2500
 """Whole rounds of all that is done now and then: what is noted is judged each 25 frames, and samples each 250."""
 
-SESSIONS = 20
+SESSIONS = 8
 
 
 class NoFile:

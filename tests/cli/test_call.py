@@ -207,7 +207,7 @@ async def test_a_whole_file_in_one_message_is_named(vsock: Vsock, speech: Path) 
         await socket.send(bytes(2_000_000))
         await socket.wait_closed()
 
-    async with websockets.serve(hasty, "127.0.0.1", 0) as server:
+    async with websockets.serve(hasty, "127.0.0.1", 0, max_queue=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         lenient = await vsock("call", f"ws://127.0.0.1:{port}/", "--duration", 1, "--json")
         strict = await vsock("call", f"ws://127.0.0.1:{port}/", "--strict", "--json")

@@ -29,7 +29,7 @@ async def meet(handler: Callable[[AsyncCall], Awaitable[None]], peer: Peer) -> l
     async with (
         asyncio.timeout(20),
         Server(handler, port=0, observers=[events.append]) as server,
-        websockets.connect(server.addresses.socket_url) as socket,
+        websockets.connect(server.addresses.socket_url, max_queue=None) as socket,
     ):
         await socket.send(CONNECTED)
         await peer(socket)

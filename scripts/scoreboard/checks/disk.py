@@ -19,7 +19,7 @@ PROMISE: Final = (
     "a disk that fails costs a recording, not its call: told in words, the file valid, exit code 4; "
     "500 ms stalls: echo p99 ≤ 10 ms"
 )
-QUICK: Final = True
+QUICK: Final = False
 LIMIT_S: Final = 120.0
 
 FRAMES: Final = 60

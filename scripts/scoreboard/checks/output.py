@@ -23,7 +23,7 @@ NAME: Final = "output"
 PROMISE: Final = (
     "output closed, full, unread or gone: calls unaffected (p99 ≤ 60 ms, 0 lost), exit codes hold, no traceback"
 )
-QUICK: Final = True
+QUICK: Final = False
 LIMIT_S: Final = 120.0
 
 P99_MS: Final = 60.0

@@ -13,7 +13,7 @@ from running import Bench
 
 NAME: Final = "tls"
 PROMISE: Final = "https and wss on the one port; each of 8 bad certificates or keys is 1 sentence and exit code 2 or 7"
-QUICK: Final = True
+QUICK: Final = False
 
 LONG_AGO: Final = dt.datetime(2001, 2, 3, tzinfo=dt.UTC)
 FAR_AWAY: Final = dt.datetime(2095, 2, 3, tzinfo=dt.UTC)
