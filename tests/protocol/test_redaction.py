@@ -124,3 +124,32 @@ def test_a_long_text_is_gone_through_quickly() -> None:
     text = ("a" * 5000 + "=") * 10 + "://" * 5000 + "eyJ" * 5000 + '"token' * 5000
 
     assert 0 < len(redact_text(text))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\\",
+        "= ://",
+        "a.-",
+        "token",
+        "token=",
+        '"token":',
+        '"token":"\\',
+        "Bearer ",
+        "eyJ",
+        "?key",
+        "-----BEGIN PRIVATE KEY-----",
+    ],
+)
+def test_awkward_text_is_read_once(piece: str) -> None:
+    """A stranger's text of any length and form costs no more than its length: else this would never end."""
+    text = f'"token":"{piece * 20_000}\n'
+
+    assert len(redact_text(text)) <= len(text) + 20_000 * len("***")
+    assert "*" in redact_text(text)
+
+
+def test_a_secret_may_hold_line_breaks_and_quotes() -> None:
+    """As JSON in a text of JSON has them."""
+    assert '{"token": "***"} rest' == redact_text('{"token": "s3cr\net \\" value"} rest')

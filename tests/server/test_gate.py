@@ -57,7 +57,7 @@ def own_ncco(uri: str = "{socket_url}", **endpoint: object) -> list[dict[str, An
         (HERE, {}, 101),
         (replace(HERE, remote="::1", came_to="[::1]:8000", host="[::1]:8000"), {}, 101),
         (replace(HERE, remote="::ffff:127.0.0.1"), {}, 101),
-        (replace(HERE, host="whoever.example"), {}, 101),
+        (replace(HERE, host="whoever.example"), {}, 401),
         (replace(HERE, passed_on=True), {}, 401),
         (NEIGHBOUR, {}, 401),
         (replace(NEIGHBOUR, remote=""), {}, 401),

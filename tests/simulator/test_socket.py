@@ -39,12 +39,16 @@ async def test_nothing_listens() -> None:
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (401, "it wants an Authorization header, or another one (for the type vonage give --signature-secret)"),
+        (
+            401,
+            "it wants an Authorization header, or another one: call its answer URL, whose NCCO has it (for the type vonage give "
+            "--signature-secret), or start vsock serve with --no-auth",
+        ),
         (403, "it doesn't allow this client"),
         (404, "there is nothing at this path"),
         (426, "the path is right, but the upgrade didn't get through"),
         (500, "a websocket server answers 101"),
-        (503, "it takes no more calls"),
+        (503, "it takes no more calls (vsock serve: --max-calls, --max-silent)"),
         (200, "a websocket server answers 101"),
         (301, "a websocket server answers 101"),
         (307, "a websocket server answers 101"),

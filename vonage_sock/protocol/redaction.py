@@ -9,9 +9,10 @@ what leaves it as text for a screen, a log or a file goes through here.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 HIDDEN: Final = "***"
 LEAST_SECRET: Final = 4
@@ -23,18 +24,27 @@ _NAME = (
 )
 _NAMED = re.compile(_NAME, re.IGNORECASE)
 _KEPT: dict[str, None] = {}
+_NAME_LETTERS: Final = 64
+"""So many at a name's end are looked at."""
+
+_SHOWN_VALUE = r"(?!\*\*\*)[^\s&#;,\"'<>)\]}]++"
+# Each part is matched in one way only: a stranger's text must not cost more than its length.
+_PAIR = re.compile(rf"(?<![\w.-])([\w.-]++)={_SHOWN_VALUE}")
+_MEMBER = re.compile(r"([\"']([\w.-]++)[\"']\s*+:\s*+)([\"'])(?!\*\*\*)(?:\\.|(?!\3)[^\\])*+(?:\3|\\?\Z)", re.DOTALL)
 _FORMS: Final = (
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
-    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"), HIDDEN),
-    (re.compile(r"\b([Bb]earer|Basic) (?=\S*[\d+/=]|\S{20})[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?<=://)[^\s/@?#\"'<>]+@"), f"{HIDDEN}@"),
-    (re.compile(rf"(?<![\w.-])({_NAME})=(?!\*\*\*)[^\s&#;,\"'<>)\]}}]+", re.IGNORECASE), rf"\1={HIDDEN}"),
-    (re.compile(r"(?<=[?&])(key)=(?!\*\*\*)[^\s&#;,\"'<>)\]}]+", re.IGNORECASE), rf"\1={HIDDEN}"),
     (
-        re.compile(rf"([\"']{_NAME}[\"']\s*:\s*)([\"'])(?!\*\*\*)(?:\\.|(?!\2).)*(?:\2|\Z)", re.IGNORECASE),
-        rf"\1\2{HIDDEN}\2",
+        ("-----BEGIN ",),
+        re.compile(
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        HIDDEN,
     ),
+    (("eyJ",), re.compile(r"\beyJ[\w-]{8,}+(?:\.[\w-]*+){0,4}"), HIDDEN),
+    (("earer ", "Basic "), re.compile(r"\b([Bb]earer|Basic) (?=\S*[\d+/=]|\S{20})[\w.~+/=-]{6,}+"), rf"\1 {HIDDEN}"),
+    (("@",), re.compile(r"(?<=://)[^\s/@?#\"'<>]++@"), f"{HIDDEN}@"),
+    (("key=",), re.compile(rf"(?<=[?&])(key)={_SHOWN_VALUE}"), rf"\1={HIDDEN}"),
 )
+"""What makes a text worth looking at, by its form, and what stands in the secret's place."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -45,7 +55,7 @@ def is_secret_name(name: str) -> bool:
 def keep_secret(value: str | None) -> None:
     """Show this nowhere from now on; what is shorter than four characters can't be told from other text."""
     if value is not None and len(value) >= LEAST_SECRET:
-        for form in (value, quote(value, safe="")):
+        for form in (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]):
             _KEPT[form] = None
 
 
@@ -53,11 +63,22 @@ def redact_text(text: str) -> str:
     """The same with ``***`` for each secret in it; addresses and names stay."""
     for secret in _KEPT:
         text = text.replace(secret, HIDDEN)
-    if not any(mark in text for mark in ("=", ":", " ", "eyJ")):
-        return text
-    for form, instead in _FORMS:
-        text = form.sub(instead, text)
+    for marks, form, instead in _FORMS:
+        if any(mark in text for mark in marks):
+            text = form.sub(instead, text)
+    if "=" in text:
+        text = _PAIR.sub(_without_value, text)
+    if ":" in text:
+        text = _MEMBER.sub(_without_string, text)
     return text
+
+
+def _without_value(pair: re.Match[str]) -> str:
+    return f"{pair[1]}={HIDDEN}" if is_secret_name(pair[1][-_NAME_LETTERS:]) else pair[0]
+
+
+def _without_string(member: re.Match[str]) -> str:
+    return f"{member[1]}{member[3]}{HIDDEN}{member[3]}" if is_secret_name(member[2][-_NAME_LETTERS:]) else member[0]
 
 
 def redact(value: Any) -> Any:

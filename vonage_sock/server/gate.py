@@ -29,7 +29,15 @@ SIGNED_DOTS: Final = 2
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-_PASSED_ON: Final = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via")
+_PASSED_ON: Final = (
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "Forwarded",
+    "X-Real-IP",
+    "Via",
+    "CF-Connecting-IP",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,13 +198,17 @@ class Gate:
             )
         if not self._config.socket_auth or self._shows_custom(visit):
             return None
-        open_to_all = visit.from_here and not visit.passed_on and not self.is_public
+        open_to_all = self._is_local(visit)
         if self._verifier is None:
             return None if open_to_all else self._unauthorized(_why_not_custom(visit))
         if open_to_all and not visit.authorizations:
             return None
         verdict = self._verifier.check(visit.authorizations, now_s=self._now_s())
         return None if verdict.good else self._unauthorized(verdict.reason)
+
+    def _is_local(self, visit: Visit) -> bool:
+        """A program on this machine that knows us by our own name: what a tunnel passes on has the tunnel's."""
+        return visit.from_here and not visit.passed_on and not self.is_public and self._names_us(visit.host, visit)
 
     def _shows_custom(self, visit: Visit) -> bool:
         shown = visit.authorizations

@@ -398,11 +398,14 @@ def why_not(url: str, error: Exception, timeout_s: float) -> str:
 
 def _why_refused(url: str, status: int) -> str:
     hints = {
-        401: "it wants an Authorization header, or another one (for the type vonage give --signature-secret)",
+        401: (
+            "it wants an Authorization header, or another one: call its answer URL, whose NCCO has it (for the type vonage "
+            "give --signature-secret), or start vsock serve with --no-auth"
+        ),
         403: "it doesn't allow this client",
         404: "there is nothing at this path",
         426: "the path is right, but the upgrade didn't get through",
-        503: "it takes no more calls",
+        503: "it takes no more calls (vsock serve: --max-calls, --max-silent)",
     }
     hint = hints.get(status, "a websocket server answers 101")
     return f"{url} refused the call with HTTP {status}: {hint}"

@@ -155,13 +155,15 @@ def large_messages(port: int, until: float) -> None:
 
 
 def odd_webhooks(port: int, until: float) -> None:
-    """Webhooks of 64 KiB: nested, with huge numbers, many keys, or no JSON at all."""
+    """Webhooks of 64 KiB: nested, with huge numbers, many keys, hard to search, or no JSON at all."""
     bodies = [
         b"[" * 60_000,
         b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
         b'{"a":' + b"9" * 60_000 + b"}",
         json.dumps({f"k{number}": number for number in range(4000)}).encode(),
         random.Random(1).randbytes(60_000),
+        json.dumps({"status": "x", "from": '"token":"' + "\\" * 20_000 + "\n"}).encode(),
+        json.dumps({"status": "x", "from": "= ://" * 12_000}).encode(),
     ]
     for body in itertools.cycle(bodies):
         if time.monotonic() > until:
