@@ -43,7 +43,7 @@ def upgrade(*headers: str, key: str = KEY) -> bytes:
     """A request for a call, with more headers."""
     lines = [
         "GET /socket HTTP/1.1",
-        "Host: x",
+        "Host: localhost",
         "Upgrade: websocket",
         "Connection: keep-alive, Upgrade",
         "Sec-WebSocket-Version: 13",
