@@ -336,6 +336,36 @@ async def test_overwrite_never_mixes_two_calls(tmp_path: Path) -> None:
     assert expected == [read_wav(tmp_path / name)[2] for name in ("441.wav", "441-2.wav", "441-3.wav")]
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+async def test_overwrite_spares_what_the_same_run_has_recorded(tmp_path: Path, suffix: str) -> None:
+    """A call that had to give way to the next one's name keeps it, also when it is over before that one begins."""
+    (tmp_path / f"a.{suffix}.part").symlink_to(tmp_path / "nowhere")
+    (tmp_path / f"a-2.{suffix}").write_bytes(b"old")
+    tape = Tape(tmp_path / f"a.{suffix}", overwrite=True)
+    for number in (1, 2):
+        sink = tape.recorder.open(Leg(id=f"call-{number}"), 1, None)
+        sink.write(frames(number)[0])
+        sink.close()
+        await tape.written()
+    await tape.stop()
+
+    assert [tmp_path / f"a-{number}.{suffix}" for number in (2, 3)] == tape.recorder.saved
+    assert b"old" != (tmp_path / f"a-2.{suffix}").read_bytes()
+
+
+async def test_overwrite_spares_what_the_same_run_could_not_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The WAV that is left of it has a name that another recorder may be about to replace."""
+    monkeypatch.setattr(recording_files, "encode", failing(errno.EIO))
+    await record(tmp_path / "a.flac", frames(1), overwrite=True)
+
+    other = await record(tmp_path / "a.wav", frames(2), overwrite=True)
+
+    assert [tmp_path / "a-2.wav"] == other.recorder.saved
+    assert frames(1)[0] == read_wav(tmp_path / "a.wav")[2]
+
+
 async def test_phrases_end_the_name_with_their_number(tmp_path: Path) -> None:
     """``out-001.wav``, and ``out-2-001.wav`` for the second call."""
     tape = Tape(tmp_path / "out.wav")

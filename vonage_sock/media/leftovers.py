@@ -174,7 +174,6 @@ def _name(part: Part, content: _Content) -> Repair:
     # Claimed for good: this run's own recordings go elsewhere, also where they may overwrite what others have left.
     part.names.claim(part.path)
     path, size_bytes, error = _placed(part, content)
-    part.names.claim(path)
     return _done(part_of(part.path), path, content, size_bytes=size_bytes, error=error)
 
 

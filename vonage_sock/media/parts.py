@@ -120,6 +120,8 @@ class Part:
         """
         Give it its last name; the one that it got, which has a number where the wanted one was taken meanwhile.
 
+        It stays claimed: with no moment in between, who asked decides for how long others are to spare it.
+
         Args:
             path: that name, where it isn't ``self.path``; nothing is replaced then.
 
@@ -136,20 +138,18 @@ class Part:
         for name in self._claimed(wanted):
             try:
                 put_in_place(made, fd, name, overwrite=overwrite and name == wanted)
-            except FileExistsError:
-                continue
-            return name
+            except BaseException as error:
+                if name != self.path:
+                    self.names.release(name)
+                if not isinstance(error, FileExistsError):
+                    raise
+            else:
+                return name
         raise RecordingError("every name is taken")
 
     def _claimed(self, wanted: Path) -> Iterator[Path]:
-        for name in numbered(wanted):
-            if name == self.path:
-                yield name  # claimed by who made the part
-            elif self.names.claim(name):
-                try:
-                    yield name
-                finally:
-                    self.names.release(name)
+        # Its own is claimed by who made the part.
+        return (name for name in numbered(wanted) if name == self.path or self.names.claim(name))
 
 
 def put_in_place(made: Path, fd: int, path: Path, *, overwrite: bool) -> None:
