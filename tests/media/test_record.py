@@ -509,24 +509,54 @@ async def test_a_file_that_is_gone_is_told_while_the_call_goes_on(tmp_path: Path
     assert b"precious" == (tmp_path / f"replaced.{suffix}.part").read_bytes()
 
 
-async def test_a_failing_encoder_leaves_the_wav(tmp_path: Path) -> None:
-    """The event says where the audio is, and it is whole."""
-    (tmp_path / "a.flac.encoding").mkdir()
+@pytest.mark.parametrize("unnamed", [True, False], ids=["unnamed files", "no unnamed files"])
+async def test_a_failing_encoder_leaves_the_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool) -> None:
+    """The event says where the audio is, and it is whole; nothing else is left."""
     pieces = frames(50)
+    monkeypatch.setattr(recording_files, "encode", failing(errno.EIO))
+    if not unnamed:
+        monkeypatch.delattr(parts.os, "O_TMPFILE", raising=False)
 
     tape = await record(tmp_path / "a.flac", pieces)
 
     assert b"".join(pieces) == read_wav(tmp_path / "a.wav")[2]
     assert f"; the 1.00 s before are in {tmp_path / 'a.wav'}" in tape.told(RecordingFailed)[0].error
+    assert ["a.wav"] == names(tmp_path)
 
 
-async def test_what_a_killed_encoder_left_is_no_obstacle(tmp_path: Path) -> None:
-    """It is worth nothing: the WAV has it all."""
-    (tmp_path / "a.flac.encoding").write_bytes(b"half a file")
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+@pytest.mark.parametrize("system", ["unnamed first", "no unnamed files", "no way to name them"])
+async def test_an_encoder_touches_nobodys_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, system: str
+) -> None:
+    """Whatever stands beside the recording stays as it is, also while it is named like a file of the encoder's."""
+    (tmp_path / f"a.{suffix}.encoding").write_bytes(b"precious")
+    if system == "no unnamed files":
+        monkeypatch.delattr(parts.os, "O_TMPFILE", raising=False)
+    if system == "no way to name them":
+        monkeypatch.setattr(recording_files, "name_unnamed", failing(errno.ENOENT))
+
+    tape = await record(tmp_path / f"a.{suffix}", frames(5))
+
+    assert ([tmp_path / f"a.{suffix}"], []) == (tape.recorder.saved, tape.told(RecordingFailed))
+    assert b"precious" == (tmp_path / f"a.{suffix}.encoding").read_bytes()
+    assert [f"a.{suffix}", f"a.{suffix}.encoding"] == names(tmp_path)
+
+
+async def test_an_encoding_has_no_name_before_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill in the middle of it leaves the part alone."""
+    seen: list[str] = []
+
+    def encode(*args: Any) -> None:
+        plain_encode(*args)
+        seen.extend(names(tmp_path))
+
+    plain_encode = recording_files.encode
+    monkeypatch.setattr(recording_files, "encode", encode)
 
     await record(tmp_path / "a.flac", frames(5))
 
-    assert ["a.flac"] == names(tmp_path)
+    assert (["a.flac.part"], ["a.flac"]) == (seen, names(tmp_path))
 
 
 async def test_a_long_encoding_holds_up_no_other_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,19 +199,36 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _make_unnamed(part: Path, head: bytes) -> int | None:
+def open_unnamed(directory: Path) -> int | None:
+    """A file without a name, for its owner alone; None where the system has none there."""
     unnamed = getattr(os, "O_TMPFILE", None)
     if unnamed is None:
         return None
     try:
-        fd = os.open(part.parent, unnamed | os.O_RDWR, FILE_MODE)
+        return os.open(directory, unnamed | os.O_RDWR, FILE_MODE)
     except OSError:
+        return None
+
+
+def name_unnamed(fd: int, path: Path) -> None:
+    """
+    Give a file without a name one.
+
+    Raises:
+        FileExistsError: it is taken.
+        OSError: it can't be given; without ``/proc`` that is a FileNotFoundError.
+    """
+    # With a descriptor for the directory, which an absolute path leaves unused, this is linkat(), which follows.
+    os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+
+
+def _make_unnamed(part: Path, head: bytes) -> int | None:
+    if (fd := open_unnamed(part.parent)) is None:
         return None
     try:
         _lock_where_possible(fd)
         write_all_at(fd, head, 0)
-        # With a descriptor for the directory, which an absolute path leaves unused, this is linkat(), which follows.
-        os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd, follow_symlinks=True)
+        name_unnamed(fd, part)
     except FileNotFoundError:
         os.close(fd)
         return None
