@@ -677,6 +677,44 @@ async def test_a_call_over_its_bound_keeps_what_was_recorded(tmp_path: Path) -> 
     assert b"".join(frames(5)) == read_wav(tmp_path / "short.wav")[2]
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+async def test_a_used_up_bound_makes_no_files(tmp_path: Path, suffix: str) -> None:
+    """Neither the call that finds it out leaves an empty one, nor do those that follow; each is told, without 0.00 s."""
+    limits = Limits(recording_bytes_per_call=64 * KIB, recording_bytes_in_all=64 * KIB)
+    tape = Tape(tmp_path / f"{{call}}.{suffix}", limits=limits)
+    for number, count in enumerate([204, 1, 1]):
+        sink = tape.recorder.open(Leg(id=f"call-{number}"), 1, None)
+        for frame in frames(count):
+            sink.write(frame)
+        sink.close()
+        await tape.written()
+    await tape.stop()
+
+    assert [f"call-0.{suffix}"] == names(tmp_path)
+    assert [f"call-{number}.{suffix}" for number in (0, 1)] == [
+        Path(event.path).name for event in tape.told(RecordingStarted)
+    ]
+    assert [
+        (f"call-{number}", "all recordings may take 65,536 bytes (--max-recordings-bytes)") for number in (1, 2)
+    ] == [(event.call, event.error) for event in tape.told(RecordingFailed)]
+
+
+async def test_a_recording_that_failed_before_any_audio_is_removed_and_no_file_of_anybody_else(tmp_path: Path) -> None:
+    """What has taken its place meanwhile stays."""
+    tape = Tape(tmp_path / "a.wav")
+    sink = tape.recorder.open(Leg(), 1, None)
+    await tape.written()
+    part_of(tmp_path / "a.wav").unlink()
+    part_of(tmp_path / "a.wav").write_bytes(b"precious")
+    sink.close()
+    await tape.stop()
+
+    assert b"precious" == part_of(tmp_path / "a.wav").read_bytes()
+    assert [f"{part_of(tmp_path / 'a.wav')} was replaced by another file"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
+
+
 async def test_nothing_is_recorded_where_the_disk_is_to_stay_free(tmp_path: Path) -> None:
     """A call then makes no file at all."""
     tape = await record(tmp_path / "a.wav", frames(1), limits=Limits(free_disk_floor_bytes=1 << 50))

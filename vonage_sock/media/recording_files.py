@@ -88,15 +88,11 @@ class WavFile:
         return path, size_bytes
 
     def abandon(self, path: Path | None = None) -> Path | None:
-        """Finish with what there is, as ``path`` where that is another name; where it is now, if anywhere."""
-        done = None
+        """Finish with what there is, as ``path`` where that is another name; where it is now, if there is anything."""
         with contextlib.suppress(OSError):
             self._writer.trim()
-        with contextlib.suppress(OSError, RecordingError):
-            # A disk that takes nothing more may still take a name, and what was written before is valid.
-            done = None if self._part is None else self._part.finish(path)
-        if done is None and self._part is not None:
-            done = _still_there(self._part)
+        # A disk that takes nothing more may still take a name, and what was written before is valid.
+        done = None if self._part is None else _put_away(self._part, path, empty=not self.data_bytes)
         with contextlib.suppress(OSError):
             self.close()
         return done
@@ -145,15 +141,14 @@ class RawFile:
         return path, self.data_bytes
 
     def abandon(self) -> Path | None:
-        """Finish with the whole samples that there are; where they are now, if anywhere."""
+        """Finish with the whole samples that there are; where they are now, if there are any."""
         done = None
         if self._part is not None:
+            size_bytes = 0
             with contextlib.suppress(OSError):
                 size_bytes = os.fstat(self._fd).st_size
                 os.ftruncate(self._fd, size_bytes - size_bytes % SAMPLE_BYTES)
-            with contextlib.suppress(OSError, RecordingError):
-                done = self._part.finish()
-            done = done or _still_there(self._part)
+            done = _put_away(self._part, None, empty=size_bytes < SAMPLE_BYTES and not self.data_bytes)
         with contextlib.suppress(OSError):
             self.close()
         return done
@@ -338,8 +333,13 @@ def stdout_file(rate_hz: int, channels: int) -> WavFile | RawFile:
     return RawFile(None, fd)
 
 
-def _still_there(part: Part) -> Path | None:
+def _put_away(part: Part, path: Path | None, *, empty: bool) -> Path | None:
+    with contextlib.suppress(OSError, RecordingError):
+        if not empty:
+            return part.finish(path)
     with contextlib.suppress(OSError, RecordingError):
         part.check()
-        return part_of(part.path)
+        if not empty:
+            return part_of(part.path)
+        part_of(part.path).unlink()
     return None
