@@ -42,6 +42,18 @@ def test_all_calls_together_may_take_as_much_as_they_may(tmp_path: Path) -> None
     assert second.lack(0) is not None
 
 
+def test_a_bound_that_was_hit_is_told_to_who_begins(tmp_path: Path) -> None:
+    """Also where a little is left, which no frame goes into; and not before."""
+    kept = Budget(SMALL, directory=tmp_path, names=OwnNames())
+    for call in ("a", "b"):
+        kept.spend(call, 64 * KIB - 1, 0)
+    before = kept.lack(0)
+    refused = kept.spend("c", 320, 0)
+
+    assert (None, "all recordings may take 131,072 bytes (--max-recordings-bytes)") == (before, refused)
+    assert (refused, refused) == (kept.lack(0), kept.spend("d", 1, 0))
+
+
 @pytest.mark.parametrize(
     ("size_bytes", "free_bytes", "words"),
     [

@@ -109,6 +109,30 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     assert b"precious" == (tmp_path / "a.wav").read_bytes()
 
 
+def test_looking_tells_the_name_that_it_gets(tmp_path: Path) -> None:
+    """With the number that it has where the wanted one is taken, also by another part; nothing is changed by that."""
+    (tmp_path / "a.wav").write_bytes(b"precious")
+    found = [part(tmp_path, name) for name in ("a-2.wav", "a.wav")]
+    looked = [repair(path, dry_run=True) for path in found]
+    before = names(tmp_path)
+    done = [repair(path) for path in found]
+
+    assert [tmp_path / "a-2.wav", tmp_path / "a-3.wav"] == [told and told.path for told in looked]
+    assert [told and told.path for told in looked] == [told and told.path for told in done]
+    assert ["a-2.wav.part", "a.wav", "a.wav.part"] == before
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+def test_a_part_to_encode_without_audio_is_empty(tmp_path: Path, suffix: str, dry_run: bool) -> None:
+    """There is nothing to be heard in it, and an MP3 of it would have no bytes at all."""
+    path = part(tmp_path, f"a.{suffix}", pcm=b"")
+    done = repair(path, dry_run=dry_run)
+
+    assert Outcome.EMPTY == (done and done.outcome)
+    assert ([path.name] if dry_run else []) == names(tmp_path)
+
+
 def test_what_is_being_recorded_is_left_alone(tmp_path: Path) -> None:
     """Its writer has locked it."""
     fd = make_part(tmp_path / "a.wav", wav_header(8000, 1, 0))

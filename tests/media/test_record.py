@@ -336,6 +336,36 @@ async def test_overwrite_never_mixes_two_calls(tmp_path: Path) -> None:
     assert expected == [read_wav(tmp_path / name)[2] for name in ("441.wav", "441-2.wav", "441-3.wav")]
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+async def test_overwrite_spares_what_the_same_run_has_recorded(tmp_path: Path, suffix: str) -> None:
+    """A call that had to give way to the next one's name keeps it, also when it is over before that one begins."""
+    (tmp_path / f"a.{suffix}.part").symlink_to(tmp_path / "nowhere")
+    (tmp_path / f"a-2.{suffix}").write_bytes(b"old")
+    tape = Tape(tmp_path / f"a.{suffix}", overwrite=True)
+    for number in (1, 2):
+        sink = tape.recorder.open(Leg(id=f"call-{number}"), 1, None)
+        sink.write(frames(number)[0])
+        sink.close()
+        await tape.written()
+    await tape.stop()
+
+    assert [tmp_path / f"a-{number}.{suffix}" for number in (2, 3)] == tape.recorder.saved
+    assert b"old" != (tmp_path / f"a-2.{suffix}").read_bytes()
+
+
+async def test_overwrite_spares_what_the_same_run_could_not_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The WAV that is left of it has a name that another recorder may be about to replace."""
+    monkeypatch.setattr(recording_files, "encode", failing(errno.EIO))
+    await record(tmp_path / "a.flac", frames(1), overwrite=True)
+
+    other = await record(tmp_path / "a.wav", frames(2), overwrite=True)
+
+    assert [tmp_path / "a-2.wav"] == other.recorder.saved
+    assert frames(1)[0] == read_wav(tmp_path / "a.wav")[2]
+
+
 async def test_phrases_end_the_name_with_their_number(tmp_path: Path) -> None:
     """``out-001.wav``, and ``out-2-001.wav`` for the second call."""
     tape = Tape(tmp_path / "out.wav")
@@ -479,24 +509,54 @@ async def test_a_file_that_is_gone_is_told_while_the_call_goes_on(tmp_path: Path
     assert b"precious" == (tmp_path / f"replaced.{suffix}.part").read_bytes()
 
 
-async def test_a_failing_encoder_leaves_the_wav(tmp_path: Path) -> None:
-    """The event says where the audio is, and it is whole."""
-    (tmp_path / "a.flac.encoding").mkdir()
+@pytest.mark.parametrize("unnamed", [True, False], ids=["unnamed files", "no unnamed files"])
+async def test_a_failing_encoder_leaves_the_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool) -> None:
+    """The event says where the audio is, and it is whole; nothing else is left."""
     pieces = frames(50)
+    monkeypatch.setattr(recording_files, "encode", failing(errno.EIO))
+    if not unnamed:
+        monkeypatch.delattr(parts.os, "O_TMPFILE", raising=False)
 
     tape = await record(tmp_path / "a.flac", pieces)
 
     assert b"".join(pieces) == read_wav(tmp_path / "a.wav")[2]
     assert f"; the 1.00 s before are in {tmp_path / 'a.wav'}" in tape.told(RecordingFailed)[0].error
+    assert ["a.wav"] == names(tmp_path)
 
 
-async def test_what_a_killed_encoder_left_is_no_obstacle(tmp_path: Path) -> None:
-    """It is worth nothing: the WAV has it all."""
-    (tmp_path / "a.flac.encoding").write_bytes(b"half a file")
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3"])
+@pytest.mark.parametrize("system", ["unnamed first", "no unnamed files", "no way to name them"])
+async def test_an_encoder_touches_nobodys_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, system: str
+) -> None:
+    """Whatever stands beside the recording stays as it is, also while it is named like a file of the encoder's."""
+    (tmp_path / f"a.{suffix}.encoding").write_bytes(b"precious")
+    if system == "no unnamed files":
+        monkeypatch.delattr(parts.os, "O_TMPFILE", raising=False)
+    if system == "no way to name them":
+        monkeypatch.setattr(recording_files, "name_unnamed", failing(errno.ENOENT))
+
+    tape = await record(tmp_path / f"a.{suffix}", frames(5))
+
+    assert ([tmp_path / f"a.{suffix}"], []) == (tape.recorder.saved, tape.told(RecordingFailed))
+    assert b"precious" == (tmp_path / f"a.{suffix}.encoding").read_bytes()
+    assert [f"a.{suffix}", f"a.{suffix}.encoding"] == names(tmp_path)
+
+
+async def test_an_encoding_has_no_name_before_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill in the middle of it leaves the part alone."""
+    seen: list[str] = []
+
+    def encode(*args: Any) -> None:
+        plain_encode(*args)
+        seen.extend(names(tmp_path))
+
+    plain_encode = recording_files.encode
+    monkeypatch.setattr(recording_files, "encode", encode)
 
     await record(tmp_path / "a.flac", frames(5))
 
-    assert ["a.flac"] == names(tmp_path)
+    assert (["a.flac.part"], ["a.flac"]) == (seen, names(tmp_path))
 
 
 async def test_a_long_encoding_holds_up_no_other_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -615,6 +675,44 @@ async def test_a_call_over_its_bound_keeps_what_was_recorded(tmp_path: Path) -> 
         (event.call, event.error.split(";")[0]) for event in tape.told(RecordingFailed)
     ]
     assert b"".join(frames(5)) == read_wav(tmp_path / "short.wav")[2]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "raw"])
+async def test_a_used_up_bound_makes_no_files(tmp_path: Path, suffix: str) -> None:
+    """Neither the call that finds it out leaves an empty one, nor do those that follow; each is told, without 0.00 s."""
+    limits = Limits(recording_bytes_per_call=64 * KIB, recording_bytes_in_all=64 * KIB)
+    tape = Tape(tmp_path / f"{{call}}.{suffix}", limits=limits)
+    for number, count in enumerate([204, 1, 1]):
+        sink = tape.recorder.open(Leg(id=f"call-{number}"), 1, None)
+        for frame in frames(count):
+            sink.write(frame)
+        sink.close()
+        await tape.written()
+    await tape.stop()
+
+    assert [f"call-0.{suffix}"] == names(tmp_path)
+    assert [f"call-{number}.{suffix}" for number in (0, 1)] == [
+        Path(event.path).name for event in tape.told(RecordingStarted)
+    ]
+    assert [
+        (f"call-{number}", "all recordings may take 65,536 bytes (--max-recordings-bytes)") for number in (1, 2)
+    ] == [(event.call, event.error) for event in tape.told(RecordingFailed)]
+
+
+async def test_a_recording_that_failed_before_any_audio_is_removed_and_no_file_of_anybody_else(tmp_path: Path) -> None:
+    """What has taken its place meanwhile stays."""
+    tape = Tape(tmp_path / "a.wav")
+    sink = tape.recorder.open(Leg(), 1, None)
+    await tape.written()
+    part_of(tmp_path / "a.wav").unlink()
+    part_of(tmp_path / "a.wav").write_bytes(b"precious")
+    sink.close()
+    await tape.stop()
+
+    assert b"precious" == part_of(tmp_path / "a.wav").read_bytes()
+    assert [f"{part_of(tmp_path / 'a.wav')} was replaced by another file"] == [
+        event.error for event in tape.told(RecordingFailed)
+    ]
 
 
 async def test_nothing_is_recorded_where_the_disk_is_to_stay_free(tmp_path: Path) -> None:

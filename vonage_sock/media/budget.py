@@ -46,6 +46,7 @@ class Budget:
         self._together_bytes = min(COUNTED_TOGETHER_BYTES, limits.recording_bytes_in_all // COUNTED_TOGETHER_SHARE)
         self._looks_at = 0
         self._lack: str | None = None
+        self._used_up: str | None = None
 
     def spend(self, call: str, more_bytes: int, now: int) -> str | None:
         """Count so much more of a call; why it can't be written, if so."""
@@ -68,12 +69,14 @@ class Budget:
         if self._directory is not None and now >= self._looks_at:
             self._looks_at = now + LOOKS_EVERY_NS
             self._lack = self._look(self._directory)
-        return self._lack or self._spend_of_all(0)
+        return self._lack or self._used_up
 
     def _spend_of_all(self, more_bytes: int) -> str | None:
         most_bytes = self._limits.recording_bytes_in_all
         if self._known_bytes + self._uncounted_bytes + more_bytes > most_bytes:
-            return f"all recordings may take {self._told('recording_bytes_in_all')}"
+            # Remembered, since a little may still be left, and each further call would make a file to find that out.
+            self._used_up = f"all recordings may take {self._told('recording_bytes_in_all')}"
+            return self._used_up
         self._uncounted_bytes += more_bytes
         if self._uncounted_bytes >= self._together_bytes:
             self._known_bytes = self._names.recorded(self._uncounted_bytes)

@@ -16,7 +16,7 @@ class Names(Protocol):
         ...
 
     def claim(self, path: Path) -> bool:
-        """Take a name for the time in which it is written; False where somebody has it. In any thread."""
+        """Take a name, for as long as nobody else of this run may write to it; False where one has it. In any thread."""
         ...
 
     def release(self, path: Path) -> None:

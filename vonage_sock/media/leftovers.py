@@ -19,7 +19,7 @@ from vonage_sock.audio.frames import SAMPLE_BYTES
 from vonage_sock.audio.wav import HEADER_BYTES, MAX_DATA_BYTES, read_wav_header, wav_header, write_all_at
 from vonage_sock.errors import RecordingError
 from vonage_sock.media.claims import Names, OwnNames
-from vonage_sock.media.naming import ENCODED, FORMATS, PART_SUFFIX, RecordingPath, part_of
+from vonage_sock.media.naming import ENCODED, FORMATS, PART_SUFFIX, RecordingPath, numbered, part_of
 from vonage_sock.media.parts import Part, is_at, lock
 from vonage_sock.media.recording_files import encode_part
 
@@ -88,6 +88,9 @@ class _Content:
         return self.data_bytes - self.told_bytes
 
 
+_NOTHING: Final = _Content(b"", 0, 0, 0, None)
+
+
 def is_part_name(path: Path) -> bool:
     """Whether a file is named like a part of a recording."""
     return path.suffix == PART_SUFFIX and path.with_suffix("").suffix.lower() in FORMATS
@@ -148,15 +151,16 @@ def _repair_open(part: Path, fd: int, names: Names, *, dry_run: bool) -> Repair 
         return None
     if is_at(fd, path):
         return _only_unlink(part, path, fd, dry_run=dry_run)
-    if not os.fstat(fd).st_size:
+    content = _look_into(path, fd) if os.fstat(fd).st_size else _NOTHING
+    if content is None:
+        return Repair(part=part, outcome=Outcome.FOREIGN)
+    # Of no samples the encoders make a file that no player knows.
+    if content is _NOTHING or (is_encoded(part) and not content.data_bytes):
         if not dry_run:
             part.unlink()
         return Repair(part=part, outcome=Outcome.EMPTY)
-    content = _look_into(path, fd)
-    if content is None:
-        return Repair(part=part, outcome=Outcome.FOREIGN)
     if dry_run:
-        return _done(part, path, content)
+        return _done(part, _free_name(path), content)
     os.ftruncate(fd, content.size_bytes)
     write_all_at(fd, content.header, 0)
     os.fsync(fd)
@@ -174,8 +178,18 @@ def _name(part: Part, content: _Content) -> Repair:
     # Claimed for good: this run's own recordings go elsewhere, also where they may overwrite what others have left.
     part.names.claim(part.path)
     path, size_bytes, error = _placed(part, content)
-    part.names.claim(path)
     return _done(part_of(part.path), path, content, size_bytes=size_bytes, error=error)
+
+
+def _free_name(path: Path) -> Path:
+    # A part that stands there gets its name before this one does, since it comes first in a search.
+    own = part_of(path)
+    free = (
+        name
+        for name in numbered(path)
+        if not (os.path.lexists(name) or (part_of(name) != own and os.path.lexists(part_of(name))))
+    )
+    return next(free, path)
 
 
 def _placed(part: Part, content: _Content) -> tuple[Path, int, str | None]:

@@ -120,6 +120,8 @@ class Part:
         """
         Give it its last name; the one that it got, which has a number where the wanted one was taken meanwhile.
 
+        It stays claimed: with no moment in between, who asked decides for how long others are to spare it.
+
         Args:
             path: that name, where it isn't ``self.path``; nothing is replaced then.
 
@@ -136,20 +138,18 @@ class Part:
         for name in self._claimed(wanted):
             try:
                 put_in_place(made, fd, name, overwrite=overwrite and name == wanted)
-            except FileExistsError:
-                continue
-            return name
+            except BaseException as error:
+                if name != self.path:
+                    self.names.release(name)
+                if not isinstance(error, FileExistsError):
+                    raise
+            else:
+                return name
         raise RecordingError("every name is taken")
 
     def _claimed(self, wanted: Path) -> Iterator[Path]:
-        for name in numbered(wanted):
-            if name == self.path:
-                yield name  # claimed by who made the part
-            elif self.names.claim(name):
-                try:
-                    yield name
-                finally:
-                    self.names.release(name)
+        # Its own is claimed by who made the part.
+        return (name for name in numbered(wanted) if name == self.path or self.names.claim(name))
 
 
 def put_in_place(made: Path, fd: int, path: Path, *, overwrite: bool) -> None:
@@ -199,19 +199,36 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _make_unnamed(part: Path, head: bytes) -> int | None:
+def open_unnamed(directory: Path) -> int | None:
+    """A file without a name, for its owner alone; None where the system has none there."""
     unnamed = getattr(os, "O_TMPFILE", None)
     if unnamed is None:
         return None
     try:
-        fd = os.open(part.parent, unnamed | os.O_RDWR, FILE_MODE)
+        return os.open(directory, unnamed | os.O_RDWR, FILE_MODE)
     except OSError:
+        return None
+
+
+def name_unnamed(fd: int, path: Path) -> None:
+    """
+    Give a file without a name one.
+
+    Raises:
+        FileExistsError: it is taken.
+        OSError: it can't be given; without ``/proc`` that is a FileNotFoundError.
+    """
+    # With a descriptor for the directory, which an absolute path leaves unused, this is linkat(), which follows.
+    os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+
+
+def _make_unnamed(part: Path, head: bytes) -> int | None:
+    if (fd := open_unnamed(part.parent)) is None:
         return None
     try:
         _lock_where_possible(fd)
         write_all_at(fd, head, 0)
-        # With a descriptor for the directory, which an absolute path leaves unused, this is linkat(), which follows.
-        os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd, follow_symlinks=True)
+        name_unnamed(fd, part)
     except FileNotFoundError:
         os.close(fd)
         return None

@@ -285,7 +285,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  (whatever it is, the audio must not be lost)
             self._tell_failure(sink.call, path, _reason(error) + self._put_away(sink, file, path))
             return
-        self._names.release(path)
+        self._release(path, done)
         if done != path:
             self._notice("warning", f"{path} was taken while it was recorded; the recording is {done}")
         self.saved.append(done)
@@ -319,8 +319,15 @@ class Recorder:
 
     def _put_away(self, sink: FileSink, file: RecordingFile, path: Path) -> str:
         done = file.abandon()
-        self._names.release(path)
+        self._release(path, done)
         return "" if done is None else f"; the {_seconds(sink, file):.2f} s before are in {done}"
+
+    def _release(self, path: Path, done: Path | None) -> None:
+        """Give back the name that was wanted; the one that was got stays claimed where the next call might replace it."""
+        if done is not None and not self._path.overwrite:
+            self._names.release(done)
+        if done != path:
+            self._names.release(path)
 
     def _forget(self, sink: FileSink) -> None:
         with contextlib.suppress(ValueError):

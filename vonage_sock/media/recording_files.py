@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -20,12 +21,12 @@ from vonage_sock.audio.frames import SAMPLE_BYTES
 from vonage_sock.audio.wav import HEADER_BYTES, STREAMING_DATA_BYTES, WavWriter, create_file, wav_header, write_all
 from vonage_sock.errors import RecordingError
 from vonage_sock.media.naming import part_of
-from vonage_sock.media.parts import Part
+from vonage_sock.media.parts import Part, name_unnamed, open_unnamed
 
 ENCODE_BLOCK_SAMPLES: Final = 16_384
 ENCODINGS: Final = {".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS"), ".mp3": ("MP3", "MPEG_LAYER_III")}
 ENCODING_SUFFIX: Final = ".encoding"
-"""Behind the name of a file that is being made of its part; what a kill leaves of it is worth nothing."""
+"""Behind the name of a file that is being made of its part, and before what makes that nobody else's."""
 
 NO_PATH: Final = Path("-")
 
@@ -87,15 +88,11 @@ class WavFile:
         return path, size_bytes
 
     def abandon(self, path: Path | None = None) -> Path | None:
-        """Finish with what there is, as ``path`` where that is another name; where it is now, if anywhere."""
-        done = None
+        """Finish with what there is, as ``path`` where that is another name; where it is now, if there is anything."""
         with contextlib.suppress(OSError):
             self._writer.trim()
-        with contextlib.suppress(OSError, RecordingError):
-            # A disk that takes nothing more may still take a name, and what was written before is valid.
-            done = None if self._part is None else self._part.finish(path)
-        if done is None and self._part is not None:
-            done = _still_there(self._part)
+        # A disk that takes nothing more may still take a name, and what was written before is valid.
+        done = None if self._part is None else _put_away(self._part, path, empty=not self.data_bytes)
         with contextlib.suppress(OSError):
             self.close()
         return done
@@ -144,15 +141,14 @@ class RawFile:
         return path, self.data_bytes
 
     def abandon(self) -> Path | None:
-        """Finish with the whole samples that there are; where they are now, if anywhere."""
+        """Finish with the whole samples that there are; where they are now, if there are any."""
         done = None
         if self._part is not None:
+            size_bytes = 0
             with contextlib.suppress(OSError):
                 size_bytes = os.fstat(self._fd).st_size
                 os.ftruncate(self._fd, size_bytes - size_bytes % SAMPLE_BYTES)
-            with contextlib.suppress(OSError, RecordingError):
-                done = self._part.finish()
-            done = done or _still_there(self._part)
+            done = _put_away(self._part, None, empty=size_bytes < SAMPLE_BYTES and not self.data_bytes)
         with contextlib.suppress(OSError):
             self.close()
         return done
@@ -221,11 +217,11 @@ def encode_part(part: Part) -> tuple[Path, int]:
         OSError, RecordingError: it can't be made; the part stays.
     """
     part.check()
-    work_path = part.path.with_name(part.path.name + ENCODING_SUFFIX)
-    _remove_left_over(work_path)
-    fd = create_file(work_path)
+    # Not a name that could be guessed: what stands there may be somebody's.
+    work_path = part.path.with_name(f"{part.path.name}{ENCODING_SUFFIX}-{secrets.token_hex(8)}")
+    if (fd := _encode_unnamed(part, work_path)) is None:
+        fd = _encode_named(part, work_path)
     try:
-        encode(part_of(part.path), fd, part.path.suffix.lower())
         path = part.place(work_path, fd)
         size_bytes = os.fstat(fd).st_size
     except BaseException:
@@ -237,6 +233,34 @@ def encode_part(part: Part) -> tuple[Path, int]:
     with contextlib.suppress(OSError):
         part_of(part.path).unlink()
     return path, size_bytes
+
+
+def _encode_unnamed(part: Part, work_path: Path) -> int | None:
+    """It gets its name when it is whole, so that a kill before leaves nothing; None where that can't be done."""
+    if (fd := open_unnamed(work_path.parent)) is None:
+        return None
+    try:
+        encode(part_of(part.path), fd, part.path.suffix.lower())
+        with contextlib.suppress(OSError):
+            name_unnamed(fd, work_path)
+            return fd
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
+
+
+def _encode_named(part: Part, work_path: Path) -> int:
+    fd = create_file(work_path)
+    try:
+        encode(part_of(part.path), fd, part.path.suffix.lower())
+    except BaseException:
+        os.close(fd)
+        with contextlib.suppress(OSError):
+            work_path.unlink()
+        raise
+    return fd
 
 
 def encode(wav_path: Path, fd: int, suffix: str) -> None:
@@ -309,15 +333,13 @@ def stdout_file(rate_hz: int, channels: int) -> WavFile | RawFile:
     return RawFile(None, fd)
 
 
-def _still_there(part: Part) -> Path | None:
+def _put_away(part: Part, path: Path | None, *, empty: bool) -> Path | None:
+    with contextlib.suppress(OSError, RecordingError):
+        if not empty:
+            return part.finish(path)
     with contextlib.suppress(OSError, RecordingError):
         part.check()
-        return part_of(part.path)
+        if not empty:
+            return part_of(part.path)
+        part_of(part.path).unlink()
     return None
-
-
-def _remove_left_over(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise RecordingError(f"{path} is in the way of the encoder")
-        path.unlink()
