@@ -41,8 +41,10 @@ async def test_nothing_listens() -> None:
     [
         (
             401,
-            "it wants an Authorization header, or another one: call its answer URL, whose NCCO has it (for the type vonage give "
-            "--signature-secret), or start vsock serve with --no-auth",
+            (
+                "it wants an Authorization header, or another one: call its answer URL, whose NCCO has it "
+                "(for the type vonage give --signature-secret), or start vsock serve with --no-auth"
+            ),
         ),
         (403, "it doesn't allow this client"),
         (404, "there is nothing at this path"),
