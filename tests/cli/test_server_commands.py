@@ -163,7 +163,7 @@ async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:
     started = await server.event("server.started")
     reader, writer = await asyncio.open_connection("127.0.0.1", started["port"])
     writer.write(
-        b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     await reader.readuntil(b"\r\n\r\n")

@@ -28,7 +28,7 @@ from screen import on_screen
 
 NAME: Final = "injection"
 PROMISE: Final = "17 kinds of injection: 0 bytes outside text, colour codes and newline"
-QUICK: Final = True
+QUICK: Final = False
 LIMIT_S: Final = 180.0
 
 TEXTS: Final = [text for texts in KINDS.values() for text in texts]
@@ -165,7 +165,7 @@ def requests(port: int, text: str) -> None:
         odd + b" / HTTP/1.1\r\nHost: x\r\n",
         b"GET /webhooks/answer HTTP/1.1\r\nHost: " + odd + b"\r\n",
         b"GET / HTTP/1.1\r\n" + odd + b": " + odd + b"\r\n",
-        b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: " + odd + b"\r\nSec-WebSocket-Protocol: " + odd + b"\r\n",
         b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + odd + b"\r\n",
     ):

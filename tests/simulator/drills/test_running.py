@@ -206,7 +206,10 @@ async def application(answer: Callable[[Any], Awaitable[Any]]) -> AsyncIterator[
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (refuse_upgrade, " refused the call with HTTP 503: it takes no more calls"),
+        (
+            refuse_upgrade,
+            r" refused the call with HTTP 503: it takes no more calls \(vsock serve: --max-calls, --max-silent\)",
+        ),
         (upgrade_and_close, r" was closed by the server with 1013 \(busy\) after \d+ ms"),
     ],
 )
