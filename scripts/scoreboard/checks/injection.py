@@ -165,8 +165,8 @@ def requests(port: int, text: str) -> None:
         odd + b" / HTTP/1.1\r\nHost: x\r\n",
         b"GET /webhooks/answer HTTP/1.1\r\nHost: " + odd + b"\r\n",
         b"GET / HTTP/1.1\r\n" + odd + b": " + odd + b"\r\n",
-        b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: " + odd + b"\r\nSec-WebSocket-Protocol: " + odd + b"\r\n",
+        b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + odd + b"\r\nSec-WebSocket-Protocol: " + odd + b"\r\n",
         b"POST /webhooks/event HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + odd + b"\r\n",
     ):
         with contextlib.suppress(OSError), contextlib.closing(wire.tcp(port, timeout_s=2)) as plain:
