@@ -37,7 +37,7 @@ class Peer:
 
 SERVE: Final = (
     *("{vsock}", "serve", "--port", "0", "--url", "http://127.0.0.1", "--json"),
-    *("--max-calls", "4000", "--max-silent", "4000"),
+    *("--no-auth", "--max-calls", "4000", "--max-silent", "4000"),
 )
 
 PEERS: Final = {
