@@ -40,7 +40,7 @@ from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.server.gate import exposure
 from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
-from vonage_sock.tunnel import find_ngrok
+from vonage_sock.tunnels.agent import find_ngrok
 
 TICK_S: Final = 0.1
 MS_PER_S: Final = 1000

@@ -15,7 +15,7 @@ from vonage_sock.server.config import Addresses, local_url
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
-from vonage_sock.tunnel import find_ngrok
+from vonage_sock.tunnels.agent import find_ngrok
 
 WORKER: Final = "vonage_sock.cli.worker"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vonage_sock.tunnel import MAX_ANSWER_BYTES, TunnelLookup, find_ngrok, our_port, public_base
+from vonage_sock.tunnels.agent import MAX_ANSWER_BYTES, TunnelLookup, find_ngrok, our_port, public_base
 
 Peer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 

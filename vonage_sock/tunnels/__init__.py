@@ -1,0 +1,1 @@
+"""Public addresses that lead to our port: found, started, tried, and watched while calls last."""
