@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vonage_sock.clock import MS, SECOND, US
-from vonage_sock.transport.heralds import AT_A_TIME, DISTANCE_NS, PERIOD_NS, Heralds
+from vonage_sock.transport.heralds import AT_A_TIME, DISTANCE_NS, PERIOD_NS, AllHeralds, Heralds
 
 FRAME_NS = 20 * MS
 STEP_NS = 20 * US
@@ -20,7 +20,7 @@ STEP_NS = 20 * US
 class Calls:
     """Sockets on which frames come at the times that the test says, and somebody who sleeps on the heralds."""
 
-    def __init__(self, heralds: Heralds, count: int) -> None:
+    def __init__(self, heralds: Heralds | AllHeralds, count: int) -> None:
         self.heralds = heralds
         self.pairs = [socket.socketpair() for _ in range(count)]
         self.came_at: dict[int, int] = {}
@@ -68,8 +68,8 @@ class Calls:
 
 
 @contextmanager
-def calls(count: int, *, distance_ns: int = DISTANCE_NS) -> Iterator[Calls]:
-    heralds = Heralds(distance_ns=distance_ns)
+def calls(count: int, heralds: Heralds | AllHeralds | None = None) -> Iterator[Calls]:
+    heralds = heralds or Heralds()
     made = Calls(heralds, count)
     try:
         yield made
@@ -103,10 +103,11 @@ def test_nobody_waits_longer_than_the_distance_wants() -> None:
     assert max(made.waits_ns) <= 2 * DISTANCE_NS + 200 * US
 
 
-def test_with_no_distance_each_frame_wakes_us() -> None:
-    """For who measures how long a frame takes."""
-    with calls(50, distance_ns=0) as made:
+def test_where_all_are_heralds_each_frame_wakes_us() -> None:
+    """For who measures how long a frame takes; of those that hung up nothing is left."""
+    with calls(50, AllHeralds()) as made:
         made.run(0, SECOND // 5)
+        made.heralds.remove(made.fds()[49])
 
         assert (0, {0}) == (made.heralds.quiet, set(made.waits_ns))
 

@@ -80,6 +80,9 @@ class _State(Enum):
     GONE = "gone"
 
 
+_OPEN: Final = _State.OPEN
+
+
 class FrameSocket:
     """
     One connection after its upgrade.
@@ -199,9 +202,19 @@ class FrameSocket:
 
     def send_framed(self, data: bytes) -> None:
         """Send bytes that are frames already, one or several, masked if we are a client."""
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             return
-        self._write(data)
+        if self.unsent or self._corked is not None:
+            self._write(data)
+            return
+        send = self._send
+        try:
+            sent = send(data)
+        except OSError as error:
+            self._keep_unsent(data, error)
+            return
+        if sent != len(data):
+            self._keep_unsent(data[sent:])
 
     def ping(self) -> None:
         """Ask for a sign of life."""

@@ -33,12 +33,55 @@ ReadyList = list[tuple[int, int]]
 """Descriptors and epoll's events, in the order in which they became ready."""
 
 
+class AllHeralds:
+    """
+    One epoll, in which every socket wakes us: for those who measure when frames come.
+
+    Raises:
+        OSError: the system gives no more descriptors.
+    """
+
+    quiet = 0
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.fileno = self._epoll.fileno
+        self.close = self._epoll.close
+        self.remove = self._epoll.unregister
+
+    @property
+    def closed(self) -> bool:
+        """After ``close``."""
+        return self._epoll.closed
+
+    def add(self, fd: int) -> None:
+        """
+        Watch one more for what can be read.
+
+        Raises:
+            OSError: the system watches as much as it can.
+            ValueError: after ``close``.
+        """
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def watch_writing(self, fd: int, *, wanted: bool) -> None:
+        """Watch for what can be written, too, or no longer."""
+        self._epoll.modify(fd, select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN)
+
+    def ready(self) -> ReadyList:
+        """All that is ready now."""
+        return self._epoll.poll(0, MAX_READY)
+
+    def woken(self, found: ReadyList, *, woken_at: int, done_at: int) -> None:
+        """There is nothing to learn."""
+
+
 class Heralds:
     """
     Two epolls over the same sockets.
 
     Args:
-        distance_ns: what to aim for between two times of being woken; 0 makes every socket a herald for good.
+        distance_ns: what to aim for between two times of being woken.
 
     Raises:
         OSError: the system gives no more descriptors.
@@ -135,7 +178,7 @@ class Heralds:
         self._woken += 1
         if woken_at - self._period_at >= PERIOD_NS:
             self._judge_period(woken_at)
-        if not found or not distance_ns:
+        if not found:
             return
         if since_ns < distance_ns:
             if self._too_many and len(self._loud) > 1:
@@ -149,9 +192,8 @@ class Heralds:
 
     def _judge_period(self, now: int) -> None:
         taken_ns = now - self._period_at
-        if self._distance_ns:
-            # A part of them at a time: too few would leave frames waiting.
-            self._too_many = max(0, self._woken - taken_ns // self._distance_ns) // AT_A_TIME
+        # A part of them at a time: too few would leave frames waiting.
+        self._too_many = max(0, self._woken - taken_ns // self._distance_ns) // AT_A_TIME
         if 4 * self._distance_ns * self._woken < taken_ns:
             self.make_all()
         self._period_at, self._woken = now, 0

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.protocol.logtext import logger
-from vonage_sock.transport.heralds import DISTANCE_NS, Heralds, ReadyList
+from vonage_sock.transport.heralds import DISTANCE_NS, AllHeralds, Heralds, ReadyList
 
 LOOK_NS: Final = 10 * MS
 """Where no herald woke us for so long, we look for ourselves."""
@@ -90,7 +90,7 @@ class Poller:
         self._clock = clock
         self._gather_ns = gather_ns
         self._loop = asyncio.get_running_loop()
-        self._heralds = Heralds(distance_ns=gather_ns)
+        self._heralds = Heralds(distance_ns=gather_ns) if gather_ns else AllHeralds()
         self._watched: dict[int, Ready] = {}
         self._timers: dict[int, list[Timer]] = {}
         self._timers_at: list[int] = []

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
+from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.call.events import Event
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.call.machine import Abort, Close
@@ -34,8 +35,11 @@ CHECK_EVERY: Final = 64
 STALLED_CODE: Final = 0
 """Stands for a call that was ended since the server read nothing any more."""
 
-FIRST_FRAME_STEP: Final = 397
-"""Between the first frames of two calls, so that one call's audio on another's socket is seen."""
+FRAMES_AT_A_TIME: Final = 61
+"""
+So many neighbouring frames are said at any time, each by some of the calls: different ones, so that one call's audio on
+another's socket is seen, and few, so that they stay in the processor's cache.
+"""
 
 
 class State(Enum):
@@ -94,17 +98,17 @@ class LoadCall:
         self._prepared: list[bytes] = []
         self._send_prepared: Callable[[bytes], None] = _nowhere
         self._over = over
-        self._next = number * FIRST_FRAME_STEP % POOL_FRAMES
+        self._next = 0
         self._channel: Channel | None = None
 
     def begin(self, channel: Channel, headers: messages.JsonObject, first_at: int) -> None:
         """The socket is open; the first frame is due at ``first_at``."""
-        del first_at
-        self._use(channel)
+        self._use(channel, first_at)
         channel.send(messages.connected_text(self._frames.marked.audio_format, headers))
 
-    def _use(self, channel: Channel) -> None:
+    def _use(self, channel: Channel, first_at: int) -> None:
         self._channel = channel
+        self._next = (first_at // FRAME_NS + self.number % FRAMES_AT_A_TIME) % POOL_FRAMES
         self._prepared, self._send_prepared = channel.prepared, channel.send_prepared
         self._turns_end_at = self._end_at
 
@@ -113,15 +117,20 @@ class LoadCall:
         if due_at >= self._turns_end_at:
             self._wind_up(due_at, now)
             return
-        number = self._next
+        number, send = self._next, self._send_prepared
         self._next = (number + 1) % POOL_FRAMES
-        self._send_prepared(self._prepared[number])
+        send(self._prepared[number])
         waiting = self._waiting
         if len(waiting) >= MAX_WAITING or not number % CHECK_EVERY:
             self._check(number, now)
         else:
             waiting[number] = now
             self._book.tally.sent += 1
+
+    @property
+    def metered(self) -> CallMeter | None:
+        """Frames that come back concern the meter alone."""
+        return self.meter
 
     def stop(self, now: int) -> None:
         """Hang up as soon as what was said is back."""
@@ -248,11 +257,16 @@ class WatchedCall(LoadCall):
         self._heard = heard
         self._observe = observe
         self._follower = Follower(frames.marked) if follow else None
-        self._script = _Script(frames, self._next)
+        self._script = _Script(frames, 0)
         self._leg: VonageLeg | None = None
         self._first_at = 0
         self._ended: tuple[int, str, int] | None = None
         self.binary = self._heard_binary
+
+    @property
+    def metered(self) -> CallMeter | None:
+        """The leg hears all."""
+        return None
 
     @property
     def follower(self) -> Follower | None:
@@ -261,8 +275,9 @@ class WatchedCall(LoadCall):
 
     def begin(self, channel: Channel, headers: messages.JsonObject, first_at: int) -> None:
         """The leg's steps are the call's."""
-        self._use(channel)
+        self._use(channel, first_at)
         self._first_at = first_at
+        self._script = _Script(self._frames, self._next)
         # Its silence after the last word goes on until we hang up.
         plan = LegPlan(audio_format=self._frames.marked.audio_format, headers=headers, duration_ns=1 << 62)
         self._leg = VonageLeg(f"call-{self.number + 1}", plan, self._script, now=first_at, heard=self._heard)

@@ -20,6 +20,10 @@ SILENCE: Final = POOL_FRAMES
 """Where the frame of silence stands, behind those that are said."""
 
 
+_NOTHING: Final = b"\xff\0"
+"""All of a frame's reserved bits."""
+
+
 class FramedFrames:
     """Marked frames and one of silence, and the bytes that carry each as a client's message."""
 
@@ -27,6 +31,9 @@ class FramedFrames:
         self.marked = marked
         self.plain = [*marked.frames, marked.audio_format.silence]
         self.framed = [masked_message(frame) for frame in self.plain]
+        head = frame_head(Opcode.BINARY, marked.audio_format.frame_bytes)
+        self.returned = [*(head + frame for frame in marked.frames), _NOTHING]
+        """What a server sends that returns a frame, by its number; -1 stands for what none sends."""
 
 
 def masked_message(payload: bytes) -> bytes:

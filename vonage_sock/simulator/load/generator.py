@@ -267,11 +267,13 @@ class Generator:
         self._turn = None
         clock_now = self._clock.now
         lateness = self._book.tally.own_lateness
+        late_ns: list[int] = []
         for due_at, calls in self._wheel.due(now):
             for call in calls:
-                at = clock_now()
-                lateness.add(at - due_at)
+                at = max(clock_now(), due_at)
+                late_ns.append(at - due_at)
                 call.step(due_at, at)
+        lateness.add_all(late_ns)
         self._arm()
 
     def _call_over(self, call: LoadCall) -> None:

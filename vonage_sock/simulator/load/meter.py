@@ -39,7 +39,6 @@ class CallMeter:
     """What is measured in one call."""
 
     __slots__ = (
-        "_expected",
         "_forgotten",
         "_frames",
         "_idle",
@@ -49,6 +48,7 @@ class CallMeter:
         "_reader",
         "_size",
         "book",
+        "expected",
         "saw_marks",
         "unmarked_bytes",
         "waiting",
@@ -65,13 +65,15 @@ class CallMeter:
         self.saw_marks = False
         """A mark of ours was recognised, were its frame too late to be timed: the audio isn't changed."""
 
+        self.expected = -1
+        """The number of the frame that follows the last one; -1 before the first came back."""
+
         self._forgotten = 0
         self._frames = frames.frames
         self._numbers = frames.numbers
         self._size = frames.audio_format.frame_bytes
         self._reader = MarkReader(frames)
         self._idle = True
-        self._expected = -1
         self._last_ns = -1
         self._jitter_16 = 0
 
@@ -101,6 +103,18 @@ class CallMeter:
                 return
         self._read(data, now)
 
+    def returned_next(self, now: int) -> bool:
+        """The frame that is ``expected`` came, byte for byte; False where that isn't as simple as it seems."""
+        number = self.expected
+        if not self._idle or (sent_at := self.waiting.pop(number, None)) is None:
+            return False
+        self.expected = (number + 1) % POOL_FRAMES
+        span_ns = now - sent_at
+        self._time(span_ns)
+        self._jitter_16 += abs(span_ns - self._last_ns) - (self._jitter_16 >> _JITTER_SHARE)
+        self._last_ns = span_ns
+        return True
+
     def finish(self) -> None:
         """
         The call is over: what isn't back is lost.
@@ -129,31 +143,37 @@ class CallMeter:
             self._returned(number, now)
 
     def _returned(self, number: int, now: int) -> None:
-        tally = self.book.tally
-        sent_at = self.waiting.pop(number, None)
         self.saw_marks = True
+        if number == self.expected and self.returned_next(now):
+            return
+        sent_at = self.waiting.pop(number, None)
         if sent_at is None:
-            tally.stray += 1
+            self.book.tally.stray += 1
             return
         span_ns = now - sent_at
+        self._time(span_ns)
+        last_ns, self._last_ns = self._last_ns, span_ns
+        if number == self.expected:
+            self._jitter_16 += abs(span_ns - last_ns) - (self._jitter_16 >> _JITTER_SHARE)
+            self.expected = (number + 1) % POOL_FRAMES
+        else:
+            self._leap(number)
+
+    def _time(self, span_ns: int) -> None:
+        book = self.book
+        tally = book.tally
         # As in Histogram.add, whose two calls would cost as much as all the rest of this.
         round_trip = tally.round_trip
         shift = span_ns.bit_length() - FINE_BITS
         round_trip.counts[(shift << SUB_BITS) + (span_ns >> shift) if shift > 0 else span_ns] += 1
         if span_ns > round_trip.max_ns:
             round_trip.max_ns = span_ns
-        if span_ns > self.book.late_ns:
+        if span_ns > book.late_ns:
             tally.late += 1
-        last_ns, self._last_ns = self._last_ns, span_ns
-        if number == self._expected:
-            self._jitter_16 += abs(span_ns - last_ns) - (self._jitter_16 >> _JITTER_SHARE)
-            self._expected = (number + 1) % POOL_FRAMES
-        else:
-            self._leap(number)
 
     def _leap(self, number: int) -> None:
         """Not the frame that comes after the one before: the first of all, one after a loss, or one that was overtaken."""
-        if self._expected >= 0 and (number - self._expected) % POOL_FRAMES > _HALF:
+        if self.expected >= 0 and (number - self.expected) % POOL_FRAMES > _HALF:
             self.book.tally.out_of_order += 1
         else:
-            self._expected = (number + 1) % POOL_FRAMES
+            self.expected = (number + 1) % POOL_FRAMES

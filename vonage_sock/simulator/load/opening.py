@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -18,6 +19,8 @@ from vonage_sock.clock import Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
 from vonage_sock.simulator.load.framed import FramedFrames
+from vonage_sock.simulator.load.marked_socket import MarkedSocket
+from vonage_sock.simulator.load.meter import CallMeter
 from vonage_sock.simulator.socket import USER_AGENT, ClientSocket, open_socket, why_not
 from vonage_sock.transport.dial import dial
 from vonage_sock.transport.framesocket import FrameSocket, Receiver
@@ -52,6 +55,15 @@ class Channel(Protocol):
 
     def abort(self) -> None:
         """Drop the connection."""
+        ...
+
+
+class MeteredReceiver(Receiver, Protocol):
+    """A receiver that counts."""
+
+    @property
+    def metered(self) -> CallMeter | None:
+        """Who is told of a frame that came back instead of the receiver; None where that needs the whole message."""
         ...
 
 
@@ -126,7 +138,7 @@ class LibraryChannel:
 
 async def open_channel(
     url: str,
-    receiver: Receiver,
+    receiver: MeteredReceiver,
     *,
     poller: Poller | None,
     clock: Clock,
@@ -148,5 +160,13 @@ async def open_channel(
         sock, early = await dial(url, headers={**headers, "User-Agent": USER_AGENT}, timeout_s=timeout_s)
     except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
         raise ConnectError(why_not(url, error, timeout_s)) from error
-    frame_socket = FrameSocket(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
-    return DirectChannel(frame_socket, frames)
+    return DirectChannel(frame_socket(poller, sock, receiver, frames, early), frames)
+
+
+def frame_socket(
+    poller: Poller, sock: socket.socket, receiver: MeteredReceiver, frames: FramedFrames, early: bytes = b""
+) -> FrameSocket:
+    """A connected socket that knows what comes next, where its receiver need not be told."""
+    if (meter := receiver.metered) is not None:
+        return MarkedSocket(poller, sock, receiver, meter, frames.returned, early=early)
+    return FrameSocket(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
