@@ -8,6 +8,7 @@ reason. Rule 3: reasons are half sentences for people, that begin in lower case 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -51,7 +52,7 @@ class Tunnel(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it where it is told: ``ngrok``, ``cloudflared`` …"""
+        """What to call it where it is told, such as ``ngrok``."""
         ...
 
     async def open(self, port: int, *, tls: bool) -> str:
@@ -75,6 +76,12 @@ class Tunnel(Protocol):
     async def close(self) -> None:
         """Give back what ``open`` took, however far it came; again changes nothing."""
         ...
+
+
+async def nothing() -> News:
+    """The news where none can come any more."""
+    never: asyncio.Future[News] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 def said(text: str, limit: int = MAX_SAID) -> str:
