@@ -166,7 +166,7 @@ def start_hints(event: ServerStarted) -> list[tuple[tuple[str, str], ...]]:
         return [paste, try_it]
     public = (
         ("A real call needs a public https address. In another terminal:\n", ""),
-        (f"  ngrok http {event.port}", "bold"),
+        (f"  ngrok http {f'https://localhost:{event.port}' if event.url.startswith('https:') else event.port}", "bold"),
         ("\nthen start vsock again: it finds ngrok's address by itself.", ""),
     )
     return [try_it, public, paste]

@@ -32,9 +32,10 @@ class NoTunnelError(TunnelError):
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The tunnel leads nowhere any more, for this reason; it may come back."""
+    """The tunnel leads nowhere any more, for this reason; it may come back, but not once it is gone ``for_good``."""
 
     reason: str
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class StartedTunnel:
             if line is None:
                 self._ended = True
                 self._closed = await self._why_ended()
-                return Closed(self._closed)
+                return Closed(self._closed, for_good=True)
             match self._dialect.read(line):
                 case Ready(url):
                     self._closed, self._reason = None, ""

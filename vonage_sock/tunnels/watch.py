@@ -137,10 +137,10 @@ class TunnelWatch:
     def _take(self, news: News) -> None:
         self._only_looked = False
         match news:
-            case Closed(reason) if self._reason is None:
+            case Closed(reason, for_good) if self._reason is None:
                 self._reason = reason
                 self._closed.set()
-                self._say_closed(reason)
+                self._say_closed(reason, for_good=for_good)
             case Closed(reason):
                 self._reason = reason
             case Opened(url) if self._reason is not None or url != self._url:
@@ -150,10 +150,11 @@ class TunnelWatch:
                     self._moved(url, before)
                 self._say_opened(url, before)
 
-    def _say_closed(self, reason: str) -> None:
+    def _say_closed(self, reason: str, *, for_good: bool) -> None:
         count, now = len(self._calls), self._clock.now()
         open_calls = f"; {count} {'call goes' if count == 1 else 'calls go'} through it" if count else ""
-        self._notice(f"the tunnel closed: {reason}{open_calls}; until it is back no call comes through {self._url}")
+        then = "start vsock again for another" if for_good else f"until it is back, no call comes through {self._url}"
+        self._notice(f"the tunnel closed: {reason}{open_calls}; {then}")
         self._tell(TunnelClosed(at=now, tunnel=self._tunnel.name, url=self._url, reason=reason, calls=count))
 
     def _say_opened(self, url: str, before: str) -> None:
