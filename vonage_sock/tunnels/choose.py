@@ -147,10 +147,10 @@ def _startable(kind: TunnelKind, port: int, *, tls: bool, environ: Mapping[str, 
         if program is not None:
             command = dialect.command(program, port=port, tls=tls)
             return StartedTunnel(dialect, command, environ, name=dialect.name)
-    names = " nor ".join(one.name for one in wanted)
+    lack = " nor ".join(one.name for one in wanted)
+    lack = f"neither {lack} is" if len(wanted) > 1 else f"{lack} isn't"
     cures = "; ".join(f"{one.name}: {HOW_TO_GET[one.name]}" for one in wanted)
-    found = "neither " if len(wanted) > 1 else "no "
-    raise UsageError(f"{found}{names} is on PATH, and vsock downloads nothing ({cures}); or give --url")
+    raise UsageError(f"{lack} on PATH, and vsock downloads nothing ({cures}); or give --url")
 
 
 def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
