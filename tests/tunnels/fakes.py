@@ -63,9 +63,11 @@ IN_USE = (
 
 _STAMP = "2026-02-03T10:00:42Z"
 CLOUDFLARED_BEGINS = (
-    f"{_STAMP} INF Thank you for trying Cloudflare Tunnel. Doing so, without a Cloudflare account, is a quick way to "
-    "experiment and try it out. If you intend to use Tunnels in production you should use a pre-created named tunnel by "
-    "following: https://developers.cloudflare.com/cloudflare-one/connections/connect-apps",
+    (
+        f"{_STAMP} INF Thank you for trying Cloudflare Tunnel. Doing so, without a Cloudflare account, is a quick way to "
+        "experiment and try it out. If you intend to use Tunnels in production you should use a pre-created named tunnel by "
+        "following: https://developers.cloudflare.com/cloudflare-one/connections/connect-apps"
+    ),
     f"{_STAMP} INF Requesting new quick Tunnel on trycloudflare.com...",
 )
 CLOUDFLARED_URL = (
@@ -86,8 +88,10 @@ CLOUDFLARED_LOST = (
 )
 CLOUDFLARED_BUSY = (
     *CLOUDFLARED_BEGINS,
-    f"{_STAMP} ERR Error unmarshaling QuickTunnel response: error code: 1015 "
-    'error="invalid character \'e\' looking for beginning of value" status_code="429 Too Many Requests"',
+    (
+        f"{_STAMP} ERR Error unmarshaling QuickTunnel response: error code: 1015 "
+        'error="invalid character \'e\' looking for beginning of value" status_code="429 Too Many Requests"'
+    ),
     "failed to unmarshal quick Tunnel: invalid character 'e' looking for beginning of value",
 )
 

@@ -91,7 +91,8 @@ async def test_no_program_outlives_a_kill(tmp_path: Path, victim: str) -> None:
         "async def main():\n    child = Child('p')\n    await child.start([sys.argv[1]], os.environ)\n"
         "    print(await child.line(), flush=True)\n    await asyncio.sleep(60)\nasyncio.run(main())"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code, str(program)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, str(program)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  (it is killed like a stranger)
     assert parent.stdout is not None
     pid, guard = map(int, (await asyncio.to_thread(parent.stdout.readline)).split())
     try:

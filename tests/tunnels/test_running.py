@@ -57,7 +57,7 @@ async def agent(lists: dict[str, object] | None) -> AsyncIterator[tuple[FakeAgen
     fake = FakeAgent(lists)
     await fake.runner.setup()
     await web.TCPSite(fake.runner, "127.0.0.1", 0).start()
-    url = "http://127.0.0.1:{}".format(fake.runner.addresses[0][1])
+    url = f"http://127.0.0.1:{fake.runner.addresses[0][1]}"
     try:
         async with asyncio.timeout(WAIT_S):
             yield fake, RunningAgent(api_url=url, look_s=0.01)
@@ -122,7 +122,7 @@ async def test_without_an_agent_there_is_no_tunnel() -> None:
 async def test_a_tunnel_that_speaks_otherwise_does_not_do() -> None:
     """A call through it would end in 502; what to start in its place is said."""
     async with agent(version_2(FIRST)) as (fake, _):
-        url = "http://127.0.0.1:{}".format(fake.runner.addresses[0][1])
+        url = f"http://127.0.0.1:{fake.runner.addresses[0][1]}"
         found = await find_ngrok(8000, api_url=url, tls=True)
 
     assert None is found.url
