@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from vonage_sock.control.orders import CallInfo, DialOrder, Placed, check_uuid, is_uuid, read_call, text_in
 from vonage_sock.control.regions import ALL_HOSTS, DEFAULT_HOST, trusted_host
-from vonage_sock.errors import UsageError, VsockError
+from vonage_sock.errors import ConnectError, ExitCode, UsageError, VsockError
 
 if TYPE_CHECKING:
     from vonage import Vonage
@@ -27,6 +27,10 @@ NOT_FOUND: Final = 404
 
 JsonObject = dict[str, Any]
 ResultT = TypeVar("ResultT")
+Ask = Callable[["Vonage"], Any]
+"""What is asked of the SDK."""
+
+TRANSFERRING: Final = "the transfer"
 
 
 class RefusedError(VsockError):
@@ -40,6 +44,8 @@ class RefusedError(VsockError):
     def __init__(self, sentence: str, *, status: int) -> None:
         super().__init__(sentence)
         self.status = status
+        if status in (400, 422):
+            self.exit_code = ExitCode.USAGE
 
 
 class NoSuchCallError(RefusedError):
@@ -49,9 +55,9 @@ class NoSuchCallError(RefusedError):
 class Sdk(Protocol):
     """Vonage's SDK at one host, each call of it in a thread; ``account.sdk.Sdk`` is one."""
 
-    async def call(self, ask: Callable[[Vonage], ResultT]) -> ResultT:
+    async def call(self, fn: Callable[[Vonage], ResultT], *, doing: str) -> ResultT:
         """
-        Ask the API.
+        Ask the API; ``doing`` is what for, in a sentence that says why it failed.
 
         Raises:
             VsockError: it can't be reached, or refuses.
@@ -137,9 +143,7 @@ class Calls:
             VsockError: it can't be placed, or it isn't known whether it was.
         """
         body = order.body()
-        answer = await self._ask(
-            self._host, lambda client: client.http_client.post(client.http_client.api_host, CALLS_PATH, body)
-        )
+        answer = await self._ask(self._host, _request("post", CALLS_PATH, body), "placing the call")
         if isinstance(answer, _No):
             raise _refusal(answer, self._host, "the call isn't placed")
         uuid, conversation_uuid = text_in(answer, "uuid"), text_in(answer, "conversation_uuid")
@@ -153,7 +157,7 @@ class Calls:
 
     async def hangup(self, uuid: str) -> None:
         """End a leg; a phone's ends the call, a websocket's raises no ``disconnected``."""
-        await self._tell(uuid, lambda client: client.voice.hangup(uuid))
+        await self._tell(uuid, lambda client: client.voice.hangup(uuid), "hanging up")
 
     async def transfer(
         self, uuid: str, *, ncco: Sequence[Mapping[str, Any]] | None = None, url: str | None = None
@@ -163,14 +167,12 @@ class Calls:
             raise UsageError("a call is transferred to an NCCO or to an answer URL: give one of them")
         if url is not None:
             address = url
-            await self._tell(uuid, lambda client: client.voice.transfer_call_answer_url(uuid, address))
+            await self._tell(uuid, lambda client: client.voice.transfer_call_answer_url(uuid, address), TRANSFERRING)
             return
         # The SDK's models know not every action (wait is missing), and change what they know.
         destination = {"type": "ncco", "ncco": [dict(action) for action in ncco or ()]}
         body = {"action": "transfer", "destination": destination}
-        await self._tell(
-            uuid, lambda client: client.http_client.put(client.http_client.api_host, f"{CALLS_PATH}/{uuid}", body)
-        )
+        await self._tell(uuid, _request("put", f"{CALLS_PATH}/{uuid}", body), TRANSFERRING)
 
     async def talk(
         self,
@@ -189,7 +191,7 @@ class Calls:
 
     async def stop_talk(self, uuid: str) -> None:
         """Speak no more."""
-        await self._tell(uuid, lambda client: client.voice.stop_tts(uuid))
+        await self._tell(uuid, lambda client: client.voice.stop_tts(uuid), "stopping the talk")
 
     async def stream(self, uuid: str, url: str, *, loop: int | None = None, level: float | None = None) -> None:
         """Play the file at this address to a leg; ``loop`` 0 is for ever, ``level`` is from -1 to 1."""
@@ -197,34 +199,32 @@ class Calls:
 
     async def stop_stream(self, uuid: str) -> None:
         """Play no more."""
-        await self._tell(uuid, lambda client: client.voice.stop_audio_stream(uuid))
+        await self._tell(uuid, lambda client: client.voice.stop_audio_stream(uuid), "stopping the stream")
 
     async def dtmf(self, uuid: str, digits: str) -> None:
         """Let a leg hear keys; ``p`` is a pause of half a second."""
-        await self._tell(uuid, lambda client: client.voice.play_dtmf_into_call(uuid, digits))
+        await self._tell(uuid, lambda client: client.voice.play_dtmf_into_call(uuid, digits), "sending keys")
 
     async def mute(self, uuid: str) -> None:
         """Nobody hears this leg."""
-        await self._tell(uuid, lambda client: client.voice.mute(uuid))
+        await self._tell(uuid, lambda client: client.voice.mute(uuid), "muting")
 
     async def unmute(self, uuid: str) -> None:
         """It is heard again."""
-        await self._tell(uuid, lambda client: client.voice.unmute(uuid))
+        await self._tell(uuid, lambda client: client.voice.unmute(uuid), "unmuting")
 
     async def earmuff(self, uuid: str) -> None:
         """This leg hears nobody."""
-        await self._tell(uuid, lambda client: client.voice.earmuff(uuid))
+        await self._tell(uuid, lambda client: client.voice.earmuff(uuid), "earmuffing")
 
     async def unearmuff(self, uuid: str) -> None:
         """It hears again."""
-        await self._tell(uuid, lambda client: client.voice.unearmuff(uuid))
+        await self._tell(uuid, lambda client: client.voice.unearmuff(uuid), "ending the earmuff")
 
     async def get(self, uuid: str) -> CallInfo:
         """How a leg stands."""
         path = f"{CALLS_PATH}/{uuid}"
-        return read_call(
-            await self._tell(uuid, lambda client: client.http_client.get(client.http_client.api_host, path))
-        )
+        return read_call(await self._tell(uuid, _request("get", path), "reading the call"))
 
     async def list_calls(
         self,
@@ -279,9 +279,7 @@ class Calls:
     # Asking.
 
     async def _page(self, query: JsonObject) -> list[JsonObject]:
-        answer = await self._ask(
-            self._host, lambda client: client.http_client.get(client.http_client.api_host, CALLS_PATH, query)
-        )
+        answer = await self._ask(self._host, _request("get", CALLS_PATH, query), "listing the calls")
         if isinstance(answer, _No):
             raise _refusal(answer, self._host, "the calls aren't listed")
         embedded = answer.get("_embedded") if isinstance(answer, dict) else None
@@ -289,26 +287,30 @@ class Calls:
         return [leg for leg in legs if isinstance(leg, dict)] if isinstance(legs, list) else []
 
     async def _put(self, uuid: str, what: str, body: JsonObject) -> None:
-        path = f"{CALLS_PATH}/{uuid}/{what}"
-        await self._tell(uuid, lambda client: client.http_client.put(client.http_client.api_host, path, body))
+        await self._tell(uuid, _request("put", f"{CALLS_PATH}/{uuid}/{what}", body), f"starting the {what}")
 
-    async def _tell(self, uuid: str, ask: Callable[[Vonage], Any]) -> Any:
+    async def _tell(self, uuid: str, ask: Ask, doing: str) -> Any:
         """Ask where the call is known, and where that is wrong, everywhere."""
         check_uuid(uuid, whole=True)
         asked: list[str] = []
         for host in self._hosts(uuid):
             if asked and self._say is not None:
-                self._say(f"{asked[-1]} doesn't know this call (404), as a call's own region alone does; asking {host}")
-            answer = await self._ask(host, ask)
+                self._say(f"{asked[-1]} doesn't know this call (404), as all regions but its own; asking {host}")
+            try:
+                answer = await self._ask(host, ask, doing)
+            except ConnectError:
+                if not asked:
+                    raise
+                continue
             if not isinstance(answer, _No):
                 self._known.put(uuid, host)
                 return answer
             if answer.status != NOT_FOUND:
-                raise _refusal(answer, host, "nothing is done")
+                raise _refusal(answer, host, f"{doing} failed")
             asked.append(host)
         raise NoSuchCallError(
-            f"there is no live call {uuid} at {' or '.join(asked[:3])}{' or elsewhere' if len(asked) > 3 else ''}: "
-            "it is over, or another application's; vsock calls lists yours",
+            f"no live call {uuid} is known at {_listed(asked)}: it is over, or another application's; "
+            "vsock calls lists yours",
             status=NOT_FOUND,
         )
 
@@ -316,13 +318,22 @@ class Calls:
         known = self._known.hosts.get(uuid)
         return list(dict.fromkeys([*([known] if known else []), self._host, *self._others]))
 
-    async def _ask(self, host: str, ask: Callable[[Vonage], Any]) -> Any:
+    async def _ask(self, host: str, ask: Ask, doing: str) -> Any:
         if host not in self._sdks:
             self._sdks[host] = self._open_sdk(host)
-        return await self._sdks[host].call(lambda client: _answer(client, ask))
+        return await self._sdks[host].call(lambda client: _answer(client, ask), doing=doing)
 
 
-def _answer(client: Vonage, ask: Callable[[Vonage], Any]) -> Any:
+def _request(method: str, path: str, params: JsonObject | None = None) -> Ask:
+    """What the SDK has no method for, or one that takes less than the API does."""
+    return lambda client: getattr(client.http_client, method)(client.http_client.api_host, path, params)
+
+
+def _listed(hosts: Sequence[str]) -> str:
+    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more regions"
+
+
+def _answer(client: Vonage, ask: Ask) -> Any:
     """In the SDK's thread: its answer, or a refusal that is dealt with here; what else goes wrong is raised."""
     from vonage_http_client.errors import HttpRequestError  # noqa: PLC0415  (whoever is here has imported the SDK)
 

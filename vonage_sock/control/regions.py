@@ -13,8 +13,6 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from vonage_sock.errors import UsageError
-
 DEFAULT_HOST: Final = "api.nexmo.com"
 REGIONS: Final = {
     "na-east": "api-us-3.vonage.com",
@@ -32,26 +30,6 @@ ALL_HOSTS: Final = (DEFAULT_HOST, *REGIONS.values(), *OLDER_HOSTS)
 MAX_URL: Final = 200
 
 _VONAGE = re.compile(r"api(?:-[a-z]{2}-\d{1,2})?\.(?:nexmo|vonage)\.com", re.ASCII)
-
-
-def host_of(region: str) -> str:
-    """
-    The host of a region, given as ``eu-west``, ``eu-3``, ``api-eu-3.vonage.com`` or with ``https://`` before it.
-
-    Raises:
-        UsageError: there is no such region.
-    """
-    name = region.strip().lower().removeprefix("https://").rstrip("/")
-    if name in REGIONS:
-        return REGIONS[name]
-    found = [host for host in ALL_HOSTS if name in (host, host.partition(".")[0], host.partition(".")[0][4:])]
-    if found and name:
-        return found[0]
-    if _VONAGE.fullmatch(name):
-        return name
-    raise UsageError(
-        f"the region {region!r} isn't known; give one of {', '.join(REGIONS)}, or its host, such as api-eu-3.vonage.com"
-    )
 
 
 def trusted_host(region_url: object, *, named: str | None = None) -> str | None:
