@@ -267,7 +267,7 @@ class Session:
         """
         # The finding says it on the screen already, and a traceback would break the screen.
         failures_log.addHandler(logging.NullHandler())
-        on_stop(self._stopped.set, lambda: restore_terminal(self._display))
+        on_stop(self._stopped.set, self._give_up)
         try:
             await self._server.listen()
         except BaseException:
@@ -289,6 +289,10 @@ class Session:
         ticker.cancel()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
+
+    def _give_up(self) -> None:
+        """What must still be put right when the program is ended at once."""
+        restore_terminal(self._display)
 
     def _behaviours(self) -> Sequence[Behaviour]:
         return self._plan.behaviours(self._recorder)
