@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from vonage_sock.call.events import AnswerRequested, Event, EventPosted
+from vonage_sock.call.events import AnswerRequested, Event, EventPosted, Notice, ServerStarted
 from vonage_sock.cli.credential_options import CREDENTIALS, credentials_of, sdk_of
 from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.loop import run
@@ -255,8 +255,13 @@ class DialSession(Session):
                     await self._changed.wait()
                     self._changed.clear()
 
-    def _watch(self, event: Event) -> None:
-        super()._watch(event)
+    async def _find_tunnel(self) -> None:
+        # A simulated API is on this machine, and so are we.
+        if not self._is_simulated:
+            await super()._find_tunnel()
+
+    def _show(self, event: Event) -> None:
+        super()._show(self._fitting(event))
         match event:
             case EventPosted(body=body):
                 if self._course is not None:
@@ -265,6 +270,13 @@ class DialSession(Session):
                     self._early.append(body)
             case AnswerRequested(params={"uuid": str(uuid), "region_url": region_url}):
                 self._calls.remember(uuid, region_url)
+
+    def _fitting(self, event: Event) -> Event:
+        """A program wants the server's addresses; to a person the advice how to be called says nothing here."""
+        if not isinstance(event, ServerStarted) or self._plan.options.as_json:
+            return event
+        behaviours = ", ".join(event.behaviours) or "it sends nothing"
+        return Notice(at=event.at, level="info", message=f"our server is at {event.url} ({behaviours})")
 
     def _take(self, course: Course, body: dict[str, Any]) -> None:
         for text in course.event(body, self._clock.now()):

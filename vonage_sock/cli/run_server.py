@@ -251,7 +251,7 @@ class Session:
         self._open_legs: set[str] = set()
         self._playback_failed = False
         self._display = plan.make_display(self._clock)
-        self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
+        self._server = plan.make_server(self._behaviours, observers=(self._watch, self._show), clock=self._clock)
         self._recorder = (
             None
             if plan.recording is None
@@ -326,6 +326,9 @@ class Session:
         if self._plan.options.once and self._playback_failed:
             return ExitCode.AUDIO_FILE
         return ExitCode.OK
+
+    def _show(self, event: Event) -> None:
+        self._display(event)
 
     def _watch(self, event: Event) -> None:
         match event:

@@ -2,8 +2,8 @@
 One call from its order to its end, which leaves nobody's phone off the hook behind.
 
 Rule: once the order has left, a call may be live, whatever was answered or not. So the uuid is noted in the thread that
-reads the answer, which ends the call where nobody waits for it any more; and ``hang_up_at_once`` has a thread of its own, for
-when the event loop can't be waited for.
+reads the answer, which ends the call where nobody waits for it any more; and ``hang_up_at_once`` has a thread of its own,
+for when the event loop can't be waited for.
 """
 
 from __future__ import annotations
