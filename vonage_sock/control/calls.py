@@ -351,7 +351,7 @@ def _request(method: str, path: str, params: JsonObject | None = None) -> Ask:
 
 
 def _listed(hosts: Sequence[str]) -> str:
-    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more regions"
+    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more"
 
 
 def _answer(client: Vonage, ask: Ask) -> Any:

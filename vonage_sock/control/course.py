@@ -57,6 +57,10 @@ SIP_CODES: Final = {
     600: "busy everywhere",
     603: "declined",
 }
+UNCLEAR: Final = frozenset({"unavailable", "cannot_route", "internal_error", "carrier_timeout"})
+PLAIN_CODES: Final = {"busy": (486, 600), "unanswered": (408, 480), "rejected": (603,), "cancelled": (487,)}
+"""The codes that say no more than the status does."""
+
 ENDED_BY: Final = {"user": "the other side hung up", "platform": "Vonage ended it"}
 
 
@@ -196,11 +200,13 @@ def _unreached(status: str, body: JsonObject) -> str:
 
 
 def _because(body: JsonObject) -> str:
+    """The detail, or where there is none what the SIP code means; a status that says it all needs neither."""
     detail, code = text_in(body, "detail"), body.get("sip_code")
-    reasons = [DETAILS.get(detail, visible(detail[:MAX_SAID]).replace("_", " "))] if detail else []
-    if isinstance(code, int) and not isinstance(code, bool) and code in SIP_CODES:
-        reasons.append(f"SIP {code}, {SIP_CODES[code]}")
-    return f": {'; '.join(reasons)}" if reasons else ""
+    sip = f"SIP {code}, {SIP_CODES[code]}" if isinstance(code, int) and code in SIP_CODES else ""
+    if detail:
+        said = DETAILS.get(detail, visible(detail[:MAX_SAID]).replace("_", " "))
+        return f": {said} ({sip})" if sip and detail in UNCLEAR else f": {said}"
+    return f": {sip}" if sip and code not in PLAIN_CODES.get(text_in(body, "status"), ()) else ""
 
 
 def _amount(value: object) -> str:

@@ -54,7 +54,7 @@ class PlacedCall:
         try:
             placed = await self._calls.dial(self._order, placed=self._note)
         except ConnectError as error:
-            self._unwanted.set()
+            self.give_up()
             raise ConnectError(f"{error}; if somebody is called all the same, vsock calls shows it") from error
         except VsockError:
             self._ordered = False
@@ -68,6 +68,10 @@ class PlacedCall:
         self._settled.set()
         if self._unwanted.is_set():
             self._end_apart(0)
+
+    def give_up(self) -> None:
+        """Nobody waits for the order's answer any more: should it come, it is hung up at once."""
+        self._unwanted.set()
 
     def ended(self) -> None:
         """It is over, as somebody told."""
