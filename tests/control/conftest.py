@@ -10,7 +10,7 @@ import pytest
 from tests.control.fakes import Region, private_key, regions
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def key() -> str:
     """The application's."""
     return private_key()

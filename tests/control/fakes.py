@@ -7,6 +7,7 @@ They leave out what calls are: nobody rings. ``vsock call --api-port`` is the fa
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -123,8 +124,10 @@ async def _open(stack: contextlib.AsyncExitStack, context: ssl.SSLContext, ca: P
     return region
 
 
-def private_key() -> str:
-    """An application's."""
+@functools.cache
+def private_key(name: str = "ours") -> str:
+    """An application's, the same for the same name."""
+    del name
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
