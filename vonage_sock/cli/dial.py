@@ -174,10 +174,12 @@ class DialSession(Session):
             self._error = error
 
     async def _carry_out(self) -> None:
+        if self._stopped.is_set():
+            return
         if not self._server.is_public and not self._is_simulated:
             raise UsageError(
                 f"Vonage can't reach this machine at {self._server.addresses.base_url}; start a tunnel "
-                f"(ngrok http {self._server.port}), or give the public address with --url"
+                "(--tunnel ngrok or --tunnel cloudflared), or give the public address with --url"
             )
         addresses = self._server.addresses
         order = DialOrder(
@@ -292,8 +294,10 @@ class DialSession(Session):
         course = self._course
         if self._error is not None:
             return self._error.exit_code
-        if self._left_behind or course is None:
+        if self._left_behind:
             return ExitCode.ERROR
+        if course is None:
+            return ExitCode.OK
         code = super()._exit_code()
         if code is not ExitCode.OK:
             return code
