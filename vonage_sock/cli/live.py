@@ -42,8 +42,11 @@ LIVE: Final = option_group(
     CA,
     JSON,
 )
-LOOP: Final = option("--loop", type=WholeNumber(0, MAX_LOOP), metavar="N", help="Play it N times; 0 is for ever.")
-LEVEL: Final = option("--level", type=Number(-1, 1), metavar="L", help="How loud: -1 to 1, where 0 is as it is.")
+_own = functools.partial(option, section="Options")
+"""What only this command has stands first."""
+
+LOOP: Final = _own("--loop", type=WholeNumber(0, MAX_LOOP), metavar="N", help="Play it N times; 0 is for ever.")
+LEVEL: Final = _own("--level", type=Number(-1, 1), metavar="L", help="How loud: -1 to 1, where 0 is as it is.")
 
 
 def _uuids(**settings: Any) -> Callable[[Command], Command]:
@@ -100,12 +103,12 @@ vsock talk 63f61863 "Un instant." --language fr-FR --style 2 --premium
 vsock talk 63f61863 --stop
 """)
 @_words("TEXT")
-@option("--language", metavar="CODE", help="Language of the voice, such as en-GB.  [default: en-US]")
-@option("--style", type=WholeNumber(0, 100), metavar="N", help="Which of the language's voices.  [default: 0]")
-@option("--premium", is_flag=True, help="The premium version of the voice.")
+@_own("--language", metavar="CODE", help="Language of the voice, such as en-GB.  [default: en-US]")
+@_own("--style", type=WholeNumber(0, 100), metavar="N", help="Which of the language's voices.  [default: 0]")
+@_own("--premium", is_flag=True, help="The premium version of the voice.")
 @LOOP
 @LEVEL
-@option("--stop", is_flag=True, help="Speak no more; there is no TEXT then.")
+@_own("--stop", is_flag=True, help="Speak no more; there is no TEXT then.")
 @LIVE
 @click.pass_context
 def talk(ctx: click.Context, /, *, words: tuple[str, ...], stop: bool, **options: Any) -> None:
@@ -129,7 +132,7 @@ vsock stream 63f61863 --stop
 @_words("URL")
 @LOOP
 @LEVEL
-@option("--stop", is_flag=True, help="Play no more; there is no URL then.")
+@_own("--stop", is_flag=True, help="Play no more; there is no URL then.")
 @LIVE
 @click.pass_context
 def stream(ctx: click.Context, /, *, words: tuple[str, ...], stop: bool, **options: Any) -> None:
@@ -163,8 +166,8 @@ vsock mute 63f61863 --off
 vsock mute 63f61863 --earmuff               this leg hears nobody
 """)
 @_uuids()
-@option("--off", is_flag=True, help="Let it be heard again; with --earmuff, let it hear again.")
-@option("--earmuff", is_flag=True, help="Let this leg hear nobody, in place of its not being heard.")
+@_own("--off", is_flag=True, help="Let it be heard again; with --earmuff, let it hear again.")
+@_own("--earmuff", is_flag=True, help="Let this leg hear nobody, in place of its not being heard.")
 @LIVE
 @click.pass_context
 def mute(ctx: click.Context, /, *, uuids: tuple[str, ...], off: bool, earmuff: bool, **options: Any) -> None:
@@ -185,9 +188,9 @@ vsock calls --live --json
 vsock calls 63f61863-133f-4e22-8c5f-0d3a6d4a3c2b
 """)
 @click.argument("uuids", nargs=-1, metavar="[UUID...]")
-@option("--live", is_flag=True, help="Only those that ring or talk.")
-@option("--conversation", metavar="CON-…", help="Only the legs of this conversation.")
-@option("-n", "--number", "most", type=WholeNumber(1, 1000), default=20, metavar="N", help="How many at most.")
+@_own("--live", is_flag=True, help="Only those that ring or talk.")
+@_own("--conversation", metavar="CON-…", help="Only the legs of this conversation.")
+@_own("-n", "--number", "most", type=WholeNumber(1, 1000), default=20, metavar="N", help="How many at most.")
 @LIVE
 @click.pass_context
 def calls(ctx: click.Context, /, *, uuids: tuple[str, ...], **options: Any) -> None:
