@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def key() -> str:
 
 
 @pytest.fixture
-async def two(tmp_path: Path) -> AsyncIterator[list[Region]]:
+async def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Region]]:
     """Two regions."""
+    # Reading the system's authorities takes longer than a whole test.
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     async with regions(tmp_path, 2) as both:
         yield both
