@@ -253,7 +253,7 @@ class Session:
         self._playback_failed = False
         self._display = plan.make_display(self._clock)
         self._tunnelling = Tunnelling(
-            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish
+            plan.options, plan.config, show=self._show, clock=self._clock, moved=self._publish
         )
         self._server = plan.make_server(
             self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
@@ -273,7 +273,7 @@ class Session:
         """
         # The finding says it on the screen already, and a traceback would break the screen.
         failures_log.addHandler(logging.NullHandler())
-        on_stop(self._stopped.set, lambda: restore_terminal(self._display))
+        on_stop(self._stopped.set, self._give_up)
         try:
             await self._server.listen()
             await self._find_tunnel()
@@ -298,6 +298,10 @@ class Session:
         await self._tunnelling.close()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
+
+    def _give_up(self) -> None:
+        """What must still be put right when the program is ended at once."""
+        restore_terminal(self._display)
 
     def _behaviours(self) -> Sequence[Behaviour]:
         return self._plan.behaviours(self._recorder)
@@ -330,6 +334,9 @@ class Session:
         if self._plan.options.once and self._playback_failed:
             return ExitCode.AUDIO_FILE
         return ExitCode.OK
+
+    def _show(self, event: Event) -> None:
+        self._display(event)
 
     def _watch(self, event: Event) -> None:
         match event:
