@@ -161,7 +161,8 @@ def test_bash_is_told_what_may_stand_there(words: str, wanted: str, scripts: dic
     """Each word as bash divides them; the last is the one that the Tab completes."""
     given = [word for part in words.split(" | ") for word in (part.split() or [""])]
     quoted = " ".join(f"'{word}'" for word in given)
-    program = f'source {scripts["bash"]}; COMP_WORDS=({quoted}); COMP_CWORD={len(given) - 1}; _vsock; echo "${{COMPREPLY[*]}}"'
+    program = f"source {scripts['bash']}; COMP_WORDS=({quoted}); COMP_CWORD={len(given) - 1}; _vsock"
+    program += '; echo "${COMPREPLY[*]}"'
     told = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
 
     assert (wanted, "") == (told.stdout.rstrip("\n"), told.stderr)

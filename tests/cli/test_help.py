@@ -37,7 +37,7 @@ def test_each_command_s_help_shows_examples_before_options() -> None:
         before, _, after = result.output.partition(f"\n{next(iter(command.sections))}:\n")
 
         assert 0 == result.exit_code
-        assert f"\n\nExamples:\n  {command.name}" in before
+        assert f"\n  {command.name}" in before.partition("\n\nExamples:")[2]
         assert "-h, --help" in after
 
 

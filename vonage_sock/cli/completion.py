@@ -66,8 +66,8 @@ def _keep(path: Path, script: str) -> None:
     # Another shell that starts meanwhile must not read half of it.
     number, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
-        with open(number, "w", encoding="utf-8") as file:
-            file.write(script)
+        os.close(number)
+        Path(name).write_text(script, encoding="utf-8")
         Path(name).replace(path)
     except OSError:
         Path(name).unlink(missing_ok=True)

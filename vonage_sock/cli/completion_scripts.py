@@ -1,7 +1,7 @@
 """
 Shell completion as scripts that hold all there is to complete: at a Tab no process is started.
 
-``describe`` says what there is, the three functions write it as each shell wants it. bash is written for 3.2, which macOS has.
+``describe`` says what there is, the three functions write it as each shell wants it. bash may be 3.2, which macOS has.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _vsock_files() {
 }
 
 _vsock() {
-    local IFS=$' \t\n' cur=${COMP_WORDS[COMP_CWORD]} command='' at=$COMP_CWORD option='' behind='' words='' options='' values='' i
+    local IFS=$' \t\n' cur=${COMP_WORDS[COMP_CWORD]} at=$COMP_CWORD i
+    local command='' option='' behind='' words='' options='' values=''
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case '|@COMMANDS@|' in
@@ -147,7 +148,7 @@ def _zsh_function(command: Described, commands: list[Described]) -> str:
             for item in command.arguments
         ]
         return f"\n{name}() {{\n    _arguments -s {_continued(specs)}\n}}"
-    below = [other for other in commands if other.path[:-1] == command.path and other.path]
+    below = command.below(commands)
     told = "\n".join(f"                {_quoted(f'{other.path[-1]}:{other.summary}')}" for other in below)
     calls = "\n".join(f"                {other.path[-1]}) {name}_{other.path[-1]} ;;" for other in below)
     return f"""
@@ -214,9 +215,8 @@ def fish(commands: list[Described]) -> str:
 
 def _fish_lines(command: Described, commands: list[Described]) -> Iterable[str]:
     here = f"complete --command vsock --condition {_quoted(' '.join(('__vsock_is', *command.path)))}"
-    for other in commands:
-        if other.path and other.path[:-1] == command.path:
-            yield f"{here} --arguments {other.path[-1]} --description {_quoted(other.summary)}"
+    for other in command.below(commands):
+        yield f"{here} --arguments {other.path[-1]} --description {_quoted(other.summary)}"
     for option in command.options:
         names = " ".join(
             f"--long-option {name[2:]}" if name.startswith("--") else f"--short-option {name[1:]}"

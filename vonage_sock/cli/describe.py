@@ -89,6 +89,10 @@ class Described:
         """As one types it."""
         return " ".join(("vsock", *self.path))
 
+    def below(self, commands: list[Described]) -> list[Described]:
+        """Those of ``commands`` that it holds."""
+        return [other for other in commands if other.path and other.path[:-1] == self.path]
+
     @property
     def options(self) -> tuple[Parameter, ...]:
         """Of all sections."""
