@@ -7,12 +7,14 @@ the project says is shown by a line in a page instead of being said again::
 
     <!-- readme: Scenarios -->      that section, without its heading
     <!-- file: CHANGELOG.md -->     a file, without its first heading
+    <!-- inputs: action.yml -->     the inputs of the GitHub action
 
 Links within what is shown lead to the page that shows their target; one that leads nowhere fails the build.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -29,16 +31,21 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import readme  # noqa: E402
+import yaml  # noqa: E402
 
 import vonage_sock  # noqa: E402
 from vonage_sock import testing  # noqa: E402
 from vonage_sock.call.findings import CATALOGUE, Rule  # noqa: E402
-from vonage_sock.cli.describe import Described, Parameter, describe  # noqa: E402
+from vonage_sock.cli import describe as described  # noqa: E402
+from vonage_sock.cli.describe import Described, Parameter  # noqa: E402
 from vonage_sock.protocol.ncco_lint import known_fields  # noqa: E402
 
-SHOWN: Final = re.compile(r"^<!-- (?P<kind>readme|file): (?P<name>.+?) -->$", re.MULTILINE)
+SHOWN: Final = re.compile(r"^<!-- (?P<kind>readme|file|inputs): (?P<name>.+?) -->$", re.MULTILINE)
 LINK: Final = re.compile(r"(?P<before>!?\[[^\]\n]*\]\()(?P<target>[^)\s]+)\)")
 HEADING: Final = re.compile(r"(?P<signs>#+) (?P<title>.+)")
+LOADED: Final = re.compile(
+    r"<(script|img|iframe|source)\b[^>]* src=\"?(https?:)?//[^>]*>|<link\b[^>]* href=\"?(https?:)?//[^>]*>"
+)
 COMMENT: Final = re.compile(r"^<!-- .*? -->\n", re.MULTILINE)
 KINDS: Final = {"VS1": "Audio", "VS2": "Pacing", "VS3": "Protocol", "VS4": "Webhooks and NCCO", "VS5": "Reachability"}
 ELSEWHERE: Final = ("scripts/bench/README.md", "CONTRIBUTING.md", "LICENSE")
@@ -53,6 +60,8 @@ SHOWN_HERE: Final = {
     "Findings": "reference/findings/index.md",
     "JSON lines": "reference/events.md",
 }
+
+describe: Final = functools.cache(described.describe)
 
 _shown_at: dict[str, str] = {}
 """By a section's title, or a file's name: the page that shows it."""
@@ -93,10 +102,21 @@ def shown(kind: str, name: str, path: str) -> str:
         PluginError: there is no such section.
     """
     text = (ROOT / ("README.md" if kind == "readme" else name)).read_text()
+    if kind == "inputs":
+        return inputs_table(yaml.safe_load(text)["inputs"])
     lines = list(section(text, name)) if kind == "readme" else text.splitlines()[1:]
     if not lines:
         raise PluginError(f"{path}: README.md has no section {name!r}")
     return linked(COMMENT.sub("", "\n".join(lines) + "\n"), path)
+
+
+def inputs_table(inputs: dict[str, dict[str, Any]]) -> str:
+    """What a GitHub action takes."""
+    rows = "".join(
+        f"| `{name}` | {cell(about['description'])} | {'needed' if about.get('required') else cell(about['default'])} |\n"
+        for name, about in inputs.items()
+    )
+    return f"| input | meaning | when left out |\n|---|---|---|\n{rows}"
 
 
 def section(text: str, title: str) -> Iterator[str]:
@@ -145,6 +165,18 @@ def anchor_of(title: str) -> str:
     return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """
+    Whoever reads the site is seen by nobody else: it loads nothing from elsewhere.
+
+    Raises:
+        PluginError: a page does.
+    """
+    for page in Path(config.site_dir).rglob("*.html"):
+        if found := LOADED.search(page.read_text(encoding="utf-8")):
+            raise PluginError(f"{page.relative_to(config.site_dir)} loads something from elsewhere: {found[0]}")
+
+
 def navigation() -> list[Any]:
     """What follows the reference's first page."""
     commands = [{command.name: command_path(command)} for command in describe() if command.path]
@@ -191,8 +223,14 @@ def command_page(command: Described, below: list[Described]) -> str:
     if command.examples:
         parts += ["## Examples", "```sh\n" + "\n".join(command.examples) + "\n```"]
     if below:
-        rows = "".join(f"| [{other.name}]({Path(command_path(other)).name}) | {cell(other.summary)} |\n" for other in below)
+        rows = "".join(
+            f"| [{other.name}]({Path(command_path(other)).name}) | {cell(other.summary)} |\n" for other in below
+        )
         parts += ["## Commands", f"| command | what it does |\n|---|---|\n{rows}"]
+    if any(option.variables for option in command.options):
+        parts += [
+            "Each option may also stand in the environment, as `VSOCK_` and its long name; the command line comes first."
+        ]
     for title, options in command.sections.items():
         parts += [f"## {title}", "| option | meaning |\n|---|---|\n" + "".join(map(option_row, options))]
     if more := beside_help(command):
@@ -207,16 +245,28 @@ def beside_help(command: Described) -> str:
 
 
 def option_row(option: Parameter) -> str:
-    """An option in a row of its table."""
+    """An option in a row of its table; of the environment only what the rule doesn't say."""
     names = ", ".join(f"`{name}`" for name in option.names) + (f" `{cell(option.metavar)}`" if option.metavar else "")
-    variables = f" In the environment: {', '.join(f'`{name}`' for name in option.variables)}." if option.variables else ""
+    others = [
+        name for name in option.variables if name not in option.help and name not in map(variable_of, option.names)
+    ]
+    variables = f" In the environment: {', '.join(f'`{name}`' for name in others)}." if others else ""
     return f"| {names} | {cell(option.help)}{variables} |\n"
+
+
+def variable_of(name: str) -> str:
+    """Where an option stands in the environment, as a rule."""
+    return "VSOCK_" + name.lstrip("-").replace("-", "_").upper()
 
 
 def interface(module: str, names: list[str], homes: dict[str, str]) -> str:
     """The public names of a module, each with what its docstring says."""
     parts = [f"# {module}", f"`from {module} import …`; every name here is part of the public interface."]
-    parts += [f"::: {('vonage_sock' if module == 'vonage_sock' else module)}.{homes[name]}.{name}" for name in names if name in homes]
+    parts += [
+        f"::: {('vonage_sock' if module == 'vonage_sock' else module)}.{homes[name]}.{name}"
+        for name in names
+        if name in homes
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -228,7 +278,9 @@ def ncco_page() -> str:
         " the [findings](findings/index.md) VS401 to VS423.",
     ]
     for place, fields in known_fields().items():
-        rows = "".join(f"| `{item.name}` | {cell(item.holds)} | {'yes' if item.required else ''} |\n" for item in fields)
+        rows = "".join(
+            f"| `{item.name}` | {cell(item.holds)} | {'yes' if item.required else ''} |\n" for item in fields
+        )
         parts += [f"## {place}", f"| field | holds | needed |\n|---|---|---|\n{rows}"]
     return "\n\n".join(parts) + "\n"
 
@@ -240,7 +292,8 @@ def findings_page() -> str:
     for kind, name in KINDS.items():
         page = Path(kind_path(kind)).name
         rows = "".join(
-            f"| [{rule.code}]({page}#{rule.code.lower()}) | {rule.level.value} | {cell(rule.message)} |\n" for rule in of_kind(kind)
+            f"| [{rule.code}]({page}#{rule.code.lower()}) | {rule.level.value} | {cell(rule.message)} |\n"
+            for rule in of_kind(kind)
         )
         parts += [f"## {name}", f"| code | level | what is said |\n|---|---|---|\n{rows}"]
     return "\n\n".join(parts) + "\n"

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
-STRAY: Final = re.compile(r"(^|/)(__pycache__|node_modules|\.venv[^/]*|build|dist|\.git)/|\.(pyc|part|orig|rej|swp|log)$|~$")
+STRAY: Final = re.compile(
+    r"(^|/)(__pycache__|node_modules|\.venv[^/]*|build|dist|\.git)/|\.(pyc|part|orig|rej|swp|log)$|~$"
+)
 INSTALLED_AT: Final = "/opt/vsock"
 """Where the Dockerfile has its environment."""
 
@@ -83,7 +85,9 @@ def judge(sdist: Path, wheel: Path, version: str) -> None:
     problems += [f"nobody keeps {name}" for name in sorted(packed - tracked() - pages() - {"PKG-INFO"})]
     if problems:
         sys.exit("\n".join(problems))
-    print(f"{sdist.name}: {len(packed)} files, of them {len(pages())} manual pages; {wheel.name}: {len(installed)} files")
+    print(
+        f"{sdist.name}: {len(packed)} files, of them {len(pages())} manual pages; {wheel.name}: {len(installed)} files"
+    )
 
 
 PACKED: Final = {"README.md", "LICENSE", "CHANGELOG.md", "Makefile", "pyproject.toml", "scripts/man.py", "mkdocs.yml"}

@@ -284,7 +284,9 @@ def _in_words(fields: Mapping[str, _Field], before: str) -> Iterator[KnownField]
 def _holds(wanted: _Field) -> str:
     if wanted.choices:
         words = ", ".join(wanted.choices)
-        return f"one or more of {words}" if wanted.kind == "texts" else f"one of {words}" if wanted.choices[1:] else words
+        return (
+            f"one or more of {words}" if wanted.kind == "texts" else f"one of {words}" if wanted.choices[1:] else words
+        )
     if wanted.kind in {"number", "plain number"}:
         return f"{_WANTED[wanted.kind]}, {_range(wanted)}"
     return _WANTED[wanted.kind] + (f" of at most {wanted.high:g} letters" if wanted.high is not None else "")
