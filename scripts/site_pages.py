@@ -1,7 +1,7 @@
 """
 What of the documentation's site is made while mkdocs builds it; a hook of mkdocs.yml.
 
-Two rules keep everything in one place. What the code knows (commands, events, exit codes, rules, limits, findings, the public
+Two rules keep everything in one place. What the code knows (commands, events, exit codes, rules, limits, findings, public
 interface) has no page in ``docs``: it is generated here, and the navigation with it. And what the README or another file of
 the project says is shown by a line in a page instead of being said again::
 
@@ -89,7 +89,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     """Put in what the page shows."""
     return SHOWN.sub(lambda match: shown(match["kind"], match["name"], page.file.src_uri), markdown)
 
@@ -104,6 +104,8 @@ def shown(kind: str, name: str, path: str) -> str:
     text = (ROOT / ("README.md" if kind == "readme" else name)).read_text()
     if kind == "inputs":
         return inputs_table(yaml.safe_load(text)["inputs"])
+    if name.startswith("vsock "):
+        return linked(beside_help(name), path)
     lines = list(section(text, name)) if kind == "readme" else text.splitlines()[1:]
     if not lines:
         raise PluginError(f"{path}: README.md has no section {name!r}")
@@ -233,14 +235,14 @@ def command_page(command: Described, below: list[Described]) -> str:
         ]
     for title, options in command.sections.items():
         parts += [f"## {title}", "| option | meaning |\n|---|---|\n" + "".join(map(option_row, options))]
-    if more := beside_help(command):
+    if more := beside_help(command.name):
         parts += ["## More", linked(more, command_path(command))]
     return "\n\n".join(parts) + "\n"
 
 
-def beside_help(command: Described) -> str:
+def beside_help(name: str) -> str:
     """What the README says of a command beside its help."""
-    text = "\n".join(section((ROOT / "README.md").read_text(), command.name))
+    text = "\n".join(section((ROOT / "README.md").read_text(), name))
     return COMMENT.sub("", readme.PART.sub("", text.partition("\n##")[0] + "\n")).strip()
 
 
@@ -274,8 +276,8 @@ def ncco_page() -> str:
     """What the fields of each action may hold."""
     parts = [
         "# NCCO",
-        "What `vsock lint`, `vsock call` and `vsock serve --ncco` know of each action and endpoint. A value that differs is one of"
-        " the [findings](findings/index.md) VS401 to VS423.",
+        "What `vsock lint`, `vsock call` and `vsock serve --ncco` know of each action and endpoint.",
+        "A value that differs is one of the [findings](findings/webhooks-and-ncco.md) VS401 to VS423.",
     ]
     for place, fields in known_fields().items():
         rows = "".join(
