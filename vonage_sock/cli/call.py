@@ -28,7 +28,7 @@ from vonage_sock.cli.call_options import (
     check_options,
     drills_of,
 )
-from vonage_sock.cli.help import Command
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import ca_of, parse_headers
 from vonage_sock.cli.run_server import finish, restore_terminal, tick
@@ -76,7 +76,7 @@ Examples:
 """
 
 
-@click.command(cls=Command, epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("target", required=False)
 @CALLER
 @SCENARIOS

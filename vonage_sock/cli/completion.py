@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from vonage_sock import __version__
-from vonage_sock.cli.help import Command
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.printing import print_lines
 
 EXAMPLES = """\b
@@ -30,7 +30,7 @@ Examples:
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(cls=Command, epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
 def completion(shell: str) -> None:
     """Print a script that completes commands, options, their values and files in bash, zsh or fish.

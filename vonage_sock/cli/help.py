@@ -2,7 +2,7 @@
 Commands whose help shows how they are used before it lists what they take.
 
 Rule: a command's examples are its epilog, and begin with ``Examples:`` in a line of its own; every command of ours is a
-``Command`` or a ``Group`` of this module.
+``SectionedCommand`` or a ``Group`` of this module.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ OPTIONS = "Options"
 OTHERS = "Other options"
 
 
-class Command(click.Command):
+class SectionedCommand(click.Command):
     """A command with its examples right after its description, and its options in sections where it has any."""
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -38,7 +38,7 @@ class Command(click.Command):
                 formatter.write_dl([record for record in records if record is not None])
 
 
-class Group(Command, click.Group):
+class Group(SectionedCommand, click.Group):
     """A command that has commands."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from vonage_sock.call.events import LoadReported
 from vonage_sock.cli import say_error
-from vonage_sock.cli.help import Command
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.cli.options import (
@@ -180,7 +180,7 @@ SHOWN = option_group(
 )
 
 
-@click.command(cls=Command, epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("target")
 @CALLS
 @RATE

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from vonage_sock.cli.help import OTHERS
+from vonage_sock.cli.help import SectionedCommand as SectionedCommand  # noqa: PLC0414  (beside the options, for commands)
 from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol.redaction import is_secret_name, keep_secret

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from vonage_sock.cli import say_error
-from vonage_sock.cli.help import Command, Group
+from vonage_sock.cli.help import Group, SectionedCommand
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
@@ -46,7 +46,7 @@ def scenario() -> None:
     """
 
 
-@scenario.command(cls=Command, short_help="Write an example with all there is.", epilog=INIT_EXAMPLES)
+@scenario.command(cls=SectionedCommand, short_help="Write an example with all there is.", epilog=INIT_EXAMPLES)
 @click.argument("path", metavar="[FILE]", default=FILE)
 def init(path: str) -> None:
     """Write an example, with all there is in its comments, to FILE (scenario.yaml). No file is replaced."""
@@ -70,7 +70,7 @@ def init(path: str) -> None:
     )
 
 
-@scenario.command(cls=Command, short_help="Check files without a call.", epilog=CHECK_EXAMPLES)
+@scenario.command(cls=SectionedCommand, short_help="Check files without a call.", epilog=CHECK_EXAMPLES)
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
 @click.pass_context
 def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
@@ -95,7 +95,7 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
     ctx.exit(codes[0] if codes else ExitCode.OK)
 
 
-@scenario.command(cls=Command, short_help="Print the JSON Schema, for editors.", epilog=SCHEMA_EXAMPLES)
+@scenario.command(cls=SectionedCommand, short_help="Print the JSON Schema, for editors.", epilog=SCHEMA_EXAMPLES)
 def schema() -> None:
     """Print the JSON Schema, for editors; the example's first line names its file."""
     text = (resources.files("vonage_sock") / "data" / "scenario.schema.json").read_text()
