@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -79,7 +80,10 @@ def judge(sdist: Path, wheel: Path, version: str) -> None:
     about = f"vonage_sock-{version}.dist-info/"
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "vonage_sock").rglob("*") if path.is_file()}
     package = {name for name in package if not STRAY.search(name)}
-    problems = [f"the wheel lacks, or has one too many of: {name}" for name in sorted(_own(installed, about) ^ package)]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    left_out = set(settings.get("exclude", []))
+    wanted = package - left_out
+    problems = [f"the wheel lacks, or has one too many of: {name}" for name in sorted(_own(installed, about) ^ wanted)]
     problems += [f"the source distribution lacks {name}" for name in sorted((package | PACKED | pages()) - packed)]
     problems += [f"stray: {name}" for name in sorted(packed | installed) if STRAY.search(name)]
     problems += [f"nobody keeps {name}" for name in sorted(packed - tracked() - pages() - {"PKG-INFO"})]
