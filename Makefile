@@ -11,7 +11,7 @@ NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
 PIPECAT := .venv-pipecat
 BENCH := .venv-bench
-.PHONY: help demo test check fix lint types layers docs docs-check wheel-check scoreboard scoreboard-quick bench conformance soak peers peers-node peers-pipecat clean
+.PHONY: help demo test check fix lint types layers docs docs-check site man image wheel-check scoreboard scoreboard-quick bench conformance soak peers peers-node peers-pipecat clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ help:  ## List the targets
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Error: vsock needs Python 3.11 or later; install it, or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
 	@touch $@
 
 demo: $(STAMP)  ## Make a whole call on this machine, without an account
@@ -37,7 +37,7 @@ test: $(STAMP) peers-node  ## Run the tests; those of the core must take every b
 	$(BIN)/python scripts/core_coverage.py
 	$(BIN)/python -m pytest -n 3 $(addprefix --ignore ,$(CORE_TESTS))
 
-check: lint types layers test docs-check wheel-check scoreboard-quick  ## All that CI runs
+check: lint types layers test docs-check site wheel-check scoreboard-quick  ## All that CI runs
 
 lint: $(STAMP)  ## Style, errors, format
 	$(BIN)/ruff check .
@@ -59,7 +59,19 @@ docs-check: $(STAMP)  ## Are the README, the picture and the clip what the code 
 	$(BIN)/python scripts/screenshot.py --check
 	$(BIN)/python scripts/make_clip.py --check
 
-wheel-check: $(STAMP)  ## Does the wheel, in an empty environment, give a vsock that works?
+site: $(STAMP)  ## Build the documentation into build/site; a warning or a dead link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+
+man: $(STAMP)  ## Write the manual pages into build/man
+	$(BIN)/python scripts/man.py build/man
+
+image:  ## Build the container image, where an engine is
+	@for engine in docker podman; do \
+	    if $$engine info >/dev/null 2>&1; then echo "$$engine build --tag vsock ."; exec $$engine build --tag vsock .; fi; \
+	done; \
+	echo "Error: no container engine runs here, neither docker nor podman; start one, then: make image" >&2; exit 1
+
+wheel-check: $(STAMP)  ## Are the distributions whole, and does the wheel give a vsock that works in an empty environment?
 	$(BIN)/python scripts/wheel_check.py
 
 scoreboard: $(STAMP)  ## Each promise of SECURITY.md as a number, judged from outside; six minutes

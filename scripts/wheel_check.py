@@ -1,18 +1,33 @@
 """
-Builds the wheel, installs it into an empty environment, and makes a call with what is there.
+Builds the distributions, judges them, installs the wheel into an empty environment, and makes a call with what is there.
 
-What only works in a checkout, or with the development tools installed, fails here.
+What only works in a checkout, or with the development tools installed, fails here; and so does a file in a distribution
+that shouldn't be there, or one that lacks. The wheel is installed by the very lines of the Dockerfile.
+
+    python scripts/wheel_check.py             all of it
+    python scripts/wheel_check.py DIRECTORY   … and leave the two distributions there
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import tomllib
+import zipfile
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
+STRAY: Final = re.compile(
+    r"(^|/)(__pycache__|node_modules|\.venv[^/]*|build|dist|\.git)/|\.(pyc|part|orig|rej|swp|log)$|~$"
+)
+INSTALLED_AT: Final = "/opt/vsock"
+"""Where the Dockerfile has its environment."""
 
 
 def run(*command: str | Path, cwd: Path, quiet: bool = False) -> str:
@@ -30,20 +45,116 @@ def run(*command: str | Path, cwd: Path, quiet: bool = False) -> str:
     return result.stdout
 
 
+def build(place: Path) -> tuple[Path, Path]:
+    """
+    The source distribution, and the wheel made of it.
+
+    Raises:
+        SystemExit: they aren't what they should be.
+    """
+    build_one = (sys.executable, "-m", "build", "--no-isolation")
+    run(*build_one, "--outdir", place, ROOT, cwd=place, quiet=True)
+    run(*build_one, "--wheel", "--outdir", place / "direct", ROOT, cwd=place, quiet=True)
+    version = run(sys.executable, "-m", "vonage_sock", "--version", cwd=ROOT, quiet=True).split()[-1]
+    sdist, wheel = place / f"vonage_sock-{version}.tar.gz", place / f"vonage_sock-{version}-py3-none-any.whl"
+    if odd := {path.name for path in place.iterdir()} ^ {sdist.name, wheel.name, "direct"}:
+        sys.exit(f"not the names that were awaited: {', '.join(sorted(odd))}")
+    if wheel.read_bytes() != (place / "direct" / wheel.name).read_bytes():
+        sys.exit("the wheel made of the source distribution isn't the one that is made of the checkout")
+    run(sys.executable, "-m", "twine", "--no-color", "check", "--strict", sdist, wheel, cwd=place, quiet=True)
+    judge(sdist, wheel, version)
+    return sdist, wheel
+
+
+def judge(sdist: Path, wheel: Path, version: str) -> None:
+    """
+    Is in them what should be, and nothing else?
+
+    Raises:
+        SystemExit: no.
+    """
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    with zipfile.ZipFile(wheel) as zipped:
+        installed = set(zipped.namelist())
+    about = f"vonage_sock-{version}.dist-info/"
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "vonage_sock").rglob("*") if path.is_file()}
+    package = {name for name in package if not STRAY.search(name)}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    left_out = set(settings.get("exclude", []))
+    wanted = package - left_out
+    problems = [f"the wheel lacks, or has one too many of: {name}" for name in sorted(_own(installed, about) ^ wanted)]
+    problems += [f"the source distribution lacks {name}" for name in sorted((package | PACKED | pages()) - packed)]
+    problems += [f"stray: {name}" for name in sorted(packed | installed) if STRAY.search(name)]
+    problems += [f"nobody keeps {name}" for name in sorted(packed - tracked() - pages() - {"PKG-INFO"})]
+    if problems:
+        sys.exit("\n".join(problems))
+    print(
+        f"{sdist.name}: {len(packed)} files, of them {len(pages())} manual pages; {wheel.name}: {len(installed)} files"
+    )
+
+
+PACKED: Final = {"README.md", "LICENSE", "CHANGELOG.md", "Makefile", "pyproject.toml", "scripts/man.py", "mkdocs.yml"}
+
+
+def _own(names: set[str], about: str) -> set[str]:
+    return {name for name in names if not name.startswith(about)}
+
+
+def pages() -> set[str]:
+    """The manual pages that there are to be."""
+    from man import page_name  # noqa: PLC0415  (it loads every command)
+
+    from vonage_sock.cli.describe import describe  # noqa: PLC0415
+
+    return {f"man/{page_name(command)}.1" for command in describe()}
+
+
+def tracked() -> set[str]:
+    """What belongs to the project: by git, or in an unpacked source distribution what is in it."""
+    if (ROOT / ".git").exists():
+        listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT, quiet=True)
+        return set(listed.splitlines())
+    return {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*")}
+
+
+def install(wheel: Path, place: Path) -> None:
+    """
+    As the Dockerfile does it, into another directory.
+
+    Raises:
+        SystemExit: it can't be.
+    """
+    folder = place / "dist"
+    folder.mkdir()
+    shutil.copy(wheel, folder)
+    for line in image_lines():
+        there = line.replace(INSTALLED_AT, str(place / "venv")).replace("/dist/", f"{folder}/")
+        run("sh", "-ec", re.sub(r"(?<![\w/-])python -m", f"{sys.executable} -m", there), cwd=place, quiet=True)
+
+
+def image_lines() -> list[str]:
+    """The Dockerfile's commands that make its environment."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    return [line for line in re.findall(r"^RUN (.*)$", text, re.MULTILINE) if INSTALLED_AT in line]
+
+
 def main() -> None:
-    """Build, install, call."""
+    """Build, judge, install, call."""
+    os.environ.pop("PYTHONPATH", None)
     with tempfile.TemporaryDirectory(prefix="vsock-wheel-") as name:
         place = Path(name)
-        run(sys.executable, "-m", "build", "--wheel", "--outdir", place, ROOT, cwd=place, quiet=True)
-        (wheel,) = place.glob("*.whl")
-        run(sys.executable, "-m", "venv", place / "venv", cwd=place, quiet=True)
-        python, vsock = place / "venv/bin/python", place / "venv/bin/vsock"
-        pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        run(*pip, wheel, cwd=place, quiet=True)
+        (place / "made").mkdir()
+        sdist, wheel = build(place / "made")
+        install(wheel, place)
+        vsock = place / "venv" / "bin" / "vsock"
         run(vsock, "--version", cwd=place)
+        run(vsock, "completion", "bash", cwd=place, quiet=True)
         run(vsock, "demo", "--quiet", "--record", "demo.flac", cwd=place)
         if not (place / "demo.flac").stat().st_size:
             sys.exit("the demo's recording is empty")
+        for path in (sdist, wheel) if len(sys.argv) > 1 else ():
+            shutil.copy(path, sys.argv[1])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from vonage_sock import __version__
 from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.cli.describe import describe
 
 HEAVY = ("numpy", "aiohttp", "websockets", "soundfile", "soxr", "rich", "asyncio", "jwt", "yaml", "jsonschema")
 
@@ -29,13 +30,22 @@ def test_help_imports_nothing_heavy(arguments: str) -> None:
     assert "[]" == result.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_s_help_has_examples(command: str) -> None:
-    """Help shows how it is used."""
-    result = CliRunner().invoke(cli, [command, "--help"], prog_name="vsock")
+def test_each_command_s_help_shows_examples_before_options() -> None:
+    """Help shows first how it is used, also that of commands below commands."""
+    for command in describe():
+        result = CliRunner().invoke(cli, [*command.path, "--help"], prog_name="vsock")
+        before, _, after = result.output.partition(f"\n{next(iter(command.sections))}:\n")
 
-    assert 0 == result.exit_code
-    assert f"  vsock {command}" in result.output
+        assert 0 == result.exit_code
+        assert f"\n  {command.name}" in before.partition("\n\nExamples:")[2]
+        assert "-h, --help" in after
+
+
+def test_examples_are_shown_as_they_stand_however_narrow_the_terminal_is() -> None:
+    """A command line that was wrapped couldn't be copied."""
+    result = CliRunner().invoke(cli, ["serve", "--help"], prog_name="vsock", terminal_width=40)
+
+    assert "\n  vsock serve --play menu.wav --on-dtmf 1=sales.mp3 --barge-in\n" in result.output
 
 
 def test_the_list_of_commands_matches_the_commands() -> None:

@@ -20,7 +20,7 @@ from vonage_voice.models.connect_endpoints import (
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.protocol.ncco import answer_ncco
-from vonage_sock.protocol.ncco_lint import Problem, lint_event_reply, lint_ncco, lint_text
+from vonage_sock.protocol.ncco_lint import Problem, known_fields, lint_event_reply, lint_ncco, lint_text
 
 SOCKET: dict[str, Any] = {
     "type": "websocket",
@@ -399,3 +399,19 @@ def test_a_legs_limit_and_timeout_are_numbers() -> None:
 
     told = [problem.numbers["field"] for problem in lint_ncco([connect]) if problem.code == "VS421"]
     assert ["limit", "timeout"] == told
+
+
+def test_what_fields_may_hold_is_told_in_words() -> None:
+    """As the checks have it: ranges, choices, lengths, fields within fields, and what is needed."""
+    known = {
+        (place, item.name): (item.holds, item.required) for place, items in known_fields().items() for item in items
+    }
+
+    assert ("a text of at most 1500 letters", True) == known["talk", "text"]
+    assert ("a number, 0 or more", False) == known["talk", "loop"]
+    assert ("a number, 0.4 to 10", False) == known["input", "speech.endOnSilence"]
+    assert ("one or more of dtmf, speech", True) == known["input", "type"]
+    assert ("one of mp3, wav, ogg", False) == known["record", "format"]
+    assert ("conversation", False) == known["record", "split"]
+    assert ("an object", False) == known["connect: endpoint of type websocket", "authorization"]
+    assert ("an array of one address", True) == known["stream", "streamUrl"]

@@ -18,6 +18,7 @@ from typing import IO, Any
 import click
 
 from vonage_sock import __version__
+from vonage_sock.cli.help import Group
 from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.starting import loaded
 
@@ -41,6 +42,7 @@ COMMANDS = {
     "limits": ("limits", "Show what the server takes from whoever reaches it, and the options for it."),
     "repair": ("repair", "Complete recordings that a crash has left behind."),
     "explain": ("explain", "Say what a finding means, and how to put it right."),
+    "completion": ("completion", "Print a script that completes command lines in bash, zsh or fish."),
 }
 
 EXAMPLES = """\b
@@ -54,7 +56,7 @@ Examples:
 """
 
 
-class LazyCommands(click.Group):
+class LazyCommands(Group):
     """A group that knows the names and short helps of its commands before they are imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

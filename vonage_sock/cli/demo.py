@@ -14,6 +14,7 @@ from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Event, Notice, ServerStarted
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import QUIET, VERBOSE, option
 from vonage_sock.cli.run_server import finish, restore_terminal, tick_server
@@ -45,7 +46,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @option("--record", "path", default="vsock-demo.wav", metavar="PATH", help="Where the recording goes.")
 @QUIET
 @VERBOSE

@@ -9,6 +9,7 @@ import textwrap
 import click
 
 from vonage_sock.call.findings import CATALOGUE, Rule
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.errors import UsageError
 
@@ -20,7 +21,7 @@ Examples:
 WIDTH = 88
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
     """Say what a finding means: CODE with its cause and its cure, or all in a list.

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vonage_sock.cli.explain import terminal_columns, wrapped
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.limit_options import BYTES, LIMITS, SIZES
 from vonage_sock.cli.options import JSON
 from vonage_sock.cli.printing import print_lines
@@ -24,7 +25,7 @@ FOOT = (
 )
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @LIMITS
 @JSON
 def limits(*, as_json: bool, **values: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from vonage_sock.call.findings import CATALOGUE, Level
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.options import CA, JSON, ca_of, option, read_file
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.jsonlines import dumps
@@ -29,7 +30,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("source", metavar="FILE|URL|-")
 @option("--strict", is_flag=True, envvar="VSOCK_LINT_STRICT", help="Warnings fail too.")
 @CA

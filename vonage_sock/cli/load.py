@@ -13,6 +13,7 @@ from rich.text import Text
 
 from vonage_sock.call.events import LoadReported
 from vonage_sock.cli import say_error
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.cli.options import (
@@ -21,7 +22,6 @@ from vonage_sock.cli.options import (
     JSON,
     QUIET,
     RATE,
-    SectionedCommand,
     ca_of,
     option,
     option_group,

@@ -11,13 +11,14 @@ from typing import Any, Final
 
 import click
 
+from vonage_sock.cli.help import OTHERS
+from vonage_sock.cli.help import SectionedCommand as SectionedCommand  # noqa: PLC0414  (beside the options, for commands)
 from vonage_sock.cli.numbers import Number, WholeNumber
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol.redaction import is_secret_name, keep_secret
 
 Command = Callable[..., Any]
 
-OTHERS: Final = "Other options"
 VONAGE_VARIABLE: Final = "VONAGE_SIGNATURE_SECRET"
 
 
@@ -43,21 +44,6 @@ class SectionedOption(click.Option):
         if "range" in extra:
             extra["range"] = re.sub(r"^(.+?)<=x<=(.+?)(?:\.0)?$", r"\1 to \2", extra["range"])
         return extra
-
-
-class SectionedCommand(click.Command):
-    """A command with so many options that its help shows them in sections."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each section under its name, in the order of its first option; those without a section come last."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
-            if record is not None:
-                sections.setdefault(getattr(param, "section", OTHERS), []).append(record)
-        for name, records in sorted(sections.items(), key=lambda item: item[0] == OTHERS):
-            with formatter.section(name):
-                formatter.write_dl(records)
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.options import SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
@@ -19,7 +20,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("path")
 @SERVER
 @LIMITS

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.display.wording import joined, span_text
@@ -23,7 +24,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLES)
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @click.pass_context

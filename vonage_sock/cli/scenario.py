@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from vonage_sock.cli import say_error
+from vonage_sock.cli.help import Group, SectionedCommand
 from vonage_sock.cli.printing import print_lines
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
@@ -21,9 +22,23 @@ Examples:
   vsock scenario check menu.yaml
   vsock call http://127.0.0.1:8000/webhooks/answer --scenario menu.yaml
 """
+INIT_EXAMPLES = """\b
+Examples:
+  vsock scenario init              scenario.yaml
+  vsock scenario init menu.yaml    … or another name
+"""
+CHECK_EXAMPLES = """\b
+Examples:
+  vsock scenario check menu.yaml
+  vsock scenario check scenarios/*.yaml
+"""
+SCHEMA_EXAMPLES = """\b
+Examples:
+  vsock scenario schema > scenario.schema.json
+"""
 
 
-@click.group(epilog=EXAMPLES)
+@click.group(cls=Group, epilog=EXAMPLES)
 def scenario() -> None:
     """Write, check and describe the files of vsock call --scenario.
 
@@ -31,7 +46,7 @@ def scenario() -> None:
     """
 
 
-@scenario.command(short_help="Write an example with all there is.")
+@scenario.command(cls=SectionedCommand, short_help="Write an example with all there is.", epilog=INIT_EXAMPLES)
 @click.argument("path", metavar="[FILE]", default=FILE)
 def init(path: str) -> None:
     """Write an example, with all there is in its comments, to FILE (scenario.yaml). No file is replaced."""
@@ -55,7 +70,7 @@ def init(path: str) -> None:
     )
 
 
-@scenario.command(short_help="Check files without a call.")
+@scenario.command(cls=SectionedCommand, short_help="Check files without a call.", epilog=CHECK_EXAMPLES)
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
 @click.pass_context
 def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
@@ -80,8 +95,8 @@ def check(ctx: click.Context, paths: tuple[str, ...]) -> None:
     ctx.exit(codes[0] if codes else ExitCode.OK)
 
 
-@scenario.command(short_help="Print the JSON Schema, for editors.")
+@scenario.command(cls=SectionedCommand, short_help="Print the JSON Schema, for editors.", epilog=SCHEMA_EXAMPLES)
 def schema() -> None:
-    """Print the JSON Schema, for editors: vsock scenario schema > scenario.schema.json."""
+    """Print the JSON Schema, for editors; the example's first line names its file."""
     text = (resources.files("vonage_sock") / "data" / "scenario.schema.json").read_text()
     print_lines(text.splitlines())

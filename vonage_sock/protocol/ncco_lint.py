@@ -260,6 +260,42 @@ _NUMERIC = re.compile(r"-?\d{1,9}(\.\d{1,9})?", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{\w+\}", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownField:
+    """A field in words; one within another has a name with a dot."""
+
+    name: str
+    holds: str
+    required: bool
+
+
+def known_fields() -> dict[str, list[KnownField]]:
+    """What each action, and each kind of endpoint of a ``connect``, may hold."""
+    endpoints = {f"connect: endpoint of type {name}": fields for name, fields in _ENDPOINTS.items()}
+    return {place: list(_in_words(fields, "")) for place, fields in (_ACTIONS | endpoints).items()}
+
+
+def _in_words(fields: Mapping[str, _Field], before: str) -> Iterator[KnownField]:
+    for name, wanted in fields.items():
+        yield KnownField(before + name, _holds(wanted), wanted.required)
+        yield from _in_words(wanted.fields or {}, f"{before}{name}.")
+
+
+def _holds(wanted: _Field) -> str:
+    if wanted.choices:
+        words = ", ".join(wanted.choices)
+        return (
+            f"one or more of {words}" if wanted.kind == "texts" else f"one of {words}" if wanted.choices[1:] else words
+        )
+    if wanted.kind in {"number", "plain number"}:
+        return f"{_WANTED[wanted.kind]}, {_range(wanted)}"
+    return _WANTED[wanted.kind] + (f" of at most {wanted.high:g} letters" if wanted.high is not None else "")
+
+
+def _range(wanted: _Field) -> str:
+    return f"{wanted.low:g} or more" if wanted.high is None else f"{wanted.low:g} to {wanted.high:g}"
+
+
 def _as_known(action: JsonObject) -> JsonObject:
     aliases = _ALIASES.get(action["action"], {})
     return {aliases.get(name, name): value for name, value in action.items()}
@@ -305,8 +341,7 @@ def _check_range(name: str, value: Any, wanted: _Field, where: str) -> Iterator[
     low, high = wanted.low, wanted.high
     number = float(value) if isinstance(value, str) else value
     if (low is not None and number < low) or (high is not None and number > high):
-        allowed = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
-        yield _wrong("VS421", name, value, allowed, where)
+        yield _wrong("VS421", name, value, _range(wanted), where)
 
 
 def _check_texts(name: str, value: object, wanted: _Field, where: str) -> Iterator[Problem]:
