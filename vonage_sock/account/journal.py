@@ -314,13 +314,15 @@ def _entry(value: Any, application: str) -> Entry:
         raise ValueError(f"it isn't of version {VERSION}")
     if value.get("application") != application:
         raise ValueError("it is about another application")
-    texts = {name: _of(value, name, str) for name in ("application", "name", "account", "began")}
+    texts: dict[str, Any] = {name: _of(value, name, str) for name in ("application", "name", "account", "began")}
     before, ours = _of(value, "before", dict), _of(value, "ours", dict)
     if not all(item is None or isinstance(item, dict) for item in before.values()):
         raise ValueError("'before' isn't made of webhooks")
     if not all(isinstance(item, list) and all(isinstance(each, str) for each in item) for item in ours.values()):
         raise ValueError("'ours' isn't made of addresses")
-    places = {name: item if isinstance(item := value.get(name), str) else None for name in ("api_host", "ca")}
+    places: dict[str, Any] = {
+        name: item if isinstance(item := value.get(name), str) else None for name in ("api_host", "ca")
+    }
     return Entry(
         **texts,
         **places,

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
@@ -22,6 +22,7 @@ from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
 from vonage_sock.cli import say_error
 from vonage_sock.cli.combinations import STDIN, STDOUT, check_combinations
 from vonage_sock.cli.descriptors import make_room
+from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
 from vonage_sock.cli.printing import cannot_write, discard_stdout, say
@@ -41,6 +42,9 @@ from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.server.gate import exposure
 from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
 from vonage_sock.tunnels.agent import find_ngrok
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.reach import Reach
 
 TICK_S: Final = 0.1
 MS_PER_S: Final = 1000
@@ -113,6 +117,7 @@ def serve_and_exit(values: dict[str, Any], **more: Any) -> ExitCode:
     options = ServeOptions.of(values, **more)
     try:
         plan = Plan(options)
+        put_back_at_start()
         if options.workers == 1:
             return run(Session(plan).run())
         from vonage_sock.cli.run_workers import WorkersSession  # noqa: PLC0415  (only several processes need it)
@@ -241,10 +246,16 @@ def check_tls(config: ServerConfig) -> None:
 
 
 class Session:
-    """One run of the server, from listening to the last line."""
+    """
+    One run of the server, from listening to the last line.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        reach: the way from Vonage to us, where that is ours to make and to take back (``vsock dev``).
+    """
+
+    def __init__(self, plan: Plan, *, reach: Reach | None = None) -> None:
         self._plan = plan
+        self._reach = reach
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._completed = asyncio.Event()
@@ -267,13 +278,13 @@ class Session:
         """
         # The finding says it on the screen already, and a traceback would break the screen.
         failures_log.addHandler(logging.NullHandler())
-        on_stop(self._stopped.set, lambda: restore_terminal(self._display))
+        on_stop(self._stopped.set, self._give_up)
         try:
             await self._server.listen()
+            await self._find_tunnel()
         except BaseException:
             self._display.close(SHOW_WAIT_S)
             raise
-        await self._find_tunnel()
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
@@ -283,7 +294,7 @@ class Session:
             self._notice("warning", lack)
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))
         await self._until_done()
-        await self._server.stop()
+        await self._stop_serving()
         if self._recorder is not None:
             await save(self._recorder, self._notice)
         ticker.cancel()
@@ -293,7 +304,23 @@ class Session:
     def _behaviours(self) -> Sequence[Behaviour]:
         return self._plan.behaviours(self._recorder)
 
+    async def _stop_serving(self) -> None:
+        if self._reach is None:
+            await self._server.stop()
+        else:
+            await asyncio.gather(self._server.stop(), self._reach.leave(self._notice))
+
+    def _give_up(self) -> None:
+        restore_terminal(self._display)
+        if self._reach is not None:
+            self._reach.give_up()
+
     async def _find_tunnel(self) -> None:
+        if self._reach is not None:
+            url = await self._reach.begin(self._server.port, stopped=self._stopped, notice=self._notice)
+            self._server.publish(url)
+            self._reach.watch(self._server.publish, self._notice)
+            return
         if self._plan.config.url is not None:
             return
         found = await find_ngrok(self._server.port, api_url=self._plan.options.ngrok_api)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
 from vonage_sock.cli.descriptors import make_room
@@ -17,14 +17,18 @@ from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
 from vonage_sock.tunnels.agent import find_ngrok
 
+if TYPE_CHECKING:
+    from vonage_sock.cli.reach import Reach
+
 WORKER: Final = "vonage_sock.cli.worker"
 
 
 class WorkersSession:
-    """One run of a server of several processes, from listening to the last line."""
+    """One run of a server of several processes, from listening to the last line; ``reach`` as for ``Session``."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, reach: Reach | None = None) -> None:
         self._plan = plan
+        self._reach = reach
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._display = plan.make_display(self._clock)
@@ -83,6 +87,8 @@ class WorkersSession:
         if team.error is None:
             self._announce(host, port, url)
             team.go(url)
+            if self._reach is not None:
+                self._reach.watch(team.go, self._notice)
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
             ids = ", ".join(map(str, team.processes))
@@ -92,8 +98,11 @@ class WorkersSession:
         while not (team.over or self._stopped.is_set()):
             await self._news(team)
         team.stop()
+        leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._notice))
         while not team.over:
             await team.changed()
+        if leaving is not None:
+            await leaving
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
@@ -103,6 +112,8 @@ class WorkersSession:
             wait.cancel()
 
     async def _public_url(self, port: int) -> str | None:
+        if self._reach is not None:
+            return await self._reach.begin(port, stopped=self._stopped, notice=self._notice)
         if self._plan.config.url is not None:
             return self._plan.config.url
         found = await find_ngrok(port, api_url=self._plan.options.ngrok_api)
@@ -134,6 +145,8 @@ class WorkersSession:
         if self._team is not None:
             self._team.kill()
         restore_terminal(self._display)
+        if self._reach is not None:
+            self._reach.give_up()
 
     def _tell(self, event: Event) -> None:
         match event:
