@@ -19,20 +19,12 @@ Examples:
   vsock restore                      put back what a killed vsock dev has left behind
 """
 
-TUNNEL = "Tunnel"
+APPLICATION = "Application"
 DEV = option_group(
-    option(
-        "--tunnel",
-        type=click.Choice(["auto", "none", "ngrok", "cloudflared"]),
-        default="auto",
-        section=TUNNEL,
-        help="What leads a public address here: a running ngrok agent, else one that is started: the ngrok SDK, ngrok or "
-        "cloudflared; none needs --url.",
-    ),
-    option("--no-check", is_flag=True, section=TUNNEL, help="Don't try the public address before it is used."),
-    option("--yes", is_flag=True, section="Application", help="Ask nothing."),
-    option("--keep", is_flag=True, section="Application", help="Leave the application as it is changed, at the end."),
-    option("--dry-run", is_flag=True, section="Application", help="Show what would be changed, and change nothing."),
+    option("--no-check", is_flag=True, section=APPLICATION, help="Don't try the public address before it is used."),
+    option("--yes", is_flag=True, section=APPLICATION, help="Ask nothing."),
+    option("--keep", is_flag=True, section=APPLICATION, help="Leave the application as it is changed, at the end."),
+    option("--dry-run", is_flag=True, section=APPLICATION, help="Show what would be changed, and change nothing."),
 )
 
 

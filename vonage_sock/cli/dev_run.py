@@ -33,6 +33,7 @@ from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError
 from vonage_sock.media.decode import remove_spooled
 from vonage_sock.protocol import jsontext
+from vonage_sock.transport.tls import trusting
 from vonage_sock.tunnels.agent import find_ngrok
 from vonage_sock.tunnels.choose import TunnelKind
 
@@ -119,11 +120,9 @@ class _Dev:
                 journal,
                 application,
                 application_id,
-                kind=TunnelKind(self.values["tunnel"]),
-                options=self.plan.options,
-                config=self.plan.config,
-                ca=self.ca,
+                trust=trusting(self.ca),
                 ask=not self.values["yes"],
+                tell=not self.plan.options.quiet,
                 keep=self.values["keep"],
                 check=not self.values["no_check"],
                 clock=SystemClock(),

@@ -1,18 +1,17 @@
 """
-The way from Vonage to our port while ``vsock dev`` runs: the tunnel, and the application that points at it.
+The application that points at us while ``vsock dev`` runs.
 
-``begin`` opens it, ``leave`` takes it back and may be called again; in between the tunnel is watched, and the application
-follows it to another address. Rule: what ``leave`` can't put back stays in the journal, and the screen says how to go on.
+``begin`` changes it, ``leave`` puts it back and may be called again; in between it follows the tunnel to another address.
+Rule: what ``leave`` can't put back stays in the journal, and the screen says how to go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import ssl
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from vonage_sock.account.applications import JsonObject
 from vonage_sock.account.journal import Entry, Journal
@@ -25,15 +24,15 @@ from vonage_sock.clock import Clock
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ConnectError, ExitCode, VsockError
 from vonage_sock.protocol import webhooks
-from vonage_sock.server.config import Addresses, ServerConfig
-from vonage_sock.transport.tls import trusting
-from vonage_sock.tunnels.base import Closed
-from vonage_sock.tunnels.choose import OpenTunnel, TunnelKind, closed_quietly, open_tunnel
-from vonage_sock.tunnels.health import check
+from vonage_sock.server.config import Addresses
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.tunnelling import Tunnelling
 
 LEAVE_S: Final = 8.0
 """How long putting back may take, with all that is tried again."""
 
+STOPPED: Final = "stopped before anything was changed"
 TRIES: Final = 3
 BETWEEN_S: Final = 0.5
 
@@ -57,13 +56,13 @@ def addresses_at(base: str) -> dict[str, str]:
 
 class Reach:
     """
-    The tunnel and the application of one run.
+    The application of one run.
 
     Args:
         application: as it was read just before.
-        options: a ``ServeOptions``.
-        ca: whom the public address may be trusted by, besides the system's authorities.
+        trust: whom the public address may be trusted by, besides the system's authorities.
         ask: before the application is changed.
+        tell: what is changed, though nobody is asked.
         keep: don't put it back.
         check: try the public address first.
     """
@@ -75,56 +74,56 @@ class Reach:
         application: JsonObject,
         application_id: str,
         *,
-        kind: TunnelKind,
-        options: Any,
-        config: ServerConfig,
-        ca: Path | None,
+        trust: ssl.SSLContext | None,
         ask: bool,
+        tell: bool,
         keep: bool,
         check: bool,
         clock: Clock,
     ) -> None:
         self.exit_code = ExitCode.OK
+        self.trust = trust
         self._sdk, self._journal, self._clock = sdk, journal, clock
         self._application, self._id = application, application_id
-        self._kind, self._options, self._config, self._ca = kind, options, config, ca
-        self._ask, self._keep, self._check = ask, keep, check
-        self._tunnel: OpenTunnel | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._ask, self._tell, self._keep, self._check = ask, tell, keep, check
+        self._following: asyncio.Task[None] | None = None
         self._left = False
 
-    async def begin(self, port: int, *, stopped: asyncio.Event, notice: Notify) -> str:
+    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, notice: Notify) -> None:
         """
-        Open the tunnel and point the application at it; the public base address.
+        Point the application at the tunnel, if it leads to us, and if that is wanted.
 
         Raises:
             DeclinedError: the answer was no, or it was stopped.
             VsockError: it can't be done.
         """
-        await _unless(stopped, self._open(port))
-        assert self._tunnel is not None  # noqa: S101  (it is open)
-        base = self._tunnel.url
+        base = tunnel.url
+        if stopped.is_set():
+            raise DeclinedError(STOPPED)
+        if base is None:
+            raise ConnectError("no public address leads here, so nothing was changed; give one with --url or --tunnel")
+        if self._check:
+            health = await _unless(stopped, tunnel.check())
+            if health.faults:
+                raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
         await self._consent(base, stopped)
         await self._point(base)
         name = clean(self._application.get("name"), MAX_NAME)
         notice("info", f"application {name!r} points here{'' if self._keep else ' until this ends'}")
-        return base
 
-    def watch(self, publish: Callable[[str], None], notice: Notify) -> None:
-        """Say what becomes of the tunnel from now on, and follow it."""
-        self._watching = asyncio.create_task(self._watch(publish, notice))
+    def follow(self, base: str, notice: Notify) -> None:
+        """The tunnel has another address now: point the application at that."""
+        self._following = asyncio.create_task(self._follow(base, self._following, notice))
 
     async def leave(self, notice: Notify) -> None:
-        """Put the application back, and close the tunnel; never raises for what can't be done. Again does nothing."""
+        """Put the application back; never raises for what can't be done. Again does nothing."""
         if self._left:
             return
         self._left = True
-        if self._watching is not None:
-            self._watching.cancel()
-        try:
-            await self._put_back(notice)
-        finally:
-            await closed_quietly(self._tunnel)
+        if self._following is not None:
+            # What is being written can't be taken back while nobody knows whether it arrived.
+            await asyncio.wait([self._following])
+        await self._put_back(notice)
 
     def give_up(self) -> None:
         """The program is ended the hard way: say what it leaves behind."""
@@ -137,55 +136,32 @@ class Reach:
     def _named(self) -> str:
         return named(self._application.get("name"), self._id)
 
-    async def _open(self, port: int) -> None:
-        self._tunnel = await open_tunnel(
-            port,
-            kind=self._kind,
-            environ=os.environ,
-            url=self._config.url,
-            tls=self._config.tls is not None,
-            start=True,
-            ngrok_api=self._options.ngrok_api,
-            starting=lambda name: say(f"starting a tunnel with {name} …"),
-        )
-        if not self._check:
-            return
-        url = self._tunnel.url
-        health = await check(url, probe_key=self._config.probe_key, clock=self._clock, trust=trusting(self._ca))
-        if health.faults:
-            raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
-        if not self._options.quiet:
-            say(clean(f"{url}: {health.line}", 500))
-
     async def _consent(self, base: str, stopped: asyncio.Event) -> None:
         found = changes(self._application, addresses_at(base))
         if not found:
             return
         until = "for good (--keep)" if self._keep else "until this ends"
-        if self._ask or not self._options.quiet:
+        if self._ask or self._tell:
             say("\n".join([f"A{self._named[1:]}", *change_lines(found)]))
         if self._ask and not await ask(f"Change these addresses, {until}?", stopped):
             raise DeclinedError("nothing was changed")
         if stopped.is_set():
-            raise DeclinedError("stopped before anything was changed")
+            raise DeclinedError(STOPPED)
 
     async def _point(self, base: str) -> Entry | None:
         return await point(self._sdk, self._journal, self._id, addresses_at(base), clock=self._clock, keep=self._keep)
 
-    async def _watch(self, publish: Callable[[str], None], notice: Notify) -> None:
-        assert self._tunnel is not None  # noqa: S101  (it is open)
-        while True:
-            news = await self._tunnel.news()
-            if isinstance(news, Closed):
-                notice("error", f"the tunnel closed: {news.reason}; no call gets here until it is back")
-                continue
-            try:
-                await self._point(news.url)
-            except VsockError as error:
-                notice("error", f"the tunnel is now {news.url}, and {self._named} can't be told: {error}")
-            else:
-                publish(news.url)
-                notice("warning", f"the tunnel is now {news.url}, and {self._named} points there")
+    async def _follow(self, base: str, before: asyncio.Task[None] | None, notice: Notify) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        if self._left:
+            return
+        try:
+            await self._point(base)
+        except VsockError as error:
+            notice("error", f"{self._named} can't be pointed at the tunnel's new address {base}: {error}")
+        else:
+            notice("info", f"{self._named} points at the new address")
 
     async def _put_back(self, notice: Notify) -> None:
         try:
@@ -227,7 +203,7 @@ async def _unless(stopped: asyncio.Event, work: Awaitable[T]) -> T:
             working.cancel()
             await asyncio.wait([working])
     if working.cancelled():
-        raise DeclinedError("stopped before anything was changed")
+        raise DeclinedError(STOPPED)
     return working.result()
 
 

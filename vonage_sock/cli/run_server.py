@@ -26,6 +26,7 @@ from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
 from vonage_sock.cli.printing import cannot_write, discard_stdout, say
+from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.errors import ExitCode, UsageError
@@ -41,7 +42,6 @@ from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.server.gate import exposure
 from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
-from vonage_sock.tunnels.agent import find_ngrok
 
 if TYPE_CHECKING:
     from vonage_sock.cli.reach import Reach
@@ -93,6 +93,7 @@ class ServeOptions:
     quiet: bool
     verbose: bool
     ngrok_api: str
+    tunnel: str
     engine: str
     tls_cert: str | None
     tls_key: str | None
@@ -262,7 +263,12 @@ class Session:
         self._open_legs: set[str] = set()
         self._playback_failed = False
         self._display = plan.make_display(self._clock)
-        self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
+        self._tunnelling = Tunnelling(
+            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
+        )
+        self._server = plan.make_server(
+            self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
+        )
         self._recorder = (
             None
             if plan.recording is None
@@ -283,11 +289,13 @@ class Session:
             await self._server.listen()
             await self._find_tunnel()
         except BaseException:
+            await self._server.stop()
             self._display.close(SHOW_WAIT_S)
             raise
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
+        self._tunnelling.begin(checked=self._reach is not None)
         if self._server.is_public and (open_to := exposure(self._plan.config)):
             self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
@@ -298,6 +306,7 @@ class Session:
         if self._recorder is not None:
             await save(self._recorder, self._notice)
         ticker.cancel()
+        await self._tunnelling.close()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
 
@@ -316,18 +325,16 @@ class Session:
             self._reach.give_up()
 
     async def _find_tunnel(self) -> None:
-        if self._reach is not None:
-            url = await self._reach.begin(self._server.port, stopped=self._stopped, notice=self._notice)
+        url = await self._tunnelling.open(self._server.port, self._stopped)
+        if url is not None:
             self._server.publish(url)
-            self._reach.watch(self._server.publish, self._notice)
-            return
-        if self._plan.config.url is not None:
-            return
-        found = await find_ngrok(self._server.port, api_url=self._plan.options.ngrok_api)
-        if found.url is not None:
-            self._server.publish(found.url)
-        else:
-            self._notice("info", found.reason)
+        if self._reach is not None:
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
+
+    def _publish(self, url: str, _before: str) -> None:
+        self._server.publish(url)
+        if self._reach is not None:
+            self._reach.follow(url, self._notice)
 
     async def _until_done(self) -> None:
         stopped = asyncio.create_task(self._stopped.wait())

@@ -8,6 +8,7 @@ reason. Rule 3: reasons are half sentences for people, that begin in lower case 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,9 +32,10 @@ class NoTunnelError(TunnelError):
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The tunnel leads nowhere any more, for this reason; it may come back."""
+    """The tunnel leads nowhere any more, for this reason; it may come back, but not once it is gone ``for_good``."""
 
     reason: str
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Tunnel(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it where it is told: ``ngrok``, ``cloudflared`` …"""
+        """What to call it where it is told, such as ``ngrok``."""
         ...
 
     async def open(self, port: int, *, tls: bool) -> str:
@@ -75,6 +77,12 @@ class Tunnel(Protocol):
     async def close(self) -> None:
         """Give back what ``open`` took, however far it came; again changes nothing."""
         ...
+
+
+async def nothing() -> News:
+    """The news where none can come any more."""
+    never: asyncio.Future[News] = asyncio.get_running_loop().create_future()
+    return await never
 
 
 def said(text: str, limit: int = MAX_SAID) -> str:

@@ -59,17 +59,7 @@ class Child:
         Raises:
             TunnelError: not even its guard can be run.
         """
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  (what the user has installed)
-                [*ours(GUARD), *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=dict(environ),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise TunnelError(f"{self._name} can't be started: {error.strerror or error}") from error
+        self._process = self._spawn(command, environ)
         loop = asyncio.get_running_loop()
         self._reader = reader = asyncio.StreamReader(limit=MAX_LINE_BYTES, loop=loop)
         self._transport, _ = await loop.connect_read_pipe(
@@ -119,6 +109,19 @@ class Child:
                 process.kill()
             if self._transport is not None:
                 self._transport.close()
+
+    def _spawn(self, command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603  (what the user has installed)
+                [*ours(GUARD), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=dict(environ),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise TunnelError(f"{self._name} can't be started: {error.strerror or error}") from error
 
     def _wait(self, seconds: float) -> int | None:
         try:

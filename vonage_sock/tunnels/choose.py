@@ -127,7 +127,7 @@ async def open_tunnel(
         except NoTunnelError:
             if not start:
                 raise
-    tunnel = _startable(kind, port, tls=tls, environ=environ)
+    tunnel = _startable(kind, port, tls=tls, environ=_without_ours(environ))
     if starting is not None:
         starting(tunnel.name)
     return await _opened(tunnel, port, tls=tls)
@@ -147,10 +147,15 @@ def _startable(kind: TunnelKind, port: int, *, tls: bool, environ: Mapping[str, 
         if program is not None:
             command = dialect.command(program, port=port, tls=tls)
             return StartedTunnel(dialect, command, environ, name=dialect.name)
-    names = " nor ".join(one.name for one in wanted)
+    lack = " nor ".join(one.name for one in wanted)
+    lack = f"neither {lack} is" if len(wanted) > 1 else f"{lack} isn't"
     cures = "; ".join(f"{one.name}: {HOW_TO_GET[one.name]}" for one in wanted)
-    found = "neither " if len(wanted) > 1 else "no "
-    raise UsageError(f"{found}{names} is on PATH, and vsock downloads nothing ({cures}); or give --url")
+    raise UsageError(f"{lack} on PATH, and vsock downloads nothing ({cures}); or give --url")
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a program of others is given: none of the account's secrets."""
+    return {name: value for name, value in environ.items() if not name.startswith(("VONAGE_", "VSOCK_"))}
 
 
 async def closed_quietly(tunnel: OpenTunnel | None) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from vonage_sock.tunnels.base import News
+from vonage_sock.tunnels.base import News, nothing
 
 
 class GivenTunnel:
@@ -26,7 +24,7 @@ class GivenTunnel:
 
     async def news(self) -> News:
         """None comes."""
-        return await asyncio.get_running_loop().create_future()
+        return await nothing()
 
     async def why_closed(self) -> str | None:
         """That can't be known from here."""

@@ -79,7 +79,7 @@ def main() -> None:
     try:
         process = _start(sys.argv[1:])
     except OSError as error:
-        print(f"{sys.argv[1]}: {error.strerror or error}", flush=True)  # noqa: T201  (this is what we read)
+        print(f"{sys.argv[1]}: {error.strerror or error}", flush=True)
         sys.exit(CANNOT_RUN)
     code = _attend(process, SystemClock())
     sys.exit(code if code >= 0 else 128 - code)
@@ -109,9 +109,7 @@ def _libc() -> ctypes.CDLL | None:
     if not sys.platform.startswith("linux"):
         return None
     with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None)
-        if libc.prctl:
-            return libc
+        return ctypes.CDLL(None)
     return None
 
 

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -165,7 +165,7 @@ class _Way:
     trust: ssl.SSLContext | None
     _session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> _Way:
+    async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(resolver=_Resolver(), ssl=True if self.trust is None else self.trust)
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -215,7 +215,7 @@ class _Way:
             raise UnreachableError(f"webhooks come through and WebSockets don't: {_why(error)}") from error
 
     async def _time_frames(self, websocket: aiohttp.ClientWebSocketResponse) -> list[int]:
-        frame_bytes = AudioFormat(16000).bytes_per_frame
+        frame_bytes = AudioFormat(16000).frame_bytes
         loop = asyncio.get_running_loop()
         begun_at = loop.time()
         spans: list[int] = []

@@ -68,4 +68,4 @@ async def _keep_open(upstream: str) -> None:
 
 
 def _print(**entry: str) -> None:
-    print(json.dumps(entry), flush=True)  # noqa: T201  (this is what our parent reads)
+    print(json.dumps(entry), flush=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from vonage_sock.tunnels.base import Closed, News, Opened, TunnelError, said
+from vonage_sock.tunnels.base import Closed, News, Opened, TunnelError, nothing, said
 from vonage_sock.tunnels.child import Child
 from vonage_sock.tunnels.programs import Dialect, Failed, Lost, Ready
 
@@ -66,7 +66,7 @@ class StartedTunnel:
             if line is None:
                 self._ended = True
                 self._closed = await self._why_ended()
-                return Closed(self._closed)
+                return Closed(self._closed, for_good=True)
             match self._dialect.read(line):
                 case Ready(url):
                     self._closed, self._reason = None, ""
@@ -76,7 +76,7 @@ class StartedTunnel:
                     return Closed(self._closed)
                 case Failed(reason):
                     self._reason = self._reason or reason
-        return await asyncio.get_running_loop().create_future()
+        return await nothing()
 
     async def why_closed(self) -> str | None:
         """As far as it was heard."""
