@@ -124,7 +124,7 @@ async def test_what_fails_at_the_end_stays_in_the_journal(
     assert (2, True, True) == (code, "HTTP 401" in out, "put it back with: vsock restore" in out)
     assert [APP_ID] == journal(tmp_path)
     told = await here(api, tmp_path, monkeypatch, "explain")
-    assert "has left application 'My phone line' pointing at it; put it back with: vsock restore" in told.stderr
+    assert "has left application 'My phone line' changed; put it back with: vsock restore" in told.stderr
     assert "is put back" in (await here(api, tmp_path, monkeypatch, "restore")).stdout
     assert api.is_as_it_was()
     assert "nothing to put back\n" == (await here(api, tmp_path, monkeypatch, "restore")).stdout

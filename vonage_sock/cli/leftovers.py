@@ -45,7 +45,7 @@ def tell() -> None:
             entry = journal.read(application)
             if entry is not None and not entry.keep:
                 say(
-                    f"Note: a vsock dev that was killed has left application {clean(entry.name, 60)!r} pointing at it; "
+                    f"Note: a vsock dev that was killed has left application {clean(entry.name, 60)!r} changed; "
                     "put it back with: vsock restore"
                 )
 

@@ -86,13 +86,11 @@ class WorkersSession:
         host, port = listeners.host, listeners.port
         team.begin()
         url = await self._tunnelling.open(port, self._stopped)
-        if self._reach is not None:
-            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
         while not (team.ready or team.over or self._stopped.is_set()):
             await self._news(team)
         if team.error is None:
+            await self._let_in(team, url)
             self._announce(host, port, url)
-            team.go(url)
             self._tunnelling.begin(checked=self._reach is not None)
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
@@ -108,6 +106,12 @@ class WorkersSession:
             await team.changed()
         if leaving is not None:
             await leaving
+
+    async def _let_in(self, team: Team, url: str | None) -> None:
+        """Take calls; what is pointed at us is pointed at a server that answers."""
+        team.go(url)
+        if self._reach is not None:
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
