@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
 from vonage_sock.cli.descriptors import make_room
@@ -17,19 +17,23 @@ from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
 
+if TYPE_CHECKING:
+    from vonage_sock.cli.reach import Reach
+
 WORKER: Final = "vonage_sock.cli.worker"
 
 
 class WorkersSession:
-    """One run of a server of several processes, from listening to the last line."""
+    """One run of a server of several processes, from listening to the last line; ``reach`` as for ``Session``."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, reach: Reach | None = None) -> None:
         self._plan = plan
+        self._reach = reach
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._display = plan.make_display(self._clock)
         self._tunnelling = Tunnelling(
-            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish
+            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
         )
         self._team: Team | None = None
         self._calls_ended = 0
@@ -85,9 +89,9 @@ class WorkersSession:
         while not (team.ready or team.over or self._stopped.is_set()):
             await self._news(team)
         if team.error is None:
+            await self._let_in(team, url)
             self._announce(host, port, url)
-            team.go(url)
-            self._tunnelling.begin()
+            self._tunnelling.begin(checked=self._reach is not None)
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
             ids = ", ".join(map(str, team.processes))
@@ -97,8 +101,17 @@ class WorkersSession:
         while not (team.over or self._stopped.is_set()):
             await self._news(team)
         team.stop()
+        leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._notice))
         while not team.over:
             await team.changed()
+        if leaving is not None:
+            await leaving
+
+    async def _let_in(self, team: Team, url: str | None) -> None:
+        """Take calls; what is pointed at us is pointed at a server that answers."""
+        team.go(url)
+        if self._reach is not None:
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
@@ -110,6 +123,8 @@ class WorkersSession:
     def _publish(self, url: str, _before: str) -> None:
         if self._team is not None:
             self._team.publish(url)
+        if self._reach is not None:
+            self._reach.follow(url, self._notice)
 
     def _announce(self, host: str, port: int, url: str | None) -> None:
         tls = self._plan.config.tls is not None
@@ -124,6 +139,7 @@ class WorkersSession:
                 event_url=addresses.event_url,
                 socket_url=addresses.socket_url,
                 behaviours=self._plan.behaviour_names,
+                application=None if self._reach is None else self._reach.name,
             )
         )
 
@@ -135,6 +151,8 @@ class WorkersSession:
         if self._team is not None:
             self._team.kill()
         restore_terminal(self._display)
+        if self._reach is not None:
+            self._reach.give_up()
 
     def _tell(self, event: Event) -> None:
         match event:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from vonage_sock.call.events import Event, Notice, Observer, TunnelChecked, TunnelOpened
 from vonage_sock.clock import Clock
@@ -19,6 +18,9 @@ from vonage_sock.tunnels.base import NoTunnelError
 from vonage_sock.tunnels.choose import OpenTunnel, TunnelKind, closed_quietly, open_tunnel
 from vonage_sock.tunnels.health import Health, check, reach
 from vonage_sock.tunnels.watch import ExplainedEnds, TunnelWatch
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.reach import Reach
 
 NEW_ADDRESS_S: Final = 30.0
 """A name that was just made is known everywhere after a while."""
@@ -47,8 +49,7 @@ class Tunnelling:
     Args:
         show: what shows all events; ``shows`` does it in its place, and says of lost calls whether the tunnel was it.
         moved: given the public address whenever it is another than before, and the one before.
-        start: a tunnel may be started without being asked for by name.
-        trust: whom to believe, besides the system, when the address is tried.
+        reach: who points an application at the tunnel; with one, a tunnel may be started without being asked for by name.
     """
 
     def __init__(
@@ -59,15 +60,14 @@ class Tunnelling:
         show: Observer,
         clock: Clock,
         moved: Callable[[str, str], None],
-        start: bool = False,
-        trust: ssl.SSLContext | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self._options = options
         self._config = config
         self._clock = clock
         self._moved = moved
-        self._start = start
-        self._trust = trust
+        self._start = reach is not None
+        self._trust = None if reach is None else reach.trust
         self._watch: TunnelWatch | None = None
         self._checking: asyncio.Task[None] | None = None
         self._tunnel: OpenTunnel | None = None
@@ -102,8 +102,8 @@ class Tunnelling:
             await asyncio.gather(opening, return_exceptions=True)
         return self.url
 
-    def begin(self) -> None:
-        """Tell of it, try it, and watch it."""
+    def begin(self, *, checked: bool = False) -> None:
+        """Tell of it, try it if it wasn't ``checked`` yet, and watch it."""
         tunnel = self._tunnel
         if tunnel is None or self._options.tunnel == TunnelKind.NONE.value:
             return
@@ -111,14 +111,22 @@ class Tunnelling:
             self._notice("info", f"the tunnel is {tunnel.name}'s{', and ends with vsock' if tunnel.started else ''}")
             self.shows(TunnelOpened(at=self._clock.now(), tunnel=tunnel.name, url=tunnel.url))
         self._watch = TunnelWatch(
-            tunnel, tell=self.shows, clock=self._clock, moved=self._moved_to, reach=lambda: self._reach(tunnel)
+            tunnel,
+            tell=self.shows,
+            clock=self._clock,
+            moved=self._moved_to,
+            reach=lambda: self._reach(tunnel),
+            followed=self._start,
         )
         self._watch.start()
         self.shows.ask(self._watch)
-        self._check_soon(NEW_ADDRESS_S if tunnel.started else OLD_ADDRESS_S)
+        if not checked:
+            self._check_soon(NEW_ADDRESS_S if tunnel.started else OLD_ADDRESS_S)
 
-    async def check(self, *, within_s: float = NEW_ADDRESS_S) -> Health:
+    async def check(self, *, within_s: float | None = None) -> Health:
         """Try the public address now, and tell what was found."""
+        if within_s is None:
+            within_s = NEW_ADDRESS_S if self._tunnel is not None and self._tunnel.started else OLD_ADDRESS_S
         health = await check(
             self.url or "", probe_key=self._config.probe_key, clock=self._clock, trust=self._trust, within_s=within_s
         )

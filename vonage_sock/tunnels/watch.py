@@ -40,6 +40,7 @@ class TunnelWatch:
         tell: told when it closes, and opens again.
         moved: given the new address when that is another, and the old one.
         reach: tries the address.
+        followed: the application is pointed at a new address by ``moved``, and not by whoever reads of it.
         look_s: how often that is done during calls.
     """
 
@@ -51,6 +52,7 @@ class TunnelWatch:
         clock: Clock,
         moved: Callable[[str, str], None],
         reach: Reach,
+        followed: bool = False,
         look_s: float = LOOK_S,
     ) -> None:
         self._tunnel = tunnel
@@ -58,6 +60,7 @@ class TunnelWatch:
         self._clock = clock
         self._moved = moved
         self._reach = reach
+        self._followed = followed
         self._look_s = look_s
         self._url = tunnel.url
         self._calls: set[str] = set()
@@ -161,10 +164,8 @@ class TunnelWatch:
         if url == before:
             self._notice(f"the tunnel is back: {url}", level="info")
         else:
-            self._notice(
-                f"the tunnel's address is {url} now, and no longer {before}; the NCCO has the new one: "
-                "point the application's answer and event URL at it, too"
-            )
+            advice = "" if self._followed else ": point the application's answer and event URL at it, too"
+            self._notice(f"the tunnel's address is {url} now, and no longer {before}; the NCCO has the new one{advice}")
         previous = None if url == before else before
         self._tell(TunnelOpened(at=self._clock.now(), tunnel=self._tunnel.name, url=url, previous=previous))
 
