@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vonage_sock.account.applications import ADDRESSES, voice_addresses, voice_of
 from vonage_sock.account.credentials import REGIONS, Credentials, masked, where
-from vonage_sock.doctor.addresses import Target, base_of, is_address, place_of, same_address
+from vonage_sock.doctor.addresses import WEB, Target, base_of, is_address, place_of, same_address
 from vonage_sock.doctor.checks import Check, fault, fine, skipped
 from vonage_sock.errors import VsockError
 
@@ -26,7 +26,6 @@ NUMBER: Final = "number"
 REGION: Final = "region"
 SIGNED: Final = "signed webhooks"
 NAMES: Final = dict(zip(ADDRESSES, ("answer address", "event address", "fallback address"), strict=True))
-WEB: Final = frozenset({"http", "https"})
 
 DASHBOARD: Final = "the dashboard (Applications, Edit)"
 SHOWN: Final = 3
@@ -36,7 +35,9 @@ def judge_credentials(found: Credentials) -> Check:
     """Key and secret are there; whether the API takes them is for the API to say."""
     key, secret = found.api_key, found.api_secret
     if key is not None and secret is not None:
-        return fine(CREDENTIALS, f"API key {masked('api_key', key.value)} of {key.source}, its secret of {secret.source}")
+        return fine(
+            CREDENTIALS, f"API key {masked('api_key', key.value)} of {key.source}, its secret of {secret.source}"
+        )
     lacking = "api_key" if key is None else "api_secret"
     if key is None and secret is None and not found.lacks.keys() & {"api_key", "api_secret"}:
         return skipped(CREDENTIALS, "none: the application isn't looked at", where("api_key"), where("api_secret"))
@@ -55,7 +56,9 @@ def refused(name: str, error: VsockError) -> Check:
 def judge_choice(listed: Sequence[JsonObject]) -> Check:
     """No application was named, and the account has none or several with voice."""
     if not listed:
-        return fault(APPLICATION, "the account has none with voice", f"make one in {DASHBOARD.replace('Edit', 'Create')}")
+        return fault(
+            APPLICATION, "the account has none with voice", f"make one in {DASHBOARD.replace('Edit', 'Create')}"
+        )
     shown = ", ".join(f"{item.get('id')} ({item.get('name')})" for item in listed[:SHOWN])
     more = len(listed) - SHOWN
     said = f"none is named, and {len(listed)} have voice: {shown}{f' and {more} more' if more > 0 else ''}"
@@ -110,7 +113,9 @@ def judge_address(value: Mapping[str, Any], kind: str, target: Target | None) ->
         return fault(name, f"{address[:200]!r} is no web address", f"correct it in {DASHBOARD}")
     place = place_of(address)
     if place.is_local:
-        return fault(name, f"{address}: Vonage can't come to {place.host}", "use a tunnel; vsock dev points it there for a while")
+        return fault(
+            name, f"{address}: Vonage can't come to {place.host}", "use a tunnel; vsock dev points it there for a while"
+        )
     if target is not None and kind == "answer_url" and not leads_to(address, target):
         return fault(
             name,
@@ -152,7 +157,9 @@ def judge_numbers(numbers: object, application_id: str) -> Check:
     elsewhere = [item for item in linked if _is_forwarded(item, application_id)]
     if len(elsewhere) == len(linked):
         kind = str(elsewhere[0].get("voiceCallbackType"))[:20]
-        return fault(NUMBER, f"{shown}: its calls are forwarded ({kind}) and don't reach the application", "take that away")
+        return fault(
+            NUMBER, f"{shown}: its calls are forwarded ({kind}) and don't reach the application", "take that away"
+        )
     voiceless = not any(_has_voice(item) for item in linked)
     if voiceless:
         return fault(NUMBER, f"{shown} can't have calls", "link a number with the feature VOICE")
@@ -190,7 +197,9 @@ def judge_signing(value: Mapping[str, Any], *, has_secret: bool) -> Check:
     if signed is not True:
         more = ", and all are refused where a signature secret is set, as here" if has_secret else ""
         return fault(
-            SIGNED, f"off: whoever finds the address can say to be Vonage{more}", f"switch on 'Use signed webhooks' in {DASHBOARD}"
+            SIGNED,
+            f"off: whoever finds the address can say to be Vonage{more}",
+            f"switch on 'Use signed webhooks' in {DASHBOARD}",
         )
     if not has_secret:
         return fine(SIGNED, "on", f"nothing here can check them; {where('signature_secret')}")

@@ -17,6 +17,7 @@ from vonage_sock.protocol.webhooks import ANSWER_PATH
 DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 SECURE: Final = frozenset({"https", "wss"})
 SOCKETS: Final = frozenset({"ws", "wss"})
+WEB: Final = frozenset({"http", "https"})
 
 _TUNNELS: Final = (
     (("ngrok.io", "ngrok.app", "ngrok.dev", "ngrok-free.app", "ngrok-free.dev", "ngrok.pizza"), "ngrok"),

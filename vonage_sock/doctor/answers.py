@@ -38,6 +38,7 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 ABOUT_REACH: Final = frozenset({"VS413", "VS502"})
 """What the NCCO's address of the socket is judged by elsewhere, where it is known who asks."""
 
+SHOWN_ACTIONS: Final = 10
 NO_PAGE: Final = "none of ngrok's, Cloudflare's or others stands in the server's place"
 
 _CURES: Final = {
@@ -73,7 +74,9 @@ def judge_answer(answer: Answer, *, url: str, method: str, assumed: bool) -> lis
     kind = answer.content_type
     if kind != "application/json":
         rule = CATALOGUE["VS403"]
-        checks.append(fine(STATUS, f"{method} gives 200, as {kind[:60]}", f"VS403: {rule.message.format(content_type=kind[:60])}"))
+        checks.append(
+            fine(STATUS, f"{method} gives 200, as {kind[:60]}", f"VS403: {rule.message.format(content_type=kind[:60])}")
+        )
     else:
         checks.append(fine(STATUS, f"{method} gives 200, as {kind}"))
     return [*checks, judge_time(TIME, answer.took_ms, good_ms=GOOD_ANSWER_MS, limit_s=ANSWER_TIMEOUT_S)]
@@ -85,7 +88,9 @@ def judge_time(name: str, took_ms: int, *, good_ms: int, limit_s: float) -> Chec
     if took_ms > limit_s * 1000:
         return fault(name, said, "answer at once, and do the work when the socket connects")
     if took_ms > good_ms:
-        return fine(name, said, f"over {good_ms / 1000:g} s: the caller hears nothing meanwhile; answer at once and work later")
+        return fine(
+            name, said, f"over {good_ms / 1000:g} s: the caller hears nothing meanwhile; answer at once and work later"
+        )
     return fine(name, said)
 
 
@@ -114,16 +119,35 @@ def judge_clock(date: str | None, *, whose: str, wall_ns: int) -> Check:
     )
 
 
-def judge_ncco(ncco: Ncco | None, problems: list[Problem]) -> list[Check]:
-    """Each error of an NCCO is a fault; what else could be better is advice. ``ncco`` is None where it can't be read."""
+def judge_page(answer: Answer) -> Check:
+    """The server itself answered, and not the tunnel in front of it."""
+    page = recognise(answer.status, answer.headers, answer.body)
+    return fine(PAGE, NO_PAGE) if page is None else fault(PAGE, page.what, page.cure)
+
+
+def judge_ncco(ncco: Ncco, problems: list[Problem]) -> list[Check]:
+    """Each error of an NCCO is a fault; what else could be better is advice."""
     problems = [problem for problem in problems if problem.code not in ABOUT_REACH]
-    faults = [problem for problem in problems if CATALOGUE[problem.code].level is Level.ERROR]
-    if faults:
-        return [fault(NCCO, _told(problem), CATALOGUE[problem.code].cure) for problem in faults]
-    names = ", ".join(action["action"][:40] for action in (ncco or [])[:10])
+    if faults := _errors(problems):
+        return faults
+    names = ", ".join(str(action["action"])[:40] for action in ncco[:SHOWN_ACTIONS])
+    more = f" and {len(ncco) - SHOWN_ACTIONS} more" if len(ncco) > SHOWN_ACTIONS else ""
     warnings = [problem for problem in problems if CATALOGUE[problem.code].level is Level.WARNING]
     advice = [f"{_told(problem)}. {CATALOGUE[problem.code].cure}" for problem in warnings]
-    return [fine(NCCO, f"{names}: no error in {'it' if len(ncco or ()) == 1 else 'them'}", *advice)]
+    return [fine(NCCO, f"{names}{more}; no error in it", *advice)]
+
+
+def judge_no_ncco(problems: list[Problem], reason: str) -> list[Check]:
+    """The NCCO can't be carried out; ``reason`` is half a sentence that says why, to stand behind "the NCCO"."""
+    return _errors(problems) or [fault(NCCO, f"the NCCO {reason}", CATALOGUE["VS402"].cure)]
+
+
+def _errors(problems: list[Problem]) -> list[Check]:
+    return [
+        fault(NCCO, _told(problem), CATALOGUE[problem.code].cure)
+        for problem in problems
+        if CATALOGUE[problem.code].level is Level.ERROR
+    ]
 
 
 def judge_event(answer: Answer, *, url: str, method: str, status: str, synchronous: bool) -> list[Check]:
@@ -145,10 +169,10 @@ def judge_event(answer: Answer, *, url: str, method: str, status: str, synchrono
 
 def _page_and_redirect(answer: Answer, url: str) -> list[Check]:
     """A fault at the end, or two checks that are fine."""
-    page = recognise(answer.status, answer.headers, answer.body)
-    if page is not None:
-        return [fault(PAGE, page.what, page.cure)]
-    checks = [fine(PAGE, NO_PAGE)]
+    page = judge_page(answer)
+    checks = [page]
+    if page.cures:
+        return checks
     if answer.status in REDIRECTS:
         where = answer.headers.get("Location", "")[:200]
         said = f"HTTP {answer.status} to {where or 'nowhere'}; Vonage takes no answer but the first"
@@ -178,4 +202,3 @@ def _span(seconds: int) -> str:
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
-

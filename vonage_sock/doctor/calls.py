@@ -12,7 +12,7 @@ from vonage_sock.call.events import Ended
 from vonage_sock.call.findings import CATALOGUE, Level
 from vonage_sock.doctor.addresses import Place
 from vonage_sock.doctor.answers import REDIRECTS
-from vonage_sock.doctor.checks import Check, fault, fine, skipped
+from vonage_sock.doctor.checks import Check, fault, fine
 from vonage_sock.doctor.pages import recognise
 from vonage_sock.doctor.trying import OPEN_WAIT_S, Opening, Tried
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NORMAL
@@ -27,9 +27,9 @@ TOLD_OTHERWISE: Final = frozenset({"VS308", "VS309", "VS318"})
 """How the server ended it is a check of its own."""
 
 _CURES: Final = {
-    400: "let what stands in front of the server pass the headers Upgrade and Connection (nginx: proxy_set_header Upgrade …)",
+    400: "let what stands in front of the server pass the headers Upgrade and Connection",
     401: "the NCCO must have an authorization that it takes; for the type vonage give --signature-secret",
-    403: "let the server take clients without an Origin, and without a login (many frameworks answer 403 for a wrong path, too)",
+    403: "let it take clients without an Origin or a login; many frameworks say 403 for a wrong path, too",
     404: "there is nothing at this path: let the NCCO's uri and the server's route be the same",
     426: "the path is right, and the upgrade got lost: let the proxy or tunnel pass Upgrade and Connection",
     500: "look at the traceback in the server's log",
@@ -38,7 +38,7 @@ _CURES: Final = {
 }
 
 
-def judge_socket_address(uri: str, place: Place, *, asked: Place | None) -> list[Check]:
+def judge_socket_address(uri: str, place: Place, *, asked: Place | None) -> Check:
     """
     Whether Vonage could come to the socket.
 
@@ -47,16 +47,14 @@ def judge_socket_address(uri: str, place: Place, *, asked: Place | None) -> list
     """
     remote = asked is not None and not asked.is_local
     if place.is_local and remote:
-        return [
-            fault(
-                ADDRESS,
-                f"{uri} is on this machine or network, where Vonage can't come",
-                "build it from X-Forwarded-Host and X-Forwarded-Proto, or set it (vsock serve --url)",
-            )
-        ]
+        return fault(
+            ADDRESS,
+            f"{uri} is on this machine or network, where Vonage can't come",
+            "build it from X-Forwarded-Host and X-Forwarded-Proto, or set it (vsock serve --url)",
+        )
     if not place.secure and not place.is_local:
-        return [fine(ADDRESS, uri, "ws:// is read by anybody between; Vonage's guide asks for wss://")]
-    return [fine(ADDRESS, uri)]
+        return fine(ADDRESS, uri, "ws:// is read by anybody between; Vonage's guide asks for wss://")
+    return fine(ADDRESS, uri)
 
 
 def judge_upgrade(found: Opening, place: Place) -> Check:
@@ -68,7 +66,9 @@ def judge_upgrade(found: Opening, place: Place) -> Check:
     if found.unoffered is not None:
         return fault(UPGRADE, f"the answer takes what wasn't offered: {found.unoffered}", CATALOGUE["VS314"].cure)
     if found.late:
-        return fault(UPGRADE, f"not answered within {OPEN_WAIT_S:g} s", "accept the socket at once; see that nothing blocks")
+        return fault(
+            UPGRADE, f"not answered within {OPEN_WAIT_S:g} s", "accept the socket at once; see that nothing blocks"
+        )
     if found.status is None:
         return fault(UPGRADE, found.error or "not answered", "look at the server's log; a websocket server answers 101")
     page = recognise(found.status, found.headers, found.body)
@@ -79,7 +79,9 @@ def judge_upgrade(found: Opening, place: Place) -> Check:
         return fault(UPGRADE, f"HTTP {found.status} to {where}", "name the address that it leads to in the NCCO")
     said = f"HTTP {found.status} in place of 101{through}"
     if found.status == 200:
-        return fault(UPGRADE, said, "this path answers as a page: name that of the websocket, and let proxies pass Upgrade")
+        return fault(
+            UPGRADE, said, "this path answers as a page: name that of the websocket, and let proxies pass Upgrade"
+        )
     return fault(UPGRADE, said, _CURES.get(found.status, "let the server answer the upgrade with 101"))
 
 
@@ -104,11 +106,6 @@ def judge_call(found: Tried) -> list[Check]:
     return [fine(FRAMES, f"it takes silence, the key {report['dtmf_sent']} and sound; {_sent(report)}", *advice)]
 
 
-def not_called(why: str) -> list[Check]:
-    """Neither the upgrade nor frames."""
-    return [skipped(UPGRADE, why), skipped(FRAMES, why)]
-
-
 def _judge_end(ended: Ended | None, duration_s: float) -> Check | None:
     """None where it was the caller who hung up."""
     if ended is None:
@@ -118,7 +115,9 @@ def _judge_end(ended: Ended | None, duration_s: float) -> Check | None:
     after = f"after {duration_s:.1f} s"
     if ended.close_code == CLOSE_ABNORMAL:
         return fault(
-            FRAMES, f"the connection was lost {after}, without a close frame", "look for a traceback in the server's log"
+            FRAMES,
+            f"the connection was lost {after}, without a close frame",
+            "look for a traceback in the server's log",
         )
     said = f"the server closed the socket {after}, with {ended.close_code}{_because(ended.close_reason)}"
     if ended.close_code == CLOSE_NORMAL and ended.frames_in:

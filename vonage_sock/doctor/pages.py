@@ -4,7 +4,8 @@ Pages that a tunnel shows in a server's place, known by their marks, each with i
 Pure. Which marks there are is what ngrok, Cloudflare, localtunnel and Microsoft's dev tunnels send today; what isn't known
 is left to its HTTP status.
 
-Source: ngrok documentation, "Errors"; Cloudflare documentation, "Cloudflare 1xxx errors" and "Cloudflare Tunnel, common errors".
+Source: ngrok documentation, "Errors"; Cloudflare documentation, "Cloudflare 1xxx errors" and "Cloudflare Tunnel, common
+errors".
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Page:
     cure: str
 
 
-_START: Final = "start the tunnel again; if its address has changed, the application must point at the new one (vsock dev does both)"
+_START: Final = (
+    "start the tunnel again; if its address has changed, let the application point at the new one (vsock dev does both)"
+)
 _NGROK: Final = {
     "ERR_NGROK_3200": Page("the ngrok tunnel of this name is offline (ERR_NGROK_3200)", _START),
     "ERR_NGROK_3004": Page(
@@ -42,7 +45,7 @@ _NGROK: Final = {
     ),
     "ERR_NGROK_6024": Page(
         "ngrok's warning page for browsers stands in the server's place (ERR_NGROK_6024)",
-        "send ngrok-skip-browser-warning or no browser's User-Agent; if Vonage gets it too, use a paid ngrok domain or cloudflared",
+        "it is shown to browsers only; should Vonage get it too, use a domain of a paid ngrok account, or cloudflared",
     ),
     "ERR_NGROK_8012": Page(
         "the ngrok tunnel stands, and nothing listens behind it (ERR_NGROK_8012)",
@@ -59,9 +62,12 @@ _NGROK: Final = {
 _CLOUDFLARE: Final = {
     "1033": Page("Cloudflare knows the name, and no cloudflared runs for it (error 1033)", _START),
     "1016": Page(
-        "Cloudflare can't find what its name leads to (error 1016)", "look at the DNS record; it must lead to a tunnel that runs"
+        "Cloudflare can't find what its name leads to (error 1016)",
+        "look at the DNS record; it must lead to a tunnel that runs",
     ),
-    "1015": Page("Cloudflare lets no more requests through for now (error 1015)", "wait, or loosen the zone's rate limiting"),
+    "1015": Page(
+        "Cloudflare lets no more requests through for now (error 1015)", "wait, or loosen the zone's rate limiting"
+    ),
     "1020": Page(
         "Cloudflare's firewall refuses the request (error 1020)",
         "allow Vonage's addresses, and clients that are no browsers, in the zone's firewall",
@@ -90,7 +96,9 @@ def _ngrok(status: int, headers: Mapping[str, str], text: str) -> Page | None:
 def _cloudflare(status: int, headers: Mapping[str, str], text: str) -> Page | None:
     if status < 400:
         return None
-    if (found := _CLOUDFLARE_CODE.search(text)) is not None and "cloudflare" in f"{_header(headers, 'server')}{text}".lower():
+    if (
+        found := _CLOUDFLARE_CODE.search(text)
+    ) is not None and "cloudflare" in f"{_header(headers, 'server')}{text}".lower():
         known = _CLOUDFLARE.get(found[1])
         code = found[1]
         return known or Page(

@@ -1,5 +1,7 @@
 """
-What is read of an account, by the official client: one application, its numbers, and the API's time. Nothing is changed.
+What is read of an account, by the official client: one application, its numbers, and the API's time.
+
+Rule: nothing is changed.
 """
 
 from __future__ import annotations
@@ -51,9 +53,7 @@ async def read_account(sdk: Sdk, application_id: str | None, clock: Clock) -> Ac
     except VsockError as raised:
         error = raised
     wall_ns = clock.wall_ns()
-    return AccountRead(
-        application=application, listed=listed, error=error, date=await _date_of(sdk), wall_ns=wall_ns
-    )
+    return AccountRead(application=application, listed=listed, error=error, date=await _date_of(sdk), wall_ns=wall_ns)
 
 
 async def read_numbers(sdk: Sdk, application_id: str) -> object:

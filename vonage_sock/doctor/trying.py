@@ -89,9 +89,7 @@ async def open_as_vonage(
         if isinstance(cause, InvalidStatus):
             answer = cause.response
             plain = {name.lower(): value for name, value in answer.headers.raw_items()}
-            return Opening(
-                took_ms=took_ms(), status=answer.status_code, headers=plain, body=bytes(answer.body or b"")
-            )
+            return Opening(took_ms=took_ms(), status=answer.status_code, headers=plain, body=bytes(answer.body or b""))
         return Opening(took_ms=took_ms(), error=str(error), late=isinstance(cause, TimeoutError))
     return Opening(took_ms=took_ms(), socket=socket)
 

@@ -13,8 +13,15 @@ from typing import Final
 from vonage_sock.clock import SECOND
 from vonage_sock.doctor.addresses import Place
 from vonage_sock.doctor.checks import Check, fault, fine, skipped
-from vonage_sock.doctor.reaching import CONNECT_WAIT_S, HANDSHAKE_WAIT_S, LOOKUP_WAIT_S, Certificate, Connection
-from vonage_sock.doctor.reaching import Handshake, Lookup
+from vonage_sock.doctor.reaching import (
+    CONNECT_WAIT_S,
+    HANDSHAKE_WAIT_S,
+    LOOKUP_WAIT_S,
+    Certificate,
+    Connection,
+    Handshake,
+    Lookup,
+)
 from vonage_sock.simulator.webhooks.web import CONNECT_TIMEOUT_S
 from vonage_sock.transport.tls import EXPIRED, NO_TLS_THERE, NOT_YET_VALID, OTHER_NAME
 
@@ -32,11 +39,19 @@ NO_ISSUER: Final = frozenset({19, 20, 21})
 """OpenSSL's numbers, beside those of ``transport.tls``."""
 
 OLD_TLS: Final = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"})
-NO_SUCH_NAME: Final = frozenset({"TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_INTERNAL_ERROR"})
+NO_SUCH_NAME: Final = frozenset(
+    {"TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_INTERNAL_ERROR"}
+)
 
-NEW_CERTIFICATE: Final = "renew the certificate, and let the server load it (many serve the old one until they are restarted)"
-OWN_AUTHORITY: Final = "if it is your own, name its certificate with --ca FILE; Vonage itself believes public authorities only"
-PUBLIC_CERTIFICATE: Final = "use a certificate of a public authority (Let's Encrypt gives them away), or a tunnel, which has one"
+NEW_CERTIFICATE: Final = (
+    "renew the certificate, and let the server load it (many serve the old one until they are restarted)"
+)
+OWN_AUTHORITY: Final = (
+    "if it is your own, name its certificate with --ca FILE; Vonage itself believes public authorities only"
+)
+PUBLIC_CERTIFICATE: Final = (
+    "use a certificate of a public authority (Let's Encrypt gives them away), or a tunnel, which has one"
+)
 
 
 def judge_lookup(place: Place, found: Lookup) -> Check:
@@ -116,7 +131,9 @@ def _believed(found: Handshake, wall_ns: int, *, own_authority: bool) -> Check:
         return fine(TLS, f"{found.version}, and the certificate is believed")
     days = (certificate.ends_wall_ns - wall_ns) // DAY_NS
     of_own = " (by --ca or a public authority)" if own_authority else ""
-    said = f"{found.version}, signed by {certificate.issuer}{of_own}, valid for {days} more day{'' if days == 1 else 's'}"
+    said = (
+        f"{found.version}, signed by {certificate.issuer}{of_own}, valid for {days} more day{'' if days == 1 else 's'}"
+    )
     return fine(TLS, said, *([f"it ends on {_day(certificate.ends_wall_ns)}: renew it"] if days < SOON_DAYS else []))
 
 
