@@ -23,7 +23,7 @@ from vonage_sock.doctor.addresses import SOCKETS, WEB, Place, Target, base_of, i
 from vonage_sock.doctor.checks import Check, fault, is_broken, skipped
 from vonage_sock.doctor.order import Order, Tell
 from vonage_sock.doctor.travelling import Doing, Traveller
-from vonage_sock.doctor.trying import open_as_vonage, try_call
+from vonage_sock.doctor.trying import TRY_S, open_as_vonage, try_call
 from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint
 from vonage_sock.protocol.ncco_lint import lint_text
@@ -41,6 +41,7 @@ WAIT_S: Final = 12.0
 
 WHOLE_S: Final = 90.0
 ACCOUNT: Final = "account"
+UNTOUCHED: Final = "what another's NCCO names on this machine or network isn't touched"
 TIME: Final = "time"
 
 
@@ -63,10 +64,19 @@ class Examination:
         tell: given each check.
         doing: told what is tried.
         whole_s: when it is given up.
+        call_s: how long the call on the socket is.
     """
 
     def __init__(
-        self, order: Order, sdk: Sdk, *, clock: Clock, tell: Tell, doing: Doing = bool, whole_s: float = WHOLE_S
+        self,
+        order: Order,
+        sdk: Sdk,
+        *,
+        clock: Clock,
+        tell: Tell,
+        doing: Doing = bool,
+        whole_s: float = WHOLE_S,
+        call_s: float = TRY_S,
     ) -> None:
         self._order = order
         self._sdk = sdk
@@ -74,6 +84,7 @@ class Examination:
         self._told = tell
         self._doing = doing
         self._whole_s = whole_s
+        self._call_s = call_s
         self._about = ACCOUNT
         self._application: JsonObject | None = None
         self._told_clock = self._answered = False
@@ -213,10 +224,10 @@ class Examination:
         check = calls.judge_socket_address(endpoint.uri, place, asked=asked)
         self._tell(check)
         if is_broken([check]):
-            self._skip(
-                "what another's NCCO names on this machine or network isn't touched", calls.UPGRADE, calls.FRAMES
-            )
-        elif not await self._traveller.go(place, self._tell):
+            self._skip(UNTOUCHED, calls.UPGRADE, calls.FRAMES)
+            return
+        self._about = endpoint.uri
+        if not await self._traveller.go(place, self._tell, near=asked is None or self._traveller.is_near(asked)):
             self._skip("one can't come to the server", calls.UPGRADE, calls.FRAMES)
         else:
             await self._call(
@@ -231,7 +242,9 @@ class Examination:
             self._skip("there is no socket", calls.FRAMES)
             return
         self._doing(f"calling {endpoint.uri}")
-        tried = await try_call(opening.socket, endpoint.audio_format, endpoint.headers, self._clock)
+        tried = await try_call(
+            opening.socket, endpoint.audio_format, endpoint.headers, self._clock, span_s=self._call_s
+        )
         self._tell(*calls.judge_call(tried))
 
     # Events.
@@ -267,7 +280,7 @@ class Examination:
         if place.is_local and not asked.is_local and not event.named:
             said = "it is on this machine or network, where Vonage can't come"
             self._tell(fault(answers.EVENT, said, "name the public address"))
-        elif not await self._traveller.go(place, self._tell):
+        elif not await self._traveller.go(place, self._tell, near=event.named or self._traveller.is_near(asked)):
             self._skip("one can't come to the server", answers.EVENT)
         else:
             await self._post(event, web)

@@ -19,7 +19,7 @@ LOOKED_AT: Final = 64 * 1024
 """So much of a body is searched for marks."""
 
 _NGROK_CODE = re.compile(r"ERR_NGROK_\d{1,6}", re.ASCII)
-_CLOUDFLARE_CODE = re.compile(r"(?:error code: |Error\s*</span>\s*<span>|Error )(10\d\d)\b", re.ASCII)
+_CLOUDFLARE_CODE = re.compile(r"(?:error code: |cf-error-code\">|Error )(1\d{3})\b", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

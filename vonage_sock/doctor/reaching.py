@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LOOKUP_WAIT_S: Final = 5.0
 CONNECT_WAIT_S: Final = 5.0
 HANDSHAKE_WAIT_S: Final = 5.0
+GOODBYE_WAIT_S: Final = 0.5
 MAX_NAMES: Final = 100
 
 
@@ -108,7 +109,7 @@ async def connect(place: Place, clock: Clock, *, wait_s: float = CONNECT_WAIT_S)
     except OSError as error:
         return Connection((clock.now() - begun_at) // MS, error)
     took_ms = (clock.now() - begun_at) // MS
-    _drop(writer)
+    await _leave(writer)
     return Connection(took_ms)
 
 
@@ -138,7 +139,7 @@ async def _open_tls(place: Place, context: ssl.SSLContext, wait_s: float) -> Han
         opened = writer.get_extra_info("ssl_object")
         return Handshake(version=opened.version(), certificate=read_certificate(opened.getpeercert(binary_form=True)))
     finally:
-        _drop(writer)
+        await _leave(writer)
 
 
 async def _unbelieved(place: Place, wait_s: float) -> Certificate | None:
@@ -150,10 +151,16 @@ async def _unbelieved(place: Place, wait_s: float) -> Certificate | None:
     return None
 
 
-def _drop(writer: asyncio.StreamWriter) -> None:
-    transport = writer.transport
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+async def _leave(writer: asyncio.StreamWriter) -> None:
+    """Close it as one does, and drop it where the other side takes its time."""
+    writer.close()
+    try:
+        async with asyncio.timeout(GOODBYE_WAIT_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        transport = writer.transport
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
 
 
 def read_certificate(der: bytes | None) -> Certificate | None:

@@ -30,22 +30,30 @@ class Traveller:
         self._own_authority = own_authority
         self._doing = doing
         self._been: dict[Place, bool] = {}
+        self._near: set[Place] = set()
 
-    def has_been_at(self, place: Place) -> bool:
-        """The way there was told already."""
-        return place in self._been
+    def is_near(self, place: Place) -> bool:
+        """It is on this machine or network, by its name or by what that led to."""
+        return place.is_local or place in self._near
 
-    async def go(self, place: Place, tell: Callable[[Check], object]) -> bool:
-        """Look up, connect, open TLS; each step is told the first time. Whether one can come there."""
+    async def go(self, place: Place, tell: Callable[[Check], object], *, near: bool = True) -> bool:
+        """
+        Look up, connect, open TLS; each step is told the first time. Whether one can come there.
+
+        Args:
+            near: go, too, where a name leads to this machine or network.
+        """
         if place not in self._been:
-            self._been[place] = await self._steps(place, tell)
+            self._been[place] = await self._steps(place, tell, near=near)
         return self._been[place]
 
-    async def _steps(self, place: Place, tell: Callable[[Check], object]) -> bool:
+    async def _steps(self, place: Place, tell: Callable[[Check], object], *, near: bool) -> bool:
         self._doing(f"looking {place.host} up")
         lookup = await look_up(place)
         tell(judge_lookup(place, lookup))
-        if not lookup.addresses:
+        if lookup.is_private:
+            self._near.add(place)
+        if not lookup.addresses or (lookup.is_private and not near):
             return False
         self._doing(f"connecting to {place.host}, port {place.port}")
         connection = await connect(place, self._clock)

@@ -30,7 +30,6 @@ from vonage_sock.transport import Driver
 OPEN_WAIT_S: Final = 10.0
 TRY_S: Final = 2.0
 KEY: Final = "5"
-KEY_AT_NS: Final = 500 * MS
 END_WAIT_S: Final = 3.0
 """How much later than it should the call may be over."""
 
@@ -97,12 +96,17 @@ async def open_as_vonage(
 async def try_call(
     socket: ClientSocket, audio_format: AudioFormat, headers: JsonObject, clock: Clock, *, span_s: float = TRY_S
 ) -> Tried:
-    """Silence, a key, noise, silence; then the caller hangs up."""
+    """
+    Silence, a key, noise, silence; then the caller hangs up.
+
+    Args:
+        span_s: how long that is.
+    """
     frames = round(span_s * FRAMES_PER_SECOND)
     plan = LegPlan(
         audio_format=audio_format,
         headers=headers,
-        key_presses=(KeyPress(KEY_AT_NS, KEY),),
+        key_presses=(KeyPress(round(span_s * SECOND / 4), KEY),),
         duration_ns=round(span_s * SECOND),
     )
     ended: list[Ended] = []

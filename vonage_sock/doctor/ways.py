@@ -121,7 +121,7 @@ def judge_handshake(place: Place, found: Handshake, *, wall_ns: int, own_authori
 def no_tls(place: Place) -> Check:
     """An address without TLS: here nobody is in between, elsewhere everybody."""
     if place.is_local:
-        return skipped(TLS, "the address is plain http, on this machine or network")
+        return skipped(TLS, "none is asked for, on this machine or network")
     return fine(TLS, "none: anybody between here and there reads the calls", "serve https and wss; a tunnel does both")
 
 
