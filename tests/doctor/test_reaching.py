@@ -87,13 +87,19 @@ async def test_what_speaks_no_tls_or_hangs_is_no_traceback() -> None:
     async with await raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
         plain = await shake_hands(Place("127.0.0.1", server.sockets[0].getsockname()[1], secure=True))
 
+    left = asyncio.Event()
+
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1000):
-            pass
-        writer.close()
+        try:
+            while await reader.read(1000):
+                pass
+        finally:
+            writer.close()
+            left.set()
 
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         late = await shake_hands(Place("127.0.0.1", server.sockets[0].getsockname()[1], secure=True), wait_s=0.05)
+        await left.wait()
 
     assert isinstance(plain.error, ssl.SSLError)
     assert late.late
