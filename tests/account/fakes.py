@@ -14,6 +14,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,16 @@ KEY, SECRET = "a1b2c3d4", "s3cr3tOfThisAccount"
 APP_ID = "78d335fa-323d-0114-9c3d-d6f0d48968cf"
 OTHER_ID = "11111111-2222-4333-8444-555555555555"
 PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkq\n-----END PUBLIC KEY-----\n"
-OLD = {
+OLD: dict[str, dict[str, Any]] = {
     "answer_url": {"address": "https://old.example.com/answer", "http_method": "GET", "socket_timeout": 3000},
     "event_url": {"address": "https://old.example.com/event", "http_method": "POST", "connect_timeout": 500},
 }
 
 
-def application(**voice: Any) -> dict[str, Any]:
+def application(app_id: str = APP_ID, **voice: Any) -> dict[str, Any]:
     """An application with several capabilities, and with members that no model knows."""
     return {
-        "id": APP_ID,
+        "id": app_id,
         "name": "My phone line",
         "keys": {"public_key": PUBLIC_KEY},
         "privacy": {"improve_ai": False},
@@ -73,8 +74,9 @@ class FakeApi:
     """
     The API's state, and its faults.
 
-    ``faults`` holds what the next requests are answered with instead, by method: a status, ``"hang"``, ``"drop"`` (the
-    connection is closed without an answer), ``"after"`` (the same, but the change is made), or a ``web.Response``.
+    ``faults`` holds what the next requests are answered with instead, by method, or by method and application: a status,
+    ``"hang"``, ``"late"`` (the change is made, and then nothing comes), ``"drop"`` (the connection is closed without an
+    answer), ``"after"`` (the same, but the change is made), or a ``web.Response``. ``hanging`` counts who waits.
     """
 
     applications: dict[str, dict[str, Any]] = field(default_factory=lambda: {APP_ID: application()})
@@ -84,6 +86,8 @@ class FakeApi:
     key: str = KEY
     secret: str = SECRET
     host: str = ""
+    hanging: int = 0
+    transports: set[asyncio.Transport] = field(default_factory=set)
     ca: Path = Path()
 
     @property
@@ -95,6 +99,10 @@ class FakeApi:
         """The addresses of voice, as they stand now."""
         webhooks = self.applications[app_id]["capabilities"]["voice"]["webhooks"]
         return {name: item["address"] for name, item in webhooks.items()}
+
+    def is_as_it_was(self, app_id: str = APP_ID) -> bool:
+        """Nothing of it is another than at first."""
+        return application(app_id) == self.applications[app_id]
 
     def writes(self) -> list[Any]:
         """The bodies that were put."""
@@ -116,33 +124,42 @@ async def applications_api(folder: Path) -> AsyncIterator[FakeApi]:
     try:
         yield api
     finally:
+        for transport in api.transports:
+            # A client that keeps its connection would be waited for.
+            transport.abort()
         await runner.cleanup()
+        await asyncio.sleep(0)
 
 
 def _make_app(api: FakeApi) -> web.Application:
     app = web.Application(middlewares=[_front_door(api)])
-    app.router.add_get("/v2/applications", lambda request: _list(api, request))
-    app.router.add_get("/v2/applications/{id}", lambda request: _read(api, request))
-    app.router.add_put("/v2/applications/{id}", lambda request: _write(api, request))
-    app.router.add_get("/account/numbers", lambda request: _numbers(api, request))
-    app.router.add_get("/account/get-balance", lambda _: _answer({"value": 3.14, "autoReload": False}))
+    app.router.add_get("/v2/applications", partial(_list, api))
+    app.router.add_get("/v2/applications/{id}", partial(_read, api))
+    app.router.add_put("/v2/applications/{id}", partial(_write, api))
+    app.router.add_get("/account/numbers", partial(_numbers, api))
+    app.router.add_get("/account/get-balance", partial(_balance, api))
     return app
 
 
 def _front_door(api: FakeApi) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Any) -> web.StreamResponse:
+        if isinstance(request.transport, asyncio.Transport):
+            api.transports.add(request.transport)
         text = await request.text()
         api.asked.append(Asked(request.method, request.path, json.loads(text) if text else None))
         expected = base64.b64encode(f"{api.key}:{api.secret}".encode()).decode()
-        waiting = api.faults.get(request.method, [])
+        app_id = request.match_info.get("id", "")
+        waiting = api.faults.get(f"{request.method} {app_id}") or api.faults.get(request.method) or []
         fault = waiting.pop(0) if waiting else None
-        if fault == "after":
+        if fault in {"after", "late"}:
             await handler(request)
         if fault in {"drop", "after"} and request.transport is not None:
             request.transport.abort()
-        if fault == "hang":
-            await asyncio.sleep(3600)
+            return web.Response()
+        if fault in {"hang", "late"}:
+            api.hanging += 1
+            await asyncio.Event().wait()
         if isinstance(fault, web.Response):
             return fault
         if isinstance(fault, int):
@@ -157,6 +174,10 @@ def _front_door(api: FakeApi) -> Any:
 
 async def _answer(value: Any, status: int = 200) -> web.Response:
     return web.json_response(value, status=status)
+
+
+async def _balance(_api: FakeApi, _request: web.Request) -> web.Response:
+    return await _answer({"value": 3.14, "autoReload": False})
 
 
 async def _list(api: FakeApi, request: web.Request) -> web.Response:

@@ -74,14 +74,14 @@ class Sdk:
         self.credentials = credentials
         self.api_host = api_host or API_HOST
         self._rest_host = api_host
-        self._ca = ca
+        self.ca = ca
         self._trust = trusting(ca)
         self._turn = asyncio.Lock()
         self._client: Vonage | None = None
 
     def at(self, api_host: str) -> Self:
         """The same account's client for another host, such as that of a call's region."""
-        return type(self)(self.credentials, api_host=api_host, ca=self._ca)
+        return type(self)(self.credentials, api_host=api_host, ca=self.ca)
 
     async def call(self, fn: Callable[[Vonage], T], *, doing: str = "the request") -> T:
         """

@@ -26,6 +26,9 @@ COMMANDS = {
     "serve": ("serve", "Answer calls: echo, record, play, or just show what happens."),
     "record": ("record", "Answer calls and record them to a file."),
     "play": ("play", "Answer calls and play files into them."),
+    "dev": ("dev", "Answer real calls here: a tunnel, an application pointed at it, and everything put back."),
+    "restore": ("restore", "Put back what a killed vsock dev has left in an application."),
+    "config": ("config", "Show which credentials are used, and where each comes from."),
     "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
     "load": ("load", "Make many calls at once, and measure how soon a server returns what they say."),
     "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
@@ -35,6 +38,9 @@ COMMANDS = {
     "repair": ("repair", "Complete recordings that a crash has left behind."),
     "explain": ("explain", "Say what a finding means, and how to put it right."),
 }
+
+PUT_BACK = frozenset({"serve", "record", "play", "dev", "restore"})
+"""The commands that put back what a killed ``vsock dev`` has left in an application; the others only tell of it."""
 
 EXAMPLES = """\b
 Examples:
@@ -102,9 +108,12 @@ class LazyCommands(click.Group):
 )
 @click.version_option(__version__, prog_name="vsock")
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
-def cli(*, debug: bool) -> None:
+@click.pass_context
+def cli(ctx: click.Context, *, debug: bool) -> None:
     """The workbench for phone calls over WebSockets, as Vonage's Voice API makes them."""
     del debug
+    if ctx.invoked_subcommand not in PUT_BACK:
+        _tell_of_leftovers()
 
 
 def main() -> None:
@@ -172,6 +181,15 @@ def fill_standard_descriptors() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _tell_of_leftovers() -> None:
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111  (it is there already)
+    if not os.path.isdir(os.path.join(base, "vsock", "applications")):  # noqa: PTH112, PTH118
+        return
+    from vonage_sock.cli import leftovers  # noqa: PLC0415  (there is nearly never anything)
+
+    leftovers.tell()
 
 
 def _no_such_command(name: str) -> str:

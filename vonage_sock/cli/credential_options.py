@@ -58,7 +58,7 @@ def credentials_of(options: dict[str, Any]) -> Credentials:
         environ=os.environ,
         cwd=Path.cwd(),
         home=Path.home(),
-        sources={name: _called(name) for name, value in given.items() if value},
+        sources={name: called(name) for name, value in given.items() if value},
     )
 
 
@@ -72,11 +72,11 @@ def sdk_of(options: dict[str, Any], credentials: Credentials) -> Sdk:
     return Sdk(credentials, api_host=options["api_host"], ca=ca_of(options) if "ca" in options else None)
 
 
-def _called(name: str) -> str:
-    """The option, or the variable that it was read from."""
+def called(name: str) -> str:
+    """The option that a setting was given with, or the variable that it was read from."""
     context = click.get_current_context(silent=True)
     parameter = _PARAMETERS.get(name, name)
     if context is not None and context.get_parameter_source(parameter) is ParameterSource.ENVIRONMENT:
         ours = f"VSOCK_{parameter.upper()}"
         return ours if os.environ.get(ours) else variable(name)
-    return OPTIONS[name]
+    return OPTIONS.get(name, f"--{name.replace('_', '-')}")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.audio.source import OpenSource
@@ -22,9 +22,11 @@ from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
 from vonage_sock.cli import say_error
 from vonage_sock.cli.combinations import STDIN, STDOUT, check_combinations
 from vonage_sock.cli.descriptors import make_room
+from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
 from vonage_sock.cli.printing import cannot_write, discard_stdout, say
+from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.errors import ExitCode, UsageError
@@ -40,7 +42,9 @@ from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.server.gate import exposure
 from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
-from vonage_sock.tunnels.agent import find_ngrok
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.reach import Reach
 
 TICK_S: Final = 0.1
 MS_PER_S: Final = 1000
@@ -89,6 +93,7 @@ class ServeOptions:
     quiet: bool
     verbose: bool
     ngrok_api: str
+    tunnel: str
     engine: str
     tls_cert: str | None
     tls_key: str | None
@@ -113,6 +118,7 @@ def serve_and_exit(values: dict[str, Any], **more: Any) -> ExitCode:
     options = ServeOptions.of(values, **more)
     try:
         plan = Plan(options)
+        put_back_at_start()
         if options.workers == 1:
             return run(Session(plan).run())
         from vonage_sock.cli.run_workers import WorkersSession  # noqa: PLC0415  (only several processes need it)
@@ -241,17 +247,28 @@ def check_tls(config: ServerConfig) -> None:
 
 
 class Session:
-    """One run of the server, from listening to the last line."""
+    """
+    One run of the server, from listening to the last line.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        reach: the way from Vonage to us, where that is ours to make and to take back (``vsock dev``).
+    """
+
+    def __init__(self, plan: Plan, *, reach: Reach | None = None) -> None:
         self._plan = plan
+        self._reach = reach
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._completed = asyncio.Event()
         self._open_legs: set[str] = set()
         self._playback_failed = False
         self._display = plan.make_display(self._clock)
-        self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
+        self._tunnelling = Tunnelling(
+            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
+        )
+        self._server = plan.make_server(
+            self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
+        )
         self._recorder = (
             None
             if plan.recording is None
@@ -267,40 +284,57 @@ class Session:
         """
         # The finding says it on the screen already, and a traceback would break the screen.
         failures_log.addHandler(logging.NullHandler())
-        on_stop(self._stopped.set, lambda: restore_terminal(self._display))
+        on_stop(self._stopped.set, self._give_up)
         try:
             await self._server.listen()
+            await self._find_tunnel()
         except BaseException:
+            await self._server.stop()
             self._display.close(SHOW_WAIT_S)
             raise
-        await self._find_tunnel()
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
+        self._tunnelling.begin(checked=self._reach is not None)
         if self._server.is_public and (open_to := exposure(self._plan.config)):
             self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
             self._notice("warning", lack)
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))
         await self._until_done()
-        await self._server.stop()
+        await self._stop_serving()
         if self._recorder is not None:
             await save(self._recorder, self._notice)
         ticker.cancel()
+        await self._tunnelling.close()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
 
     def _behaviours(self) -> Sequence[Behaviour]:
         return self._plan.behaviours(self._recorder)
 
-    async def _find_tunnel(self) -> None:
-        if self._plan.config.url is not None:
-            return
-        found = await find_ngrok(self._server.port, api_url=self._plan.options.ngrok_api)
-        if found.url is not None:
-            self._server.publish(found.url)
+    async def _stop_serving(self) -> None:
+        if self._reach is None:
+            await self._server.stop()
         else:
-            self._notice("info", found.reason)
+            await asyncio.gather(self._server.stop(), self._reach.leave(self._notice))
+
+    def _give_up(self) -> None:
+        restore_terminal(self._display)
+        if self._reach is not None:
+            self._reach.give_up()
+
+    async def _find_tunnel(self) -> None:
+        url = await self._tunnelling.open(self._server.port, self._stopped)
+        if url is not None:
+            self._server.publish(url)
+        if self._reach is not None:
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
+
+    def _publish(self, url: str, _before: str) -> None:
+        self._server.publish(url)
+        if self._reach is not None:
+            self._reach.follow(url, self._notice)
 
     async def _until_done(self) -> None:
         stopped = asyncio.create_task(self._stopped.wait())

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
 from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_terminal, tick
+from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode
 from vonage_sock.server.config import Addresses, local_url
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
-from vonage_sock.tunnels.agent import find_ngrok
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.reach import Reach
 
 WORKER: Final = "vonage_sock.cli.worker"
 
 
 class WorkersSession:
-    """One run of a server of several processes, from listening to the last line."""
+    """One run of a server of several processes, from listening to the last line; ``reach`` as for ``Session``."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, reach: Reach | None = None) -> None:
         self._plan = plan
+        self._reach = reach
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._display = plan.make_display(self._clock)
+        self._tunnelling = Tunnelling(
+            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
+        )
         self._team: Team | None = None
         self._calls_ended = 0
         self._recordings_failed = 0
@@ -59,6 +66,7 @@ class WorkersSession:
             await self._serve(team, listeners, lack)
         finally:
             team.close()
+            await self._tunnelling.close()
         if team.error is not None:
             raise team.error
         failed = self._recordings_failed or team.recording_failures
@@ -77,12 +85,15 @@ class WorkersSession:
     async def _serve(self, team: Team, listeners: Listeners, lack: str | None) -> None:
         host, port = listeners.host, listeners.port
         team.begin()
-        url = await self._public_url(port)
+        url = await self._tunnelling.open(port, self._stopped)
+        if self._reach is not None:
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
         while not (team.ready or team.over or self._stopped.is_set()):
             await self._news(team)
         if team.error is None:
             self._announce(host, port, url)
             team.go(url)
+            self._tunnelling.begin(checked=self._reach is not None)
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
             ids = ", ".join(map(str, team.processes))
@@ -92,8 +103,11 @@ class WorkersSession:
         while not (team.over or self._stopped.is_set()):
             await self._news(team)
         team.stop()
+        leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._notice))
         while not team.over:
             await team.changed()
+        if leaving is not None:
+            await leaving
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
@@ -102,13 +116,11 @@ class WorkersSession:
         for wait in waits:
             wait.cancel()
 
-    async def _public_url(self, port: int) -> str | None:
-        if self._plan.config.url is not None:
-            return self._plan.config.url
-        found = await find_ngrok(port, api_url=self._plan.options.ngrok_api)
-        if found.url is None:
-            self._notice("info", found.reason)
-        return found.url
+    def _publish(self, url: str, _before: str) -> None:
+        if self._team is not None:
+            self._team.publish(url)
+        if self._reach is not None:
+            self._reach.follow(url, self._notice)
 
     def _announce(self, host: str, port: int, url: str | None) -> None:
         tls = self._plan.config.tls is not None
@@ -134,6 +146,8 @@ class WorkersSession:
         if self._team is not None:
             self._team.kill()
         restore_terminal(self._display)
+        if self._reach is not None:
+            self._reach.give_up()
 
     def _tell(self, event: Event) -> None:
         match event:
@@ -141,7 +155,7 @@ class WorkersSession:
                 self._calls_ended += 1
             case RecordingFailed():
                 self._recordings_failed += 1
-        self._display(event)
+        self._tunnelling.shows(event)
 
     def _notice(self, level: str, message: str) -> None:
         self._tell(Notice(at=self._clock.now(), level=level, message=message))

@@ -1,0 +1,177 @@
+"""
+Points an application's voice webhooks at us, and puts back what they were.
+
+Rule: the journal knows of a change before the API does, and forgets it after the API has shown that it is undone. Only
+addresses are touched, and only those that are still ours are put back: what somebody has changed meanwhile is theirs.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vonage_sock.account.applications import (
+    ADDRESSES,
+    JsonObject,
+    read_application,
+    voice_addresses,
+    voice_of,
+    voice_webhooks,
+    with_webhooks,
+    write_application,
+)
+from vonage_sock.account.journal import Entry, Journal, fingerprint
+from vonage_sock.account.sdk import API_HOST, ApiError, Sdk
+from vonage_sock.clock import Clock, iso_utc
+from vonage_sock.errors import UsageError, VsockError
+
+METHOD: Final = "POST"
+"""How a webhook is asked that there wasn't before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An address of the application, as it is and as it shall be; None for none."""
+
+    name: str
+    now: str | None
+    then: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack:
+    """
+    What became of an entry.
+
+    Args:
+        back: the addresses that are again what they were, by their names.
+        left: those that somebody has changed meanwhile, as they stand.
+        gone: the application isn't there any more.
+    """
+
+    entry: Entry
+    back: Mapping[str, str | None] = field(default_factory=dict)
+    left: Mapping[str, str | None] = field(default_factory=dict)
+    gone: bool = False
+
+
+def changes(application: Mapping[str, Any], addresses: Mapping[str, str]) -> list[Change]:
+    """
+    What pointing the application at these addresses would change.
+
+    Raises:
+        UsageError: the application has no voice.
+    """
+    if voice_of(application) is None:
+        raise UsageError(
+            "the application has no voice; turn it on in the dashboard (Capabilities), or choose another with --app"
+        )
+    now = voice_addresses(application)
+    return [
+        Change(name=name, now=now[name], then=addresses[name]) for name in ADDRESSES if now[name] != addresses[name]
+    ]
+
+
+async def point(
+    sdk: Sdk, journal: Journal, application_id: str, addresses: Mapping[str, str], *, clock: Clock, keep: bool = False
+) -> Entry | None:
+    """
+    Give the application these addresses; the journal's entry, None where it had them all. Hold the application for it.
+
+    An entry that there is stays as it is but for the further addresses, so what it puts back is what was before it.
+
+    Raises:
+        VsockError: it couldn't be done. Where there is an entry then, nobody knows whether it was.
+    """
+    application = await read_application(sdk, application_id)
+    entry = journal.read(application_id)
+    if not changes(application, addresses):
+        return entry
+    if entry is None:
+        entry = _new_entry(sdk, application, application_id, clock=clock, keep=keep)
+    entry = entry.with_ours(addresses)
+    journal.write(entry)
+    changed = with_webhooks(application, _pointed(voice_webhooks(application), addresses))
+    answer = await write_application(sdk, application_id, changed)
+    if changes_left := [change.name for change in changes(answer or changed, addresses)]:
+        raise VsockError(f"the API took the application and didn't change its {', '.join(changes_left)}")
+    return entry
+
+
+async def put_back(sdk: Sdk, journal: Journal, entry: Entry) -> PutBack:
+    """
+    Give the application's webhooks the addresses that they had, where they still have ours. Hold the application for it.
+
+    Raises:
+        VsockError: it couldn't be done; the entry stays.
+    """
+    result = await _put_back(sdk, entry)
+    journal.remove(entry.application)
+    return result
+
+
+async def _put_back(sdk: Sdk, entry: Entry) -> PutBack:
+    try:
+        application = await read_application(sdk, entry.application)
+    except ApiError as error:
+        if error.status != 404 or not is_account_of(sdk, entry):
+            raise
+        return PutBack(entry=entry, gone=True)
+    webhooks = voice_webhooks(application)
+    now = voice_addresses(application)
+    wanted = {name: None if (old := entry.before.get(name)) is None else old.get("address") for name in ADDRESSES}
+    ours = [name for name in ADDRESSES if now[name] is not None and now[name] in entry.ours.get(name, ())]
+    left = {name: now[name] for name in entry.ours if name not in ours and now.get(name) != wanted.get(name)}
+    if not ours:
+        return PutBack(entry=entry, left=left)
+    undone = with_webhooks(application, {name: _undone(webhooks[name], entry.before.get(name)) for name in ours})
+    answer = await write_application(sdk, entry.application, undone)
+    after = voice_addresses(answer or undone)
+    if still := [name for name in ours if after[name] != wanted[name]]:
+        raise VsockError(f"the API took the application and didn't change its {', '.join(still)}")
+    return PutBack(entry=entry, back={name: wanted[name] for name in ours}, left=left)
+
+
+def is_account_of(sdk: Sdk, entry: Entry) -> bool:
+    """Whether the credentials are those of the account that the entry is about."""
+    key = sdk.credentials.api_key
+    return key is not None and fingerprint(key.value) == entry.account
+
+
+def _new_entry(sdk: Sdk, application: JsonObject, application_id: str, *, clock: Clock, keep: bool) -> Entry:
+    key, _ = sdk.credentials.require_account()
+    return Entry(
+        application=application_id,
+        name=application["name"],
+        account=fingerprint(key.value),
+        api_host=None if sdk.api_host == API_HOST else sdk.api_host,
+        ca=None if sdk.ca is None else str(sdk.ca.absolute()),
+        before=voice_webhooks(application),
+        ours={},
+        keep=keep,
+        pid=os.getpid(),
+        began=iso_utc(clock.wall_ns()),
+    )
+
+
+def _pointed(webhooks: Mapping[str, JsonObject | None], addresses: Mapping[str, str]) -> dict[str, JsonObject]:
+    """The webhooks with other addresses, and how they are asked as it was."""
+    return {
+        name: {**(webhooks.get(name) or {"http_method": METHOD}), "address": address}
+        for name, address in addresses.items()
+    }
+
+
+def _undone(webhook: JsonObject | None, before: Mapping[str, Any] | None) -> JsonObject | None:
+    """The webhook with the address that it had, and with what else was changed in it meanwhile."""
+    if before is None or webhook is None:
+        return None
+    undone = copy.deepcopy(webhook)
+    if "address" in before:
+        undone["address"] = before["address"]
+    else:
+        undone.pop("address", None)
+    return undone

@@ -1,0 +1,219 @@
+"""
+The application that points at us while ``vsock dev`` runs.
+
+``begin`` changes it, ``leave`` puts it back and may be called again; in between it follows the tunnel to another address.
+Rule: what ``leave`` can't put back stays in the journal, and the screen says how to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from vonage_sock.account.applications import JsonObject
+from vonage_sock.account.journal import Entry, Journal
+from vonage_sock.account.pointing import changes, point, put_back
+from vonage_sock.account.sdk import ApiError, Sdk
+from vonage_sock.cli.account_words import MAX_NAME, change_lines, kept, named, put_back_lines, still_points
+from vonage_sock.cli.asking import ask
+from vonage_sock.cli.printing import say
+from vonage_sock.clock import Clock
+from vonage_sock.display.safe import clean
+from vonage_sock.errors import ConnectError, ExitCode, VsockError
+from vonage_sock.protocol import webhooks
+from vonage_sock.server.config import Addresses
+
+if TYPE_CHECKING:
+    from vonage_sock.cli.tunnelling import Tunnelling
+
+LEAVE_S: Final = 8.0
+"""How long putting back may take, with all that is tried again."""
+
+STOPPED: Final = "stopped before anything was changed"
+TRIES: Final = 3
+BETWEEN_S: Final = 0.5
+
+Notify = Callable[[str, str], None]
+T = TypeVar("T")
+
+
+class DeclinedError(VsockError):
+    """Nobody wanted it, or it was stopped before anything was changed."""
+
+
+def addresses_at(base: str) -> dict[str, str]:
+    """The three webhooks of voice for a server with this public base address."""
+    addresses = Addresses(base)
+    return {
+        "answer_url": addresses.answer_url,
+        "event_url": addresses.event_url,
+        "fallback_answer_url": base + webhooks.FALLBACK_PATH,
+    }
+
+
+class Reach:
+    """
+    The application of one run.
+
+    Args:
+        application: as it was read just before.
+        trust: whom the public address may be trusted by, besides the system's authorities.
+        ask: before the application is changed.
+        tell: what is changed, though nobody is asked.
+        keep: don't put it back.
+        check: try the public address first.
+    """
+
+    def __init__(
+        self,
+        sdk: Sdk,
+        journal: Journal,
+        application: JsonObject,
+        application_id: str,
+        *,
+        trust: ssl.SSLContext | None,
+        ask: bool,
+        tell: bool,
+        keep: bool,
+        check: bool,
+        clock: Clock,
+    ) -> None:
+        self.exit_code = ExitCode.OK
+        self.trust = trust
+        self._sdk, self._journal, self._clock = sdk, journal, clock
+        self._application, self._id = application, application_id
+        self._ask, self._tell, self._keep, self._check = ask, tell, keep, check
+        self._following: asyncio.Task[None] | None = None
+        self._left = False
+
+    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, notice: Notify) -> None:
+        """
+        Point the application at the tunnel, if it leads to us, and if that is wanted.
+
+        Raises:
+            DeclinedError: the answer was no, or it was stopped.
+            VsockError: it can't be done.
+        """
+        base = tunnel.url
+        if stopped.is_set():
+            raise DeclinedError(STOPPED)
+        if base is None:
+            raise ConnectError("no public address leads here, so nothing was changed; give one with --url or --tunnel")
+        if self._check:
+            health = await _unless(stopped, tunnel.check())
+            if health.faults:
+                raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
+        await self._consent(base, stopped)
+        await self._point(base)
+        name = clean(self._application.get("name"), MAX_NAME)
+        notice("info", f"application {name!r} points here{'' if self._keep else ' until this ends'}")
+
+    def follow(self, base: str, notice: Notify) -> None:
+        """The tunnel has another address now: point the application at that."""
+        self._following = asyncio.create_task(self._follow(base, self._following, notice))
+
+    async def leave(self, notice: Notify) -> None:
+        """Put the application back; never raises for what can't be done. Again does nothing."""
+        if self._left:
+            return
+        self._left = True
+        if self._following is not None:
+            # What is being written can't be taken back while nobody knows whether it arrived.
+            await asyncio.wait([self._following])
+        await self._put_back(notice)
+
+    def give_up(self) -> None:
+        """The program is ended the hard way: say what it leaves behind."""
+        with contextlib.suppress(VsockError):
+            entry = self._journal.read(self._id)
+            if entry is not None:
+                say(clean(still_points(entry, "stopped before it was"), 1000))
+
+    @property
+    def _named(self) -> str:
+        return named(self._application.get("name"), self._id)
+
+    async def _consent(self, base: str, stopped: asyncio.Event) -> None:
+        found = changes(self._application, addresses_at(base))
+        if not found:
+            return
+        until = "for good (--keep)" if self._keep else "until this ends"
+        if self._ask or self._tell:
+            say("\n".join([f"A{self._named[1:]}", *change_lines(found)]))
+        if self._ask and not await ask(f"Change these addresses, {until}?", stopped):
+            raise DeclinedError("nothing was changed")
+        if stopped.is_set():
+            raise DeclinedError(STOPPED)
+
+    async def _point(self, base: str) -> Entry | None:
+        return await point(self._sdk, self._journal, self._id, addresses_at(base), clock=self._clock, keep=self._keep)
+
+    async def _follow(self, base: str, before: asyncio.Task[None] | None, notice: Notify) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        if self._left:
+            return
+        try:
+            await self._point(base)
+        except VsockError as error:
+            notice("error", f"{self._named} can't be pointed at the tunnel's new address {base}: {error}")
+        else:
+            notice("info", f"{self._named} points at the new address")
+
+    async def _put_back(self, notice: Notify) -> None:
+        try:
+            entry = self._journal.read(self._id)
+        except VsockError as error:
+            self.exit_code = error.exit_code
+            notice("error", str(error))
+            return
+        if entry is None:
+            return
+        if entry.keep:
+            notice("info", kept(entry))
+            return
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                result = await _tried_again(lambda: put_back(self._sdk, self._journal, entry))
+        except (VsockError, TimeoutError) as error:
+            self.exit_code = getattr(error, "exit_code", ExitCode.CONNECT)
+            why = str(error) or f"{self._sdk.api_host} took more than {LEAVE_S:g} s"
+            notice("error", still_points(entry, why))
+            return
+        for level, line in put_back_lines(result):
+            notice(level, line)
+
+
+async def _unless(stopped: asyncio.Event, work: Awaitable[T]) -> T:
+    """
+    The work's result, unless it is stopped before.
+
+    Raises:
+        DeclinedError: it was stopped.
+    """
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+    if working.cancelled():
+        raise DeclinedError(STOPPED)
+    return working.result()
+
+
+async def _tried_again(work: Callable[[], Awaitable[T]]) -> T:
+    """The work's result, tried again where the network or the API may have failed for a moment."""
+    for _ in range(TRIES - 1):
+        try:
+            return await work()
+        except (ConnectError, ApiError) as error:
+            if isinstance(error, ApiError) and error.status < 500 and error.status != 429:
+                raise
+        await asyncio.sleep(BETWEEN_S)
+    return await work()
