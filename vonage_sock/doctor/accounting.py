@@ -121,11 +121,9 @@ class AccountExamination:
         place = place_of(address)
         if place not in self._faults:
             steps: list[Check] = []
-            await traveller.go(place, steps.append)
-            broken = [check for check in steps if is_broken([check])]
-            self._faults[place] = broken[0] if broken else None
-            if not broken and kind == "answer_url":
-                self._faults[place] = await self._page_at(address, web)
+            there = await traveller.go(place, steps.append)
+            page = await self._page_at(address, web) if there and kind == "answer_url" else None
+            self._faults[place] = page or next((check for check in steps if is_broken([check])), None)
         return self._faults[place]
 
     async def _page_at(self, address: str, web: Webhooks) -> Check | None:
