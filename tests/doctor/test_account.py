@@ -115,7 +115,11 @@ def test_a_private_key_is_the_application_s_or_another_s() -> None:
         ("https://old.example.com/answer", OLD, "ok | https://old.example.com/answer"),
         ("https://old.example.com/other", read_target("https://old.example.com"), "ok | https://old.example.com/other"),
         ("https://old.example.com/other", OLD, "fault | calls go to https://old.example.com/other, and not to"),
-        ("https://x.ngrok.app/answer", OLD, "point the application there: vsock dev for as long as it runs"),
+        (
+            "https://x.ngrok.app/answer",
+            OLD,
+            "point the application where the server is: vsock dev for as long as it runs",
+        ),
         ("https://x.ngrok.app/answer", HERE, "ok | https://x.ngrok.app/answer, a tunnel (ngrok)"),
         ("https://x.ngrok.app/answer", Target("wss://a.example/s"), "ok | https://x.ngrok.app/answer, a tunnel"),
         ("http://a.example/answer", None, "ok | http://a.example/answer | anybody between reads"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.account.fakes import APP_ID, OTHER_ID, FakeApi, application, applications_api
+from tests.account.fakes import APP_ID, OTHER_ID, FakeApi, applications_api
 from tests.doctor.fakes import Fake, Told, examine, serving
 from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.doctor.checks import Result
@@ -18,8 +18,9 @@ from vonage_sock.doctor.checks import Result
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[FakeApi]:
-    """An account with one application."""
+    """An account with one application, whose addresses nobody has to look up."""
     async with applications_api(tmp_path) as fake:
+        points_at(fake, "https://127.0.0.1:9")
         yield fake
 
 
@@ -45,7 +46,6 @@ def points_at(api: FakeApi, base: str) -> None:
 async def test_a_whole_account_is_looked_at(api: FakeApi) -> None:
     """In its order, and nothing of it is changed."""
     api.numbers = [{"msisdn": "447700900001", "features": ["VOICE"], "app_id": APP_ID}]
-    points_at(api, "https://127.0.0.1:9")
     told = await look(api)
 
     assert [
@@ -85,7 +85,7 @@ async def test_each_fault_of_an_account_is_a_line(api: FakeApi) -> None:
 
 async def test_a_clock_that_is_wrong_is_seen_by_the_api_s(api: FakeApi) -> None:
     """It is told once, and not again by the server's."""
-    body = json.dumps(application())
+    body = json.dumps(api.applications[APP_ID])
     headers = {"Date": "Mon, 02 Jan 2006 15:04:05 GMT"}
     api.faults["GET"] = [web.Response(text=body, content_type="application/json", headers=headers)]
     async with serving(Fake()) as fake:

@@ -31,6 +31,7 @@ HOW_TO_GIVE: Final = (
     "give VONAGE_API_KEY and VONAGE_API_SECRET, or --api-key and --api-secret; vsock config shows what is used"
 )
 DASHBOARD: Final = "the dashboard (Applications, Edit)"
+POINT: Final = f"point the application where the server is: vsock dev for as long as it runs, {DASHBOARD} for good"
 SHOWN: Final = 3
 
 
@@ -123,7 +124,7 @@ def judge_address(value: Mapping[str, Any], kind: str, target: Target | None) ->
         return fault(
             name,
             f"calls go to {address}, and not to {target.url}",
-            f"point the application there: vsock dev for as long as it runs, {DASHBOARD} for good",
+            POINT,
         )
     through = "" if place.tunnel is None else f", a tunnel ({place.tunnel})"
     plain = () if place.secure else ("anybody between reads what is said there: use https",)

@@ -108,7 +108,8 @@ class AccountExamination:
         dead = await self._why_dead(address, kind, traveller, web)
         if dead is None:
             return check
-        return fault(check.name, f"{check.message}; {dead.name}: {dead.message}", *check.cures, *dead.cures)
+        cures = check.cures if is_broken([check]) else (account.POINT,)
+        return fault(check.name, f"{check.message}; {dead.name}: {dead.message}", *cures, *dead.cures)
 
     def _is_examined(self, place: Place, value: JsonObject) -> bool:
         examined = voice_addresses(value)["answer_url"]

@@ -112,7 +112,7 @@ def _judge_end(ended: Ended | None, duration_s: float) -> Check | None:
         return fault(FRAMES, "the server doesn't answer the end of the call", "answer a close frame with one")
     if ended.closed_by == "platform":
         return None
-    after = f"after {duration_s:.1f} s"
+    after = f"after {duration_s:.1f} s" if duration_s >= 1 else f"after {duration_s * 1000:.0f} ms"
     if ended.close_code == CLOSE_ABNORMAL:
         return fault(
             FRAMES,
