@@ -40,6 +40,7 @@ TESTED_TOGETHER = {
     "simulator/leg/script": "tests/simulator/scenario/test_conductor.py",
     "simulator/scenario/model": "tests/simulator/scenario/test_reading.py",
     "simulator/scenario/preparing": "tests/test_testing.py",
+    "tunnels/given": "tests/tunnels/test_base.py",
 }
 """Modules whose tests stand elsewhere, because they only make sense together."""
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from tests.account.fakes import APP_ID, OTHER_ID, FakeApi, application, applications_api
+from vonage_sock.cli import cli
 
 URL = "https://line.example.com"
 OURS = {
@@ -19,7 +21,8 @@ OURS = {
     "event_url": f"{URL}/webhooks/event",
     "fallback_answer_url": f"{URL}/webhooks/fallback",
 }
-IDS = [f"{number:08d}-2222-4333-8444-555555555555" for number in range(4)]
+IDS = [f"{number:08d}-2222-4333-8444-555555555555" for number in range(3)]
+DEV = ["dev", "--app", APP_ID, "--port", "0", "--url", URL, "--no-check", "--yes"]
 
 Dev = Callable[..., Awaitable[Any]]
 
@@ -32,22 +35,23 @@ async def api(tmp_path: Path) -> AsyncIterator[FakeApi]:
         yield fake
 
 
+def environment_of(api: FakeApi, tmp_path: Path) -> dict[str, str]:
+    """That account, and a journal of one's own."""
+    return {
+        "HOME": str(tmp_path),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "VONAGE_API_KEY": api.key,
+        "VONAGE_API_SECRET": api.secret,
+    }
+
+
 @pytest.fixture
 def dev(vsock: Any, api: FakeApi, tmp_path: Path) -> Dev:
-    """Start a command with that account, and a journal of its own."""
+    """Start a command with that account, as a program of its own."""
 
-    async def start(command: str, *args: str, app: str = APP_ID, **env: str) -> Any:
-        environ = {
-            "HOME": str(tmp_path),
-            "XDG_STATE_HOME": str(tmp_path / "state"),
-            "VONAGE_API_KEY": api.key,
-            "VONAGE_API_SECRET": api.secret,
-        }
-        options: tuple[str, ...] = ()
-        if command == "dev":
-            options = ("--app", app, "--api-host", api.host, "--ca", str(api.ca), "--port", "0", "--url", URL)
-            options += ("--no-check", "--json")
-        return await vsock(command, *options, *args, **{**environ, **env})
+    async def start(command: str, *args: str, app: str = APP_ID) -> Any:
+        options = ["--app", app, "--api-host", api.host, "--ca", str(api.ca), *DEV[3:-1], "--json"]
+        return await vsock(command, *(options if command == "dev" else []), *args, **environment_of(api, tmp_path))
 
     return start
 
@@ -57,135 +61,127 @@ def journal(tmp_path: Path) -> list[str]:
     return sorted(path.stem for path in (tmp_path / "state" / "vsock" / "applications").glob("*.json"))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
-    async with asyncio.timeout(20):
-        while not condition():
+async def hangs(api: FakeApi, count: int) -> None:
+    """Wait until so many requests hang."""
+    async with asyncio.timeout(30):
+        for _ in range(3000):
+            if api.hanging == count:
+                return
             await asyncio.sleep(0.01)
 
 
-async def test_each_signal_puts_the_application_back(dev: Dev, api: FakeApi, tmp_path: Path) -> None:
-    """Ctrl-C, SIGTERM and a closed terminal; the journal is there while it runs, and gone after it."""
-    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    programs = await asyncio.gather(*(dev("dev", "--yes", app=app_id) for app_id in IDS[:3]))
-    for program in programs:
-        await program.event("server.started")
-    pointed = [api.addresses(app_id) for app_id in IDS[:3]]
-    written = journal(tmp_path)
-    for program, number in zip(programs, signals, strict=True):
-        program.process.send_signal(number)
-    ends = [await program.end() for program in programs]
-
-    assert [OURS] * 3 == pointed
-    assert (IDS[:3], []) == (written, journal(tmp_path))
-    assert [0] * 3 == [code for code, _, _ in ends]
-    assert all(api.is_as_it_was(app_id) for app_id in IDS)
-    assert all("is put back: answer_url, event_url, fallback_answer_url" in out for _, out, _ in ends)
+async def here(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *args: str) -> Result:
+    """Run a command that ends by itself, in this process and in another thread than the API's."""
+    for name, value in environment_of(api, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("VSOCK_API_HOST", api.host)
+    monkeypatch.setenv("VSOCK_CA", str(api.ca))
+    monkeypatch.chdir(tmp_path)
+    return await asyncio.to_thread(CliRunner().invoke, cli, list(args))
 
 
-async def test_a_kill_at_any_step_leaves_nothing_pointed_at_a_dead_tunnel(
+async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     dev: Dev, api: FakeApi, tmp_path: Path
 ) -> None:
-    """Before the journal, between journal and API, after the API's write, and while serving: the next server mends it."""
-    api.faults = {f"GET {IDS[0]}": ["hang"], f"PUT {IDS[1]}": ["hang"], f"PUT {IDS[2]}": ["late"]}
+    """A closed terminal, a kill while the API writes, and one while it serves: nothing stays pointed at a dead tunnel."""
+    api.faults = {f"PUT {IDS[1]}": ["late"]}
     programs = await asyncio.gather(*(dev("dev", "--yes", app=app_id) for app_id in IDS))
-    await programs[3].event("server.started")
-    await until(lambda: api.hanging == 3)
-    for program in programs:
-        program.process.kill()
-        await program.end()
+    for number in (0, 2):
+        await programs[number].event("server.started")
+    await hangs(api, 1)
+    written, pointed = journal(tmp_path), [api.addresses(app_id) for app_id in IDS]
+    programs[0].process.send_signal(signal.SIGHUP)
+    code, _, _ = await programs[0].end()
+    for number in (1, 2):
+        programs[number].process.kill()
+        await programs[number].end()
     left = journal(tmp_path)
-    changed = [app_id for app_id in IDS if not api.is_as_it_was(app_id)]
-    told = await (await dev("explain")).end()
     server = await dev("serve", "--port", "0", "--json")
     await server.event("server.started")
     server.interrupt()
-    code, _, stderr = await server.end()
+    _, _, said = await server.end()
 
-    assert (IDS[1:], IDS[2:]) == (left, changed)
-    assert 3 == told[2].count("put it back with: vsock restore")
-    assert ([], 0) == (journal(tmp_path), code)
+    assert ([OURS] * 3, IDS, IDS[1:]) == (pointed, written, left)
+    assert (0, 2, []) == (code, said.count("is put back"), journal(tmp_path))
     assert all(api.is_as_it_was(app_id) for app_id in IDS)
-    assert (2, 1) == (stderr.count("is put back"), stderr.count("there was nothing to put back"))
 
 
-async def test_a_put_back_that_fails_says_how_to_go_on(dev: Dev, api: FakeApi, tmp_path: Path) -> None:
-    """An API that fails at the end, and one that hangs until the second Ctrl-C: the journal stays, restore does it."""
-    failing, hanging = await asyncio.gather(*(dev("dev", "--yes", app=app_id) for app_id in IDS[:2]))
-    await failing.event("server.started")
-    await hanging.event("server.started")
-    api.faults = {f"PUT {IDS[0]}": [401], f"GET {IDS[1]}": ["hang"] * 9}
-    failing.interrupt()
-    hanging.interrupt()
-    code, out, _ = await failing.end()
-    await until(lambda: api.hanging == 1)
-    await asyncio.sleep(0.2)
-    hanging.interrupt()
-    second, _, said = await hanging.end()
+async def test_what_fails_at_the_end_stays_in_the_journal(
+    dev: Dev, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes the application from one that lives; then the screen says how to go on, and restore does it."""
+    program = await dev("dev", "--yes")
+    await program.event("server.started")
+    second, restore = [await here(api, tmp_path, monkeypatch, *args) for args in (DEV, ["restore"])]
+    pointed = api.addresses()
+    api.faults["PUT"] = [401]
+    program.interrupt()
+    code, _, out = await program.end()
 
-    assert (2, 130) == (code, second)
-    assert "HTTP 401" in out
-    assert "put it back with: vsock restore" in out
-    assert "put it back with: vsock restore" in said
-    assert IDS[:2] == journal(tmp_path)
-
-    api.faults = {}
-    restored = await (await dev("restore")).end()
-    assert (0, 2) == (restored[0], restored[1].count("is put back"))
-    assert all(api.is_as_it_was(app_id) for app_id in IDS)
-    assert "nothing to put back\n" == (await (await dev("restore")).end())[1]
-
-
-async def test_who_lives_is_left_alone(dev: Dev, api: FakeApi, tmp_path: Path) -> None:
-    """A second vsock dev on the same application is refused, and neither restore nor serve takes it away from the first."""
-    first = await dev("dev", "--yes")
-    await first.event("server.started")
-    second, restore = await asyncio.gather(dev("dev", "--yes"), dev("restore"))
-    refused, left = await second.end(), await restore.end()
-
-    assert 1 == refused[0] == left[0]
-    assert f"another vsock dev (process {first.process.pid}) has pointed application {APP_ID} at itself" in refused[2]
-    assert "a vsock dev that still runs uses application" in left[2]
-    assert OURS == api.addresses()
-    first.interrupt()
-    assert 0 == (await first.end())[0]
+    assert (1, 1, OURS) == (second.exit_code, restore.exit_code, pointed)
+    assert f"another vsock dev (process {program.process.pid}) has pointed application {APP_ID}" in second.stderr
+    assert "a vsock dev that still runs uses application" in restore.stderr
+    assert (2, True, True) == (code, "HTTP 401" in out, "put it back with: vsock restore" in out)
+    assert [APP_ID] == journal(tmp_path)
+    told = await here(api, tmp_path, monkeypatch, "explain")
+    assert "has left application 'My phone line' pointing at it; put it back with: vsock restore" in told.stderr
+    assert "is put back" in (await here(api, tmp_path, monkeypatch, "restore")).stdout
     assert api.is_as_it_was()
+    assert "nothing to put back\n" == (await here(api, tmp_path, monkeypatch, "restore")).stdout
 
 
-async def test_keep_keeps_until_it_is_asked_to_be_put_back(dev: Dev, api: FakeApi, tmp_path: Path) -> None:
-    """The next server leaves it, too."""
-    kept = await dev("dev", "--yes", "--keep")
-    await kept.event("server.started")
-    kept.interrupt()
-    code, out, _ = await kept.end()
-    server = await dev("serve", "--port", "0", "--json")
-    await server.event("server.started")
-    server.interrupt()
-    await server.end()
-
-    assert (0, OURS) == (code, api.addresses())
-    assert "still points at https://line.example.com (--keep)" in out
-    shown = await (await dev("restore", "--dry-run")).end()
-    assert (OURS, True) == (api.addresses(), "(--keep)" in shown[1])
-    assert 0 == (await (await dev("restore", "--app", APP_ID)).end())[0]
-    assert api.is_as_it_was()
-
-
-async def test_nothing_is_changed_that_nobody_agreed_to(dev: Dev, api: FakeApi, tmp_path: Path) -> None:
+async def test_nothing_is_changed_that_nobody_agreed_to(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a terminal and --yes it is refused; --dry-run shows it, and so does its JSON."""
-    asked, shown, lines, wrong = await asyncio.gather(
-        dev("dev"),
-        dev("dev", "--dry-run"),
-        dev("dev", "--dry-run", VSOCK_JSON=""),
-        dev("dev", "--yes", app=OTHER_ID),
-    )
-    refused, plan, text, unknown = [await program.end() for program in (asked, shown, lines, wrong)]
+    dry = [*DEV[:-1], "--dry-run"]
+    asked, shown, lines = [await here(api, tmp_path, monkeypatch, *args) for args in (DEV[:-1], dry, [*dry, "--json"])]
 
-    assert 2 == refused[0] == unknown[0]
-    assert "there is no terminal to ask on; give --yes, or look first with --dry-run" in refused[2]
-    assert {name: address for name, address in OURS.items()} == {
-        name: change["then"] for name, change in json.loads(plan[1])["changes"].items()
-    }
-    assert text[0] == 0
-    assert "HTTP 404" in unknown[2]
+    assert (2, 0, 0) == (asked.exit_code, shown.exit_code, lines.exit_code)
+    assert "there is no terminal to ask on; give --yes, or look first with --dry-run" in asked.stderr
+    assert "    - https://old.example.com/event\n    + https://line.example.com/webhooks/event\n" in shown.stdout
+    assert OURS == {name: change["then"] for name, change in json.loads(lines.stdout)["changes"].items()}
     assert ([], []) == (api.writes(), journal(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--app", "x"], "--app 'x' isn't an application's id"),
+        (["--app", OTHER_ID], "HTTP 404"),
+        (["--app", ""], "no application was named, and the account has these with voice: 78d335fa"),
+        (["--tunnel", "ngrok"], "--url names a public address, and --tunnel ngrok makes another"),
+        (["--api-secret", "wrong"], "the API key of VONAGE_API_KEY with the secret of --api-secret was refused"),
+        (["--signature-secret", "x" * 32], "signed_callbacks is false"),
+    ],
+)
+async def test_what_cant_be_used_is_one_sentence_and_changes_nothing(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
+) -> None:
+    """A usage error, found before anything is opened."""
+    api.applications[APP_ID]["capabilities"]["voice"]["signed_callbacks"] = False
+    result = await here(api, tmp_path, monkeypatch, *DEV, *args)
+
+    assert 2 == result.exit_code
+    assert said in result.stderr
+    assert ([], []) == (api.writes(), journal(tmp_path))
+
+
+async def test_config_shows_where_each_setting_comes_from(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a table and as JSON, secrets masked; a broken file is named, and the exit code says so."""
+    (tmp_path / ".vonagerc").write_text(json.dumps({"app-id": APP_ID, "private-key": "-----BEGIN PRIVATE KEY-----"}))
+    (tmp_path / "pyproject.toml").write_text('[tool.vsock]\nregion = "eu-west"\n')
+    table, lines = [await here(api, tmp_path, monkeypatch, "config", *args) for args in ([], ["--json"])]
+    settings = json.loads(lines.stdout)["settings"]
+    (tmp_path / ".vonagerc").write_text("{")
+    broken = await here(api, tmp_path, monkeypatch, "config")
+
+    assert (0, 0, 2) == (table.exit_code, lines.exit_code, broken.exit_code)
+    assert {"value": "***", "source": "VONAGE_API_SECRET", "secret": True} == settings["api_secret"]
+    assert (APP_ID, "./.vonagerc") == (settings["application_id"]["value"], settings["application_id"]["source"])
+    assert ("eu-west", None) == (settings["region"]["value"], settings["signature_secret"])
+    assert ["private", "key", "***", "./.vonagerc"] == table.stdout.splitlines()[3].split()
+    assert f"{tmp_path}/.vonagerc can't be used: it isn't JSON" in broken.stderr
+    assert [] == [text for text in (api.secret, "BEGIN PRIVATE") if text in table.output + lines.output + broken.output]

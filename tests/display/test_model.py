@@ -87,6 +87,10 @@ def test_keys_show_in_the_status_while_they_are_typed() -> None:
         ),
         (make.ended(code=1001, by="server"), "we closed it (1001 going away) after 12.3 s · 615 frames in, 610 out"),
         (
+            make.ended(code=1006, by="network", reason="the tunnel closed (ngrok was killed by SIGKILL)"),
+            "connection lost: the tunnel closed (ngrok was killed by SIGKILL) after 12.3 s · 615 frames in, 610 out",
+        ),
+        (
             make.ended(code=1006, by="network"),
             "connection lost without a close frame (1006) after 12.3 s · 615 frames in, 610 out",
         ),
@@ -95,7 +99,7 @@ def test_keys_show_in_the_status_while_they_are_typed() -> None:
             "caller or platform hung up (4321 unknown code: bye) after 12.3 s · 615 frames in, 610 out",
         ),
     ],
-    ids=["platform", "server", "network", "reason"],
+    ids=["platform", "server", "tunnel", "network", "reason"],
 )
 def test_the_closing_line_tells_who_ended_the_call_and_how(event: ev.Ended, text: str) -> None:
     """Who, with which code, after how long, and what went over the socket."""

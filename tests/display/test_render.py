@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from vonage_sock.call.events import ServerStarted
 from vonage_sock.clock import SECOND
 from vonage_sock.display.model import CallView, Kind, Line, Screen, Status
 from vonage_sock.display.render import (
@@ -19,6 +20,7 @@ from vonage_sock.display.render import (
     local_time,
     plain_ascii,
     plain_line,
+    start_hints,
     start_panel,
     summary,
     wrap,
@@ -234,3 +236,22 @@ def test_the_summary_is_the_models() -> None:
 def test_plain_ascii_leaves_ascii_alone() -> None:
     """The fast path changes nothing."""
     assert "a - b" == plain_ascii("a - b")
+
+
+def test_who_has_pointed_an_application_here_needs_no_dashboard() -> None:
+    """The start panel names it, and says what is left to do."""
+    started = ServerStarted(
+        at=0,
+        host="127.0.0.1",
+        port=8000,
+        url="https://line.example.com",
+        answer_url="https://line.example.com/webhooks/answer",
+        event_url="https://line.example.com/webhooks/event",
+        socket_url="wss://line.example.com/socket",
+        behaviours=(),
+        application="My phone line",
+    )
+    text = "".join(part for hint in start_hints(started) for part, _ in hint)
+
+    assert "the application 'My phone line' points here.\nCall a number that is linked to it." in text
+    assert "dashboard" not in text

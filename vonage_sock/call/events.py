@@ -29,7 +29,7 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted(Event):
-    """The server listens."""
+    """The server listens; ``application`` is the name of the one that points at it, where we have pointed it there."""
 
     name: ClassVar[str] = "server.started"
 
@@ -40,6 +40,7 @@ class ServerStarted(Event):
     event_url: str
     socket_url: str
     behaviours: tuple[str, ...]
+    application: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

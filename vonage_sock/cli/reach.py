@@ -108,8 +108,7 @@ class Reach:
                 raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
         await self._consent(base, stopped)
         await self._point(base)
-        name = clean(self._application.get("name"), MAX_NAME)
-        notice("info", f"application {name!r} points here{'' if self._keep else ' until this ends'}")
+        notice("info", f"application {self.name!r} points here{'' if self._keep else ' until this ends'}")
 
     def follow(self, base: str, notice: Notify) -> None:
         """The tunnel has another address now: point the application at that."""
@@ -131,6 +130,11 @@ class Reach:
             entry = self._journal.read(self._id)
             if entry is not None:
                 say(clean(still_points(entry, "stopped before it was"), 1000))
+
+    @property
+    def name(self) -> str:
+        """What the application is called."""
+        return clean(self._application.get("name"), MAX_NAME)
 
     @property
     def _named(self) -> str:

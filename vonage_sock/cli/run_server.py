@@ -294,7 +294,7 @@ class Session:
             raise
         if self._recorder is not None:
             self._recorder.start()
-        self._server.announce()
+        self._server.announce(application=None if self._reach is None else self._reach.name)
         self._tunnelling.begin(checked=self._reach is not None)
         if self._server.is_public and (open_to := exposure(self._plan.config)):
             self._notice("info", open_to)

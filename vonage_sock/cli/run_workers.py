@@ -135,6 +135,7 @@ class WorkersSession:
                 event_url=addresses.event_url,
                 socket_url=addresses.socket_url,
                 behaviours=self._plan.behaviour_names,
+                application=None if self._reach is None else self._reach.name,
             )
         )
 

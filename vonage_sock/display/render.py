@@ -162,6 +162,13 @@ def start_hints(event: ServerStarted) -> list[tuple[tuple[str, str], ...]]:
         ("  Applications → your application → Capabilities → Voice", "bold"),
         ("\nenter the Answer URL and the Event URL, and link a number to it.", ""),
     )
+    if event.application is not None:
+        pointed = (
+            ("Take a real call: the application ", ""),
+            (repr(clean(event.application, 60)), "bold"),
+            (" points here.\nCall a number that is linked to it.", ""),
+        )
+        return [pointed, try_it]
     if is_public(event.url):
         return [paste, try_it]
     public = (

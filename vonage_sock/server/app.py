@@ -226,8 +226,8 @@ class VsockServer:
         self._config = replace(self._config, url=url)
         self._gate.publish(url)
 
-    def announce(self) -> None:
-        """Tell that the server started, and its addresses."""
+    def announce(self, *, application: str | None = None) -> None:
+        """Tell that the server started, its addresses, and the name of the application that was pointed at it."""
         addresses = self.addresses
         self.tell(
             ServerStarted(
@@ -239,6 +239,7 @@ class VsockServer:
                 event_url=addresses.event_url,
                 socket_url=addresses.socket_url,
                 behaviours=self._behaviour_names,
+                application=application,
             )
         )
 

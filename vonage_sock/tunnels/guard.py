@@ -22,7 +22,7 @@ from typing import Final
 
 from vonage_sock.clock import SECOND, Clock, SystemClock
 
-GRACE_S: Final = 1.5
+GRACE_S: Final = 1.0
 """How long the command may take to stop when asked."""
 
 MAX_LINE_BYTES: Final = 8192

@@ -195,24 +195,27 @@ class ExplainedEnds:
 
     def __call__(self, event: Event) -> None:
         """Tell it, or hold it back for a moment."""
-        if self._watch is not None:
-            self._watch.note(event)
         held = self._held.get(event.call or "")
         if held is not None and len(held) < MAX_HELD_EVENTS:
             held.append(event)
         elif self._watch is not None and isinstance(event, Ended) and _is_unexplained(event):
             self._hold(event, self._watch)
         else:
-            self._show(event)
+            self._pass_on(event)
 
     async def flush(self) -> None:
         """Wait until nothing is held back."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _pass_on(self, event: Event) -> None:
+        if self._watch is not None:
+            self._watch.note(event)
+        self._show(event)
+
     def _hold(self, event: Ended, watch: TunnelWatch) -> None:
         if watch.reason is not None or event.call is None:
-            self._show(event if watch.reason is None else _explained(event, watch.reason))
+            self._pass_on(event if watch.reason is None else _explained(event, watch.reason))
             return
         self._held[event.call] = []
         task = asyncio.get_running_loop().create_task(self._explain(event, event.call, watch))
@@ -226,9 +229,9 @@ class ExplainedEnds:
                 async with asyncio.timeout(self._wait_s):
                     reason = await watch.why_lost()
         finally:
-            self._show(event if reason is None else _explained(event, reason))
+            self._pass_on(event if reason is None else _explained(event, reason))
             for later in self._held.pop(call):
-                self._show(later)
+                self._pass_on(later)
 
 
 def _is_unexplained(event: Ended) -> bool:
