@@ -141,10 +141,17 @@ async def flood_of_odd_frames(ws: web.WebSocketResponse) -> None:
         pass
 
 
+async def one_message(ws: web.WebSocketResponse) -> None:
+    """A second of speech at once."""
+    await ws.send_bytes(bytes(32000))
+    async for _ in ws:
+        pass
+
+
 @pytest.mark.parametrize(
     ("talk", "said"),
-    [(hang_up, "closed the socket after"), (flood_of_odd_frames, "VS301")],
-    ids=["1011", "no JSON"],
+    [(one_message, "VS101"), (hang_up, "closed the socket after"), (flood_of_odd_frames, "VS301")],
+    ids=["one message", "1011", "no JSON"],
 )
 async def test_each_fault_of_a_socket_is_told(talk: Any, said: str) -> None:
     """How it ended, or what it sent; the event is posted all the same."""

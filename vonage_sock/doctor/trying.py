@@ -108,6 +108,7 @@ async def try_call(
         headers=headers,
         key_presses=(KeyPress(round(span_s * SECOND / 4), KEY),),
         duration_ns=round(span_s * SECOND),
+        strict=True,
     )
     ended: list[Ended] = []
 
