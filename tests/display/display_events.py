@@ -132,6 +132,8 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
             generator_was_late=True,
         ),
         ev.LoadReported(at=0, report={text: text}),
+        ev.DoctorChecked(at=0, about=text, check=text, result=text, message=text, cures=(text,)),
+        ev.DoctorSummed(at=0, ok=1, faults=1, skipped=1, advised=0, exit_code=3, duration_s=1.0),
         ev.WorkerStarted(at=0, worker=1, pid=4242),
         ev.WorkerEnded(at=0, worker=1, pid=4242, reason=text, calls_lost=2),
         ended(call, reason=text, keys=text, by=text),

@@ -465,3 +465,34 @@ class LoadReported(Event):
     name: ClassVar[str] = "load.report"
 
     report: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorChecked(Event):
+    """
+    ``vsock doctor`` has looked at one thing; ``about`` is the address that it belongs to, or ``account``.
+
+    ``result`` is ok, fault or skipped; ``cures`` are what to do, and where it is ok, what could be better.
+    """
+
+    name: ClassVar[str] = "doctor.check"
+
+    about: str
+    check: str
+    result: str
+    message: str
+    cures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorSummed(Event):
+    """``vsock doctor`` is done; ``advised`` is how many of what is ok could be better."""
+
+    name: ClassVar[str] = "doctor.summary"
+
+    ok: int
+    faults: int
+    skipped: int
+    advised: int
+    exit_code: int
+    duration_s: float

@@ -487,7 +487,7 @@ def _uri(uri: str, where: str) -> Iterator[Problem]:
         yield _wrong("VS420", "uri", uri, "an address with a host", where)
     elif not _has_usable_port(parts):
         yield _wrong("VS420", "uri", uri, "an address with a port from 1 to 65535, or none", where)
-    elif _is_local(host):
+    elif is_local_host(host):
         yield Problem("VS502", where, {"host": host})
     elif parts.scheme == "ws":
         yield Problem("VS413", where)
@@ -500,7 +500,8 @@ def _has_usable_port(parts: SplitResult) -> bool:
         return False
 
 
-def _is_local(host: str) -> bool:
+def is_local_host(host: str) -> bool:
+    """Whether a host of this name is this machine, or in a network that Vonage can't come to."""
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True
     try:

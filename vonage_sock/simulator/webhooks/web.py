@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -42,12 +42,13 @@ class LateAnswerError(NoAnswerError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a webhook gave back."""
+    """What a webhook gave back; of ``headers`` no name's letters' case counts."""
 
     status: int
     content_type: str
     body: bytes
     took_ms: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Webhooks:
@@ -173,7 +174,7 @@ class Webhooks:
                 took_ms = (self._clock.now() - started_at) // MS
                 if len(content) > max_bytes:
                     raise ConnectError(f"{url} gave more than {max_bytes // 1024} KiB, which is too much")
-                return Answer(response.status, response.content_type, content, took_ms)
+                return Answer(response.status, response.content_type, content, took_ms, response.headers)
         except TimeoutError as error:
             raise LateAnswerError(
                 f"{url} didn't answer in time (the platform waits {self._connect_timeout_s:g} s to connect "
