@@ -29,6 +29,7 @@ COMMANDS = {
     "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
     "load": ("load", "Make many calls at once, and measure how soon a server returns what they say."),
     "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
+    "init": ("init", "Write a small project to begin with: echo, recorder, ivr, bot or browser."),
     "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
     "limits": ("limits", "Show what the server takes from whoever reaches it, and the options for it."),
     "repair": ("repair", "Complete recordings that a crash has left behind."),
