@@ -20,11 +20,13 @@ from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from vonage_sock.errors import UsageError, VsockError
 
 PACKAGE: Final = "vonage-sock"
 LOCAL_FILE: Final = PurePosixPath("local.mk")
+ROOT: Final = PurePosixPath()
 DOT: Final = "dot-"
 NAME_WORD: Final = "PROJECT_NAME"
 VERSION_WORD: Final = "VSOCK_VERSION"
@@ -44,7 +46,11 @@ Files = Mapping[PurePosixPath, bytes]
 
 def project_name(directory: Path, *, kind: str) -> str:
     """A name that packaging tools take, from a directory's: small letters, digits and single dashes."""
-    plain = unicodedata.normalize("NFKD", directory.name).encode("ascii", "ignore").decode()
+    try:
+        own = Path(os.path.abspath(directory)).name  # noqa: PTH100  (what a link leads to has another name)
+    except OSError:
+        own = ""  # where we are isn't there any more
+    plain = unicodedata.normalize("NFKD", own).encode("ascii", "ignore").decode()
     name = re.sub("[^a-z0-9]+", "-", plain.lower()).strip("-")[:MAX_NAME].strip("-") or kind
     return f"{name}-{kind}" if name in TAKEN_NAMES else name
 
@@ -57,7 +63,7 @@ def project_files(kind: str, *, name: str, version: str) -> Files:
     return {path: _filled(file.read_bytes(), values) for path, file in sorted(found.items())}
 
 
-def _files_in(folder: Traversable, below: PurePosixPath = PurePosixPath()) -> Iterator[tuple[PurePosixPath, Traversable]]:
+def _files_in(folder: Traversable, below: PurePosixPath = ROOT) -> Iterator[tuple[PurePosixPath, Traversable]]:
     for item in folder.iterdir():
         if item.is_dir():
             if not item.name.startswith(("__", ".")):  # what Python and tools leave there
@@ -87,17 +93,19 @@ def local_file() -> bytes:
 
 
 def _source() -> str | None:
-    """Where pip got this package from, if not from an index, as pip takes it; as PEP 610 has it noted."""
+    """Where pip got this package from, if not from an index, in pip's own words; noted by it as PEP 610 says."""
     try:
         text = metadata.distribution(PACKAGE).read_text("direct_url.json")
         noted: dict[str, Any] = json.loads(text or "{}")
         url = str(noted["url"])
-        commit = f"@{vcs['commit_id']}" if (vcs := noted.get("vcs_info")) else ""
-        url = f"{vcs['vcs']}+{url}{commit}" if vcs else url
-    except (metadata.PackageNotFoundError, LookupError, TypeError, ValueError, OSError):
+        if vcs := noted.get("vcs_info"):
+            url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+        editable = bool(noted.get("dir_info", {}).get("editable"))
+    except (metadata.PackageNotFoundError, LookupError, TypeError, ValueError, AttributeError, OSError):
         return None
-    editable = "-e " if (noted.get("dir_info") or {}).get("editable") else ""
-    return f"{editable}{url}" if _HARMLESS.fullmatch(url) else None
+    parts = urlsplit(url)
+    gone = parts.scheme == "file" and not Path(unquote(parts.path)).exists()
+    return None if gone or not _HARMLESS.fullmatch(url) else f"-e {url}" if editable else url
 
 
 def write_project(files: Files, directory: Path) -> None:
@@ -119,7 +127,8 @@ def write_project(files: Files, directory: Path) -> None:
         else:
             _make(files, directory)
     except FileExistsError as error:
-        raise UsageError(f"nothing is written: {error.filename2 or error.filename} is there; name another directory") from error
+        taken_now = error.filename2 or error.filename
+        raise UsageError(f"nothing is written: {taken_now} is there already; name another directory") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VsockError(f"nothing is written: {directory}: {reason}; name another directory") from error

@@ -6,9 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from vonage_sock import AsyncCall, AudioFormat, Cut, PhraseDetector, Server, rms_dbfs
+
 from answer import RATE_HZ, answer
 from program import run, settings, show, stopped
-from vonage_sock import AsyncCall, AudioFormat, Cut, PhraseDetector, Server, rms_dbfs
 
 HANGOVER_MS = 400
 """How long it must be quiet until a phrase is over: shorter answers sooner, longer interrupts less."""

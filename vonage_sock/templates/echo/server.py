@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from program import run, settings, show, stopped
 from vonage_sock import AsyncCall, Server
+
+from program import run, settings, show, stopped
 
 
 async def echo(call: AsyncCall) -> None:

@@ -49,7 +49,7 @@ def make(directory: Path = PROMPTS, *, speak: bool | None = None, anew: bool = F
         if anew or not path.exists():
             part = path.with_suffix(".part")
             if espeak:
-                subprocess.run([espeak, "-s", "150", "-w", str(part), text], check=True)  # noqa: S603
+                subprocess.run([espeak, "-s", "150", "-w", str(part), text], check=True)
             else:
                 _beep(part, PITCHES_HZ[name])
             part.replace(path)

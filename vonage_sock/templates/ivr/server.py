@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from vonage_sock import AsyncCall, Server
+
 import prompts
 from program import run, settings, show, stopped
-from vonage_sock import AsyncCall, Server
 
 CHOICES = {"1": "hours", "2": "way"}
 END_KEY = "9"

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from program import run, settings, show, stopped
 from vonage_sock import AsyncCall, Record, Recorder, RecordingPath, Server
+
+from program import run, settings, show, stopped
 
 CONSENT = "This call is recorded. If you do not agree, please hang up now."
 """Spoken by Vonage before it opens the socket: not a word is recorded before it is over."""
@@ -40,7 +41,7 @@ async def attend(call: AsyncCall) -> None:
 @contextlib.asynccontextmanager
 async def recording_server(directory: Path, **config: Any) -> AsyncIterator[Server]:
     """A server that records into this directory; when the block is left, every file is complete."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (before there are calls)
     recorder = Recorder(RecordingPath(str(directory / NAME)), observer=show)
     recorder.start()
     try:

@@ -6,10 +6,10 @@ import math
 import struct
 from pathlib import Path
 
-import pytest
+from vonage_sock.testing import ServerMaker, VonageCaller
+
 from answer import RATE_HZ
 from server import HANGOVER_MS, Bot
-from vonage_sock.testing import ServerMaker, VonageCaller
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "barge-in.yaml"
 SOON_MS = 400

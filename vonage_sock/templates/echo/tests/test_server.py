@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server import echo
 from vonage_sock.testing import ServerMaker, VonageCaller
+
+from server import echo
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "echo.yaml"
 

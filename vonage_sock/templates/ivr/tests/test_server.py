@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import prompts
 import pytest
-from server import FALLBACK, Ivr
 from vonage_sock import Drills
 from vonage_sock.testing import ServerMaker, VonageCaller
+
+import prompts
+from server import FALLBACK, Ivr
 
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "menu.yaml"
 LISTEN_S = 0.2
@@ -49,9 +50,7 @@ async def test_keys_choose_what_is_said(vonage_call: VonageCaller, vonage_server
     assert not [found for found in report.findings if found.level == "error"]
 
 
-async def test_a_key_is_heard_over_a_prompt(
-    vonage_call: VonageCaller, vonage_server: ServerMaker, beeps: Path
-) -> None:
+async def test_a_key_is_heard_over_a_prompt(vonage_call: VonageCaller, vonage_server: ServerMaker, beeps: Path) -> None:
     """What ``make scenario`` plays: the menu falls silent at once."""
     server = await vonage_server(Ivr(beeps).answer)
 

@@ -6,10 +6,11 @@ import random
 import wave
 from pathlib import Path
 
-from server import CONSENT, recording_server
 from vonage_sock.testing import VonageCaller
 
-SAID = random.Random(1).randbytes(32_000)  # noqa: S311  (a second of noise is no secret)
+from server import CONSENT, recording_server
+
+SAID = random.Random(1).randbytes(32_000)
 SCENARIO = Path(__file__).parent.parent / "scenarios" / "recorder.yaml"
 
 
