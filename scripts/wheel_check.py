@@ -1,7 +1,7 @@
 """
 Builds the wheel, installs it into an empty environment, and makes a call with what is there.
 
-What only works in a checkout, or with the development tools installed, fails here.
+What only works in a checkout, or with the development tools installed, fails here. So does a project of ``vsock init``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Final
+
+import template_check
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -39,11 +41,12 @@ def main() -> None:
         run(sys.executable, "-m", "venv", place / "venv", cwd=place, quiet=True)
         python, vsock = place / "venv/bin/python", place / "venv/bin/vsock"
         pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        run(*pip, wheel, cwd=place, quiet=True)
+        run(*pip, wheel, *template_check.REQUIREMENTS, cwd=place, quiet=True)
         run(vsock, "--version", cwd=place)
         run(vsock, "demo", "--quiet", "--record", "demo.flac", cwd=place)
         if not (place / "demo.flac").stat().st_size:
             sys.exit("the demo's recording is empty")
+        template_check.check(place / "venv", place)
 
 
 if __name__ == "__main__":

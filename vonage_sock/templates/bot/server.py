@@ -33,7 +33,7 @@ class Bot:
             async for frame in call:
                 decision = phrases.push(rms_dbfs(frame), frame)
                 phrase += decision.items
-                if decision.cut is Cut.BEGIN and answering is not None:
+                if decision.cut is Cut.BEGIN and answering is not None and not answering.done():
                     answering.cancel()
                     await call.clear()
                 elif decision.cut is Cut.END:

@@ -32,9 +32,9 @@ async def test_a_phrase_is_answered_soon(vonage_call: VonageCaller, vonage_serve
     phrases: list[bytes] = []
     reply = tone(880, 0.3)
     server = await vonage_server(Bot(lambda pcm: phrases.append(pcm) or reply).listen)
-    said = [tone(440, 0.5), tone(550, 0.5)]
+    said = [tone(440, 0.4), tone(550, 0.4)]
 
-    report = await vonage_call(server.addresses.answer_url, pcm=said[0] + quiet(1.5) + said[1] + quiet(1.5))
+    report = await vonage_call(server.addresses.answer_url, pcm=said[0] + quiet(1.2) + said[1] + quiet(1))
 
     assert 2 == len(phrases)
     assert all(whole in phrase for whole, phrase in zip(said, phrases, strict=True))
@@ -46,7 +46,7 @@ async def test_a_phrase_is_answered_soon(vonage_call: VonageCaller, vonage_serve
 
 async def test_the_caller_cuts_an_answer_off(vonage_call: VonageCaller, vonage_server: ServerMaker) -> None:
     """What ``make scenario`` plays: the caller speaks over a long answer, and the bot falls silent."""
-    server = await vonage_server(Bot(lambda pcm: tone(880, 5)).listen)
+    server = await vonage_server(Bot(lambda pcm: tone(880, 3)).listen)
 
     report = await vonage_call(server.addresses.answer_url, scenario=SCENARIO)
 
