@@ -626,10 +626,14 @@ async def _attend(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _add(routes: Iterable[web.AbstractRouteDef], app: web.Application) -> None:
+    own = [resource.canonical for resource in app.router.resources()]
     try:
         app.router.add_routes(routes)
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"a route can't be added: {error}") from error
+    for resource in list(app.router.resources())[len(own) :]:
+        if resource.canonical in own:
+            raise UsageError(f"{resource.canonical} is the server's own; give the route another path")
 
 
 def _no_more_calls(why: str) -> web.Response:
