@@ -91,13 +91,13 @@ def _call(kind: str, venv: Path, project: Path) -> str | None:
 
 
 def _said(project: Path) -> Path:
-    """Half a second of noise."""
+    """Half a second of noise, and a second of quiet, in which a bot answers."""
     path = project / "said.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
-        file.writeframes(random.Random(1).randbytes(16000))
+        file.writeframes(random.Random(1).randbytes(16000) + bytes(32000))
     return path
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 KINDS = {
     "echo": "Callers hear themselves: the shortest server there is.",
-    "recorder": "Tell callers that they are recorded, beep, and record each call into a directory.",
-    "ivr": "A menu: keys choose prompts and cut them off, and something is said when all fails.",
-    "bot": "Listen, answer when a phrase is over, and fall silent when the caller speaks.",
-    "browser": "A web page on the same port that plays live calls, and speaks into them.",
+    "recorder": "Say that the call is recorded, beep, and record it to a directory.",
+    "ivr": "A menu: keys choose prompts and cut them off, with a fallback.",
+    "bot": "Answer when a phrase is over; fall silent when the caller speaks.",
+    "browser": "A web page that plays live calls and speaks into them.",
 }
 """Each kind of project in one line."""

@@ -119,7 +119,7 @@ def write_project(files: Files, directory: Path) -> None:
     if taken := sorted(str(path) for path in files if _is_taken(directory, path)):
         listed = ", ".join(taken[:MAX_LISTED]) + (f" and {len(taken) - MAX_LISTED} more" if taken[MAX_LISTED:] else "")
         raise UsageError(
-            f"nothing is written, as nothing is replaced: {directory} has {listed} already; name another directory"
+            f"nothing is written, as nothing is replaced: {_called(directory)} has {listed} already; name another directory"
         )
     try:
         if directory.is_dir():
@@ -132,6 +132,10 @@ def write_project(files: Files, directory: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VsockError(f"nothing is written: {directory}: {reason}; name another directory") from error
+
+
+def _called(directory: Path) -> str:
+    return "this directory" if directory == Path() else str(directory)
 
 
 def _is_taken(directory: Path, path: PurePosixPath) -> bool:

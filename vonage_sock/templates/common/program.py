@@ -58,4 +58,5 @@ def run(program: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(program)
     except VsockError as error:
-        sys.exit(f"Error: {error}")
+        hint = " (here, options stand in .env: VSOCK_PORT for --port)" if "--" in str(error) else ""
+        sys.exit(f"Error: {error}{hint}")

@@ -31,7 +31,12 @@ async def test_a_phrase_is_answered_soon(vonage_call: VonageCaller, vonage_serve
     """Two phrases, two answers, each within what is promised; the phrase is handed over whole."""
     phrases: list[bytes] = []
     reply = tone(880, 0.3)
-    server = await vonage_server(Bot(lambda pcm: phrases.append(pcm) or reply).listen)
+
+    def answer(pcm: bytes) -> bytes:
+        phrases.append(pcm)
+        return reply
+
+    server = await vonage_server(Bot(answer).listen)
     said = [tone(440, 0.4), tone(550, 0.4)]
 
     report = await vonage_call(server.addresses.answer_url, pcm=said[0] + quiet(1.2) + said[1] + quiet(1))
