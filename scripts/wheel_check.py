@@ -1,8 +1,9 @@
 """
 Builds the distributions, judges them, installs the wheel into an empty environment, and makes a call with what is there.
 
-What only works in a checkout, or with the development tools installed, fails here; and so does a file in a distribution
-that shouldn't be there, or one that lacks. The wheel is installed by the very lines of the Dockerfile.
+What only works in a checkout, or with the development tools installed, fails here, as does a project of ``vsock init``; and
+so does a file in a distribution that shouldn't be there, or one that lacks. The wheel is installed by the very lines of the
+Dockerfile.
 
     python scripts/wheel_check.py             all of it
     python scripts/wheel_check.py DIRECTORY   … and leave the two distributions there
@@ -21,6 +22,8 @@ import tomllib
 import zipfile
 from pathlib import Path
 from typing import Final
+
+import template_check
 
 ROOT: Final = Path(__file__).parent.parent
 STRAY: Final = re.compile(
@@ -153,6 +156,9 @@ def main() -> None:
         run(vsock, "demo", "--quiet", "--record", "demo.flac", cwd=place)
         if not (place / "demo.flac").stat().st_size:
             sys.exit("the demo's recording is empty")
+        into = (sys.executable, "-m", "pip", "--python", place / "venv/bin/python", "install", "--quiet")
+        run(*into, *template_check.REQUIREMENTS, cwd=place, quiet=True)
+        template_check.check(place / "venv", place)
         for path in (sdist, wheel) if len(sys.argv) > 1 else ():
             shutil.copy(path, sys.argv[1])
 

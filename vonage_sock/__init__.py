@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from vonage_sock.audio.frames import AudioFormat
+    from vonage_sock.audio.level import rms_dbfs
+    from vonage_sock.audio.phrases import Cut, PhraseDetector
     from vonage_sock.behaviours.echo import Echo
     from vonage_sock.behaviours.play import Play, Then
     from vonage_sock.behaviours.record import Record
@@ -38,12 +40,14 @@ _HOMES = {
     "Behaviour": "call.behaviour",
     "Call": "call.behaviour",
     "CallOrder": "simulator.order",
+    "Cut": "audio.phrases",
     "Drills": "simulator.drills.plan",
     "Echo": "behaviours.echo",
     "Event": "call.events",
     "ExitCode": "errors",
     "LegPlan": "simulator.leg.plan",
     "Observer": "call.events",
+    "PhraseDetector": "audio.phrases",
     "Play": "behaviours.play",
     "Record": "behaviours.record",
     "Recorder": "media.record",
@@ -54,6 +58,7 @@ _HOMES = {
     "Then": "behaviours.play",
     "VonageCall": "simulator.vonage",
     "VsockError": "errors",
+    "rms_dbfs": "audio.level",
 }
 
 __all__ = [
@@ -63,12 +68,14 @@ __all__ = [
     "Behaviour",
     "Call",
     "CallOrder",
+    "Cut",
     "Drills",
     "Echo",
     "Event",
     "ExitCode",
     "LegPlan",
     "Observer",
+    "PhraseDetector",
     "Play",
     "Record",
     "Recorder",
@@ -80,6 +87,7 @@ __all__ = [
     "VonageCall",
     "VsockError",
     "__version__",
+    "rms_dbfs",
 ]
 
 

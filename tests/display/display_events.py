@@ -132,6 +132,11 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
             generator_was_late=True,
         ),
         ev.LoadReported(at=0, report={text: text}),
+        ev.TunnelOpened(at=0, tunnel=text, url=text, previous=text),
+        ev.TunnelChecked(
+            at=0, url=text, answer_ms=80.0, answer_jitter_ms=3.0, socket_ms=None, socket_jitter_ms=None, faults=(text,)
+        ),
+        ev.TunnelClosed(at=0, tunnel=text, url=text, reason=text, calls=2),
         ev.DoctorChecked(at=0, about=text, check=text, result=text, message=text, cures=(text,)),
         ev.DoctorSummed(at=0, ok=1, faults=1, skipped=1, advised=0, exit_code=3, duration_s=1.0),
         ev.WorkerStarted(at=0, worker=1, pid=4242),

@@ -841,7 +841,7 @@ async def test_a_kill_loses_nothing_that_was_handed_over(tmp_path: Path, name: s
     """After ``kill -9`` a strict reader finds all but the last 100 ms, bit by bit."""
     script = """
 async def main():
-    recorder = Recorder(RecordingPath(sys.argv[1]), observer=lambda event: None, clock=SystemClock())
+    recorder = Recorder(RecordingPath(sys.argv[1]), observer=lambda event: None)
     recorder.start()
     sink = recorder.open(leg("a"), 1, None)
     number = 0

@@ -7,8 +7,10 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 import websockets
+from aiohttp import web
 from websockets.asyncio.client import ClientConnection
 
 from vonage_sock import AsyncCall, AudioFormat, Server
@@ -228,6 +230,77 @@ async def test_a_slow_handler_loses_the_oldest_audio_and_knows_how_much() -> Non
     assert 2 == call.frames_lost
     assert (2).to_bytes(2, "little") == frames[0]
     assert MAX_WAITING_FRAMES == len(frames)
+
+
+async def test_pcm_is_played_in_whole_frames() -> None:
+    """What is there already needs no file; its end is filled with silence."""
+    results = []
+
+    async def handler(call: AsyncCall) -> None:
+        results.append(await call.play(FRAME + FRAME[:100]))
+
+    async def peer(socket: ClientConnection) -> None:
+        results.append(await frames_from(socket, 2))
+        await answer(socket, await socket.recv())
+        await socket.wait_closed()
+
+    await meet(handler, peer)
+
+    assert [FRAME + FRAME[:100] + bytes(540), True] == results
+
+
+async def test_who_plays_after_the_call_s_end_does_not_wait_for_ever() -> None:
+    """Nobody will hear it: ``play`` gives False at once."""
+    results = asyncio.Queue[bool]()
+
+    async def handler(call: AsyncCall) -> None:
+        await call.next_digit()
+        await results.put(await call.play(FRAME))
+
+    async def peer(socket: ClientConnection) -> None:
+        await socket.close()
+
+    await meet(handler, peer)
+
+    assert not await asyncio.wait_for(results.get(), 5)
+
+
+async def test_pages_of_ones_own_come_from_the_same_port() -> None:
+    """Beside the webhooks, and only for who asks for us by a name of ours."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=f"hello {request.match_info['name']}")
+
+    async def handler(call: AsyncCall) -> None:
+        """Nothing."""
+
+    routes = [web.get("/hello/{name}", page)]
+    async with (
+        Server(handler, port=0, url="https://example.com", routes=routes) as server,
+        aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session,
+    ):
+        answers = []
+        for path, host in (("/hello/ann", "example.com"), ("/health", "example.com"), ("/hello/ann", "evil.com")):
+            async with session.get(path, headers={"Host": host}) as got:
+                answers.append((got.status, await got.text()))
+
+    assert [(200, "hello ann"), (200, '{"status":"ok","calls":0}')] == answers[:2]
+    assert 421 == answers[2][0]
+
+
+async def test_a_route_that_is_ours_can_not_be_had() -> None:
+    """It is told before anybody calls, and the server doesn't start."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response()
+
+    async def handler(call: AsyncCall) -> None:
+        """Nothing."""
+
+    with pytest.raises(UsageError, match="/health is the server's own"):
+        await Server(handler, port=0, routes=[web.get("/mine", page), web.get("/health", page)]).start()
+    with pytest.raises(UsageError, match="a route can't be added"):
+        await Server(handler, port=0, routes=[web.get("/mine", page), web.get("/mine", page)]).start()
 
 
 def test_a_server_needs_something_to_do() -> None:

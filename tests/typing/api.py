@@ -11,14 +11,17 @@ from vonage_sock import (
     Behaviour,
     Call,
     CallOrder,
+    Cut,
     Drills,
     Echo,
     LegPlan,
+    PhraseDetector,
     Play,
     Server,
     Stall,
     Then,
     VonageCall,
+    rms_dbfs,
 )
 from vonage_sock.testing import (
     BargeIn,
@@ -53,6 +56,15 @@ async def bot(call: AsyncCall) -> None:
         await call.send(frame)
     assert_type(await call.next_digit(), str | None)
     assert_type(await call.play("a.wav"), bool)
+    assert_type(await call.play(bytes(640)), bool)
+
+
+async def listener(call: AsyncCall) -> None:
+    phrases = PhraseDetector[bytes]()
+    async for frame in call:
+        decision = phrases.push(rms_dbfs(frame), frame)
+        assert_type(decision.cut, Cut)
+        assert_type(decision.items, tuple[bytes, ...])
 
 
 def behaviours() -> list[Behaviour]:

@@ -68,3 +68,17 @@ class FramesSource:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+class PcmSource(FramesSource):
+    """
+    Audio from memory.
+
+    Args:
+        pcm: 16-bit PCM; an incomplete last frame is filled with zeros.
+    """
+
+    def __init__(self, pcm: bytes, audio_format: AudioFormat, *, name: str = "memory") -> None:
+        size = audio_format.frame_bytes
+        frames = (pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size))
+        super().__init__(name, frames, -(-len(pcm) // size))

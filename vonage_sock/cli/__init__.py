@@ -33,6 +33,7 @@ COMMANDS = {
     "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
     "load": ("load", "Make many calls at once, and measure how soon a server returns what they say."),
     "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
+    "init": ("init", "Write a small project to begin with: echo, recorder, ivr, bot or browser."),
     "doctor": ("doctor", "Find out why calls don't come: the account, the address, the server behind it."),
     "dial": ("dial", "Call a number, and connect whoever answers to our socket."),
     "hangup": ("live", "Hang up live calls, by the Voice API."),

@@ -30,7 +30,7 @@ from vonage_sock.call.events import (
     RecordingSaved,
     RecordingStarted,
 )
-from vonage_sock.clock import MS, SECOND, Clock, file_stamp
+from vonage_sock.clock import MS, SECOND, Clock, SystemClock, file_stamp
 from vonage_sock.errors import RecordingError
 from vonage_sock.limits import DEFAULTS, MIB, Limits
 from vonage_sock.media.budget import Budget
@@ -90,14 +90,14 @@ class Recorder:
         path: RecordingPath,
         *,
         observer: Observer,
-        clock: Clock,
+        clock: Clock | None = None,
         names: Names | None = None,
         limits: Limits = DEFAULTS,
         max_file_bytes: int = MAX_DATA_BYTES,
     ) -> None:
         self._path = path
         self._observer = observer
-        self._clock = clock
+        self._clock = clock = clock or SystemClock()
         self._names = names or OwnNames()
         self._max_file_bytes = max_file_bytes
         self._budget = Budget(limits, directory=None if path.is_stdout else path.root, names=self._names)

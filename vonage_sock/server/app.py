@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self, TypedDict
 from urllib.parse import urlsplit
@@ -87,6 +87,7 @@ class VsockServer:
     Args:
         make_behaviours: gives what is done in a call; asked once for each.
         observers: told of every event, in order, on the event loop.
+        routes: aiohttp's, for pages and sockets of your own beside ours.
         behaviour_names: what to call the behaviours where the server's start is told.
         patience: what is put up with from a caller's end that doesn't read or answer.
         admission: lets calls in and names them; by ``config.limits``, when left out.
@@ -99,6 +100,7 @@ class VsockServer:
         make_behaviours: MakeBehaviours,
         *,
         observers: Sequence[Observer] = (),
+        routes: Iterable[web.AbstractRouteDef] = (),
         behaviour_names: Sequence[str] = (),
         clock: Clock | None = None,
         patience: Patience | None = None,
@@ -110,6 +112,7 @@ class VsockServer:
         self._patience = patience
         self._make_behaviours = make_behaviours
         self._observers = list(observers)
+        self._routes = tuple(routes)
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._gate = Gate(config, self._clock, replays=replays)
@@ -170,7 +173,8 @@ class VsockServer:
 
         Raises:
             ListenError: the port is taken, or the address isn't this machine's.
-            UsageError: the direct engine was asked for, and can't be; or the certificate or its key can't be used.
+            UsageError: the direct engine was asked for, and can't be; the certificate or its key can't be used; or a route
+                can't be added.
         """
         config = self._config
         direct = uses_direct(Engine(config.engine), tls=config.tls is not None)
@@ -186,6 +190,7 @@ class VsockServer:
         app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
         app.router.add_get(webhooks.HEALTH_PATH, self._health)
         app.router.add_get(openapi.OPENAPI_PATH, self._openapi)
+        _add(self._routes, app)
         self._runner = Runner(
             app,
             limits=self._limits,
@@ -639,6 +644,17 @@ async def _attend(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         if request.content.is_eof():
             visitor.end_request()
+
+
+def _add(routes: Iterable[web.AbstractRouteDef], app: web.Application) -> None:
+    own = [resource.canonical for resource in app.router.resources()]
+    try:
+        app.router.add_routes(routes)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"a route can't be added: {error}") from error
+    for resource in list(app.router.resources())[len(own) :]:
+        if resource.canonical in own:
+            raise UsageError(f"{resource.canonical} is the server's own; give the route another path")
 
 
 def _no_more_calls(why: str) -> web.Response:

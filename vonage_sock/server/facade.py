@@ -8,13 +8,14 @@ order and time are the machine's, not the scheduler's.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
-from vonage_sock.audio.source import OpenSource
+from vonage_sock.audio.source import OpenSource, PcmSource
 from vonage_sock.behaviours.play import Play
 from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.media.decode import AudioFile, ready
@@ -85,15 +86,17 @@ class AsyncCall:
         """
         self._bridge.act(lambda call: call.send_audio(pcm))
 
-    async def play(self, audio: str | Path | OpenSource) -> bool:
+    async def play(self, audio: str | Path | bytes | OpenSource) -> bool:
         """
-        Play a file, paced, and wait until the caller has heard it; False when it was cut off or the call ended.
+        Play a file or 16-bit PCM, paced, and wait until it was heard; False when it was cut off or the call ended.
 
         Raises:
             AudioFileError: the file can't be played.
         """
-        opener = AudioFile(Path(audio)) if isinstance(audio, str | Path) else audio
-        source = await ready(opener(self.audio_format))
+        source = await ready(_opener(audio)(self.audio_format))
+        if self.ended:
+            source.close()
+            return False
         self._idle.clear()
         self._bridge.play(lambda _format: source)
         await self._idle.wait()
@@ -138,6 +141,12 @@ class AsyncCall:
             self._news.clear()
             await self._news.wait()
         return bool(queue)
+
+
+def _opener(audio: str | Path | bytes | OpenSource) -> OpenSource:
+    if isinstance(audio, bytes):
+        return functools.partial(PcmSource, audio)
+    return AudioFile(Path(audio)) if isinstance(audio, str | Path) else audio
 
 
 class Bridge(Behaviour):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from aiohttp import web
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Observer
@@ -22,6 +24,7 @@ class Server(VsockServer):
         handler: run for each call; when it returns, the call is closed.
         behaviours: gives what is done in a call; asked once for each. They come before the handler.
         observers: told of every event, on the event loop.
+        routes: aiohttp's, for pages and sockets of your own on the same port; who may come in there is for you to say.
         config: the fields of ``ServerConfig``: host, port, audio_format, url, headers and so on.
 
     Raises:
@@ -34,6 +37,7 @@ class Server(VsockServer):
         *,
         behaviours: Callable[[], Sequence[Behaviour]] | None = None,
         observers: Sequence[Observer] = (),
+        routes: Iterable[web.AbstractRouteDef] = (),
         **config: Any,
     ) -> None:
         if handler is None and behaviours is None:
@@ -43,7 +47,7 @@ class Server(VsockServer):
             made = list(behaviours()) if behaviours is not None else []
             return [*made, Bridge(handler)] if handler is not None else made
 
-        super().__init__(ServerConfig(**config), make_behaviours, observers=observers)
+        super().__init__(ServerConfig(**config), make_behaviours, observers=observers, routes=routes)
 
     async def serve_forever(self) -> None:
         """Serve until the task is cancelled."""

@@ -15,11 +15,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vonage_sock.audio.source import PcmSource
     from vonage_sock.testing.calling import VoiceApi, VonageCaller
     from vonage_sock.testing.reports import BargeIn, CallReport, EchoDelay, Found, TurnLatency
     from vonage_sock.testing.scenarios import at_once, run_scenario
     from vonage_sock.testing.servers import ServerMaker
-    from vonage_sock.testing.wire import HeardPcm, Lateness, PcmSource, Sent, Transcript, run_call
+    from vonage_sock.testing.wire import HeardPcm, Lateness, Sent, Transcript, run_call
 
 _HOMES = {
     "BargeIn": "reports",
@@ -28,7 +29,7 @@ _HOMES = {
     "Found": "reports",
     "HeardPcm": "wire",
     "Lateness": "wire",
-    "PcmSource": "wire",
+    "PcmSource": "plans",
     "Sent": "wire",
     "ServerMaker": "servers",
     "Transcript": "wire",

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from vonage_sock.audio.frames import SAMPLE_BYTES, AudioFormat
-from vonage_sock.audio.source import OpenSource
+from vonage_sock.audio.source import OpenSource, PcmSource
 from vonage_sock.clock import SECOND
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol.ncco import check_headers
 from vonage_sock.simulator.caller import CLIP, open_audio
 from vonage_sock.simulator.leg.dtmf import parse_dtmf
 from vonage_sock.simulator.leg.plan import LegPlan, Platform
-from vonage_sock.testing.wire import PcmSource
 
 DEFAULT_RATE_HZ: Final = 16_000
 

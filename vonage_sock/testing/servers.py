@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from aiohttp import web
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Observer
@@ -25,6 +27,7 @@ class ServerMaker:
         *,
         behaviours: Callable[[], Sequence[Behaviour]] | None = None,
         observers: Sequence[Observer] = (),
+        routes: Iterable[web.AbstractRouteDef] = (),
         **config: Any,
     ) -> Server:
         """
@@ -33,7 +36,7 @@ class ServerMaker:
         Raises:
             UsageError: neither a handler nor behaviours, or a field that can't be used.
         """
-        server = Server(handler, behaviours=behaviours, observers=observers, **{"port": 0, **config})
+        server = Server(handler, behaviours=behaviours, observers=observers, routes=routes, **{"port": 0, **config})
         await server.start()
         # A runner cancels its loop's tasks and waits for them: so the server stops also where nobody asks for it before.
         task = asyncio.create_task(_keep(server))

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.audio.source import FramesSource
 from vonage_sock.call.events import Event
 from vonage_sock.call.machine import Close, Machine, Outgoing
 from vonage_sock.clock import MS, SECOND, ManualClock
@@ -174,20 +172,6 @@ class _Wire:
         for end in self._ends:
             end.machine.receive_close(code, reason, now)
             end.touched = True
-
-
-class PcmSource(FramesSource):
-    """
-    Audio from memory.
-
-    Args:
-        pcm: 16-bit PCM; an incomplete last frame is filled with zeros.
-    """
-
-    def __init__(self, pcm: bytes, audio_format: AudioFormat, *, name: str = "memory") -> None:
-        size = audio_format.frame_bytes
-        frames = (pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size))
-        super().__init__(name, frames, -(-len(pcm) // size))
 
 
 class HeardPcm:
