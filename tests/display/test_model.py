@@ -183,9 +183,10 @@ def test_verbose_shows_whole_bodies() -> None:
 
 @pytest.mark.parametrize("event", make.one_of_each(), ids=lambda event: event.name)
 def test_every_event_but_figures_and_keys_has_a_line(event: ev.Event) -> None:
-    """Nothing is unseen; figures go to the status block or below the lines, keys wait for more, notices tell of workers."""
-    unseen = ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed | ev.WorkerStarted | ev.WorkerEnded
-    expected = not isinstance(event, unseen)
+    """Nothing is unseen; figures go to the status block or below the lines, keys wait for more, notices tell of workers and tunnels."""
+    figures = ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed
+    noticed = ev.WorkerStarted | ev.WorkerEnded | ev.TunnelOpened | ev.TunnelChecked | ev.TunnelClosed
+    expected = not isinstance(event, figures | noticed)
 
     assert expected == bool(Screen().apply(event))
 
