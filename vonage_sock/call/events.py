@@ -402,7 +402,11 @@ class LoadProgress(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTried(Event):
-    """One try of ``--find-max`` is over; ``missed`` has a sentence for each threshold that wasn't kept."""
+    """
+    One try of ``--find-max`` is over.
+
+    ``missed`` has a sentence for each threshold that wasn't kept, ``refusals`` why calls couldn't be opened, and how often.
+    """
 
     name: ClassVar[str] = "load.try"
 
@@ -413,6 +417,7 @@ class LoadTried(Event):
     lost: int | None
     own_lateness_p99_ms: float | None
     generator_was_late: bool
+    refusals: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
