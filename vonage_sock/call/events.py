@@ -29,7 +29,12 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted(Event):
-    """The server listens."""
+    """
+    The server listens.
+
+    ``signed`` says whether webhooks and sockets have to be; ``try_with`` are the words behind ``vsock call`` that reach it
+    from this machine, but for the secret.
+    """
 
     name: ClassVar[str] = "server.started"
 
@@ -40,6 +45,8 @@ class ServerStarted(Event):
     event_url: str
     socket_url: str
     behaviours: tuple[str, ...]
+    signed: bool = False
+    try_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from vonage_sock.protocol.webhooks import SOCKET_PATH
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
 from vonage_sock.server.complaints import Complaints
-from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url
+from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url, trying
 from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.gate import Gate, Refusal, Visit
@@ -227,6 +227,8 @@ class VsockServer:
                 event_url=addresses.event_url,
                 socket_url=addresses.socket_url,
                 behaviours=self._behaviour_names,
+                signed=self._config.signature_secret is not None,
+                try_with=trying(self._config, addresses),
             )
         )
 
