@@ -409,11 +409,7 @@ class LoadProgress(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTried(Event):
-    """
-    One try of ``--find-max`` is over.
-
-    ``missed`` has a sentence for each threshold that wasn't kept, ``refusals`` why calls couldn't be opened, and how often.
-    """
+    """One try of ``--find-max`` is over; ``missed`` has a sentence for each broken threshold, ``refusals`` why calls failed."""
 
     name: ClassVar[str] = "load.try"
 
