@@ -163,6 +163,15 @@ def test_messages_of_our_own_commands_give_no_line() -> None:
     assert [] == said(cleared)
 
 
+@pytest.mark.parametrize(("message", "shown"), [(None, "null"), (False, "false"), (5, "5"), ("null", "null")])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_message_that_is_no_object_is_shown_as_json_has_it(message: object, shown: str, verbose: bool) -> None:
+    """Not as Python's words for it."""
+    event = ev.MessageReceived(at=0, call="c1", message=message)
+
+    assert [f"message {shown}"] == said(event, screen=Screen(verbose=verbose))
+
+
 def test_verbose_shows_them_too() -> None:
     """With -v every message is shown."""
     cleared = ev.MessageReceived(at=0, call="c1", message={"event": "websocket:cleared"})

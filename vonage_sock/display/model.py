@@ -18,7 +18,7 @@ from vonage_sock.clock import SECOND
 from vonage_sock.display import wording
 from vonage_sock.display.keys import MAX_KEYS, KeyCollector, Typed
 from vonage_sock.display.safe import clean
-from vonage_sock.protocol import messages
+from vonage_sock.protocol import jsontext, messages
 from vonage_sock.protocol.ncco import without_secrets
 
 MAX_CALLS: Final = 200
@@ -217,9 +217,11 @@ class Screen:
         return said + (self._details(event, event.headers) if event.headers else [])
 
     def _say_message(self, event: ev.MessageReceived) -> list[Line]:
+        # As JSON has it, and not as Python does.
+        said = jsontext.dumps(event.message) if isinstance(event.message, bool | None) else event.message
         if self.verbose:
-            return [_line(event, Kind.NOTE, "message", clean(event.message, wording.WHOLE))]
-        return [] if _is_internal(event.message) else [_line(event, Kind.NOTE, "message", clean(event.message))]
+            return [_line(event, Kind.NOTE, "message", clean(said, wording.WHOLE))]
+        return [] if _is_internal(event.message) else [_line(event, Kind.NOTE, "message", clean(said))]
 
     def _say_finding(self, event: ev.FindingRaised) -> list[Line]:
         # A finding seen again is told once more at the call's end, with its count.
