@@ -19,7 +19,6 @@ from vonage_sock.display import wording
 from vonage_sock.display.keys import MAX_KEYS, KeyCollector, Typed
 from vonage_sock.display.safe import clean
 from vonage_sock.protocol import jsontext, messages
-from vonage_sock.protocol.ncco import without_secrets
 
 MAX_CALLS: Final = 200
 
@@ -199,7 +198,7 @@ class Screen:
         kind = Kind.WARNING if event.verified is False else Kind.WEBHOOK
         if isinstance(event, ev.AnswerRequested):
             said = [_line(event, kind, "answer", wording.answer_text(event))]
-            details: list[object] = [event.params, without_secrets(event.ncco)]
+            details: list[object] = [event.params, event.ncco]
         else:
             said = [_line(event, kind, "event", wording.event_text(event))]
             details = [event.body]

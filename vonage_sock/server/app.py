@@ -38,7 +38,6 @@ from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
 from vonage_sock.protocol.webhooks import SOCKET_PATH
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
-from vonage_sock.server.complaints import Complaints
 from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url, trying
 from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
@@ -107,7 +106,6 @@ class VsockServer:
         self._poller: Poller | None = None
         self._admission = admission or OwnAdmission(limits.calls, silent=limits.silent_sockets)
         self._silence = Silence(self._admission)
-        self._complaints = Complaints(self.tell, self._clock)
         self._findings = Findings(None)
         self._webhooks = Webhooks(
             config,
@@ -116,11 +114,9 @@ class VsockServer:
             open_calls=lambda: self._admission.open_calls,
             findings=self._findings,
             refusals=self._refusals,
-            complaints=self._complaints,
             tell=self.tell,
             clock=self._clock,
         )
-        self._full = False
         self._call_ended = asyncio.Event()
         self._stopping = False
         self._host, self._port = config.host, config.port
@@ -177,7 +173,7 @@ class VsockServer:
         self._runner = Runner(
             app,
             limits=self._limits,
-            complain=self._complaints.say,
+            complain=self._refusals.say,
             shutdown_timeout=0.1,
             logger=http_log(),
         )
@@ -364,7 +360,6 @@ class VsockServer:
             raise
 
     def _leave(self, call_id: str) -> None:
-        self._full = False
         self._silence.end(call_id)
         self._admission.leave()
 
@@ -467,20 +462,18 @@ class VsockServer:
         return local_url(self._host, self._port, tls=self._config.tls is not None)
 
     def _why_refused(self) -> str:
-        """Said to who called; and once to who runs the server, until there was room again."""
+        """Said to who called, and now and then to who runs the server."""
         if self._stopping:
             return "the server is stopping"
         why = refusal(self._admission.limit)
-        if not self._full:
-            self._full = True
-            self._warn(f"a call was refused: {why}")
+        self._refusals.say("full", f"a call was refused: {why}")
         return why
 
     def _why_silent(self) -> str:
         if self._stopping:
             return "the server is stopping"
         why = silence_refusal(self._limits.silent_sockets)
-        self._complaints.say("silent", f"a call was refused: {why}")
+        self._refusals.say("silent", f"a call was refused: {why}")
         return why
 
     def _tell_stalled(self, call_id: str, waiting: int) -> None:

@@ -15,10 +15,10 @@ from vonage_sock.call.events import AnswerRequested, EventPosted, Observer
 from vonage_sock.call.findings import CATALOGUE, Findings
 from vonage_sock.clock import Clock
 from vonage_sock.protocol import jsontext, webhooks
-from vonage_sock.protocol.ncco import Ncco, answer_ncco, fill_in, without_secrets
+from vonage_sock.protocol.ncco import Ncco, answer_ncco, fill_in
+from vonage_sock.protocol.redaction import redact
 from vonage_sock.server import openapi
 from vonage_sock.server.bodies import BadBodyError, params_in, read_body
-from vonage_sock.server.complaints import Complaints
 from vonage_sock.server.config import Addresses, ServerConfig
 from vonage_sock.server.gate import Gate, Visit, unsigned
 from vonage_sock.server.refusals import Refusals
@@ -55,7 +55,6 @@ class Webhooks:
         open_calls: Callable[[], int],
         findings: Findings,
         refusals: Refusals,
-        complaints: Complaints,
         tell: Observer,
         clock: Clock,
     ) -> None:
@@ -65,7 +64,6 @@ class Webhooks:
         self._open_calls = open_calls
         self._findings = findings
         self._refusals = refusals
-        self._complaints = complaints
         self._tell = tell
         self._clock = clock
 
@@ -127,7 +125,7 @@ class Webhooks:
         return self._gate.fill(filled, seen.socket_url)
 
     def _tell_answered(self, request: web.Request, params: dict[str, Any], ncco: Ncco, signed: Signed) -> None:
-        shown, now = without_secrets(ncco), self._clock.now()
+        shown, now = redact(ncco), self._clock.now()
         self._tell(AnswerRequested(at=now, method=request.method, params=params, ncco=shown, **signed))
 
     async def _health(self, request: web.Request) -> web.Response:
@@ -152,7 +150,7 @@ class Webhooks:
                 message = self._bad_webhook(str(error))
             else:
                 message = f"a webhook was refused: {error}"
-                self._complaints.say(f"webhook {error.status}", message)
+                self._refusals.say(f"webhook {error.status}", message)
             raise error.answer(message) from error
 
     def _check_signature(self, request: web.Request, *, body: bytes | None, query: dict[str, str]) -> Signed:
