@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -253,6 +254,24 @@ def first_line(process: subprocess.Popen[bytes], output: Path, errors: Path, wit
         time.sleep(0.01)
     said = errors.read_text(errors="replace").strip().splitlines()
     raise CannotRunError("vsock didn't start" + (f": {said[-1]}" if said else ""))
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Until somebody listens there, or that takes too long."""
+
+    def listens() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    wait_until(listens, within_s=START_S)
 
 
 def wait_until(true: Callable[[], object], *, within_s: float) -> bool:
