@@ -168,6 +168,7 @@ class Bench:
         env: dict[str, str] | None = None,
         folder: Path | None = None,
         within_s: float = START_S,
+        as_json: bool = True,
     ) -> Iterator[Server]:
         """
         A server on a free port while the block runs.
@@ -176,15 +177,22 @@ class Bench:
             words: a server command and its options, as ``serve --echo``; ``--port 0 --json`` is added.
             before: a program and its options that runs vsock, as ``prlimit --nofile=64``; it must become vsock.
             folder: where it runs; a new one, when left out.
+            as_json: it writes JSON lines; else what ``words`` say, and it tells no events.
         """
         folder = folder or self.folder()
         written = self.folder()
-        command = [*before, *self.command(*words, "--port", "0", "--json", "--ngrok-api", NOBODY)]
+        port = 0 if as_json else free_port()
+        words = (*words, "--port", str(port), *(["--json"] if as_json else []), "--ngrok-api", NOBODY)
+        command = [*before, *self.command(*words)]
         output, errors = written / "output", written / "errors"
         with open(output, "wb") as out, open(errors, "wb") as err:
             process = start(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=clean(env))
         try:
-            started = first_line(process, output, errors, within_s)
+            if as_json:
+                started = first_line(process, output, errors, within_s)
+            else:
+                started = {"port": port}
+                wait_for(port)
             yield Server(process, int(started["port"]), output, errors, started)
         finally:
             end(process)
