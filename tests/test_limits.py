@@ -37,7 +37,7 @@ def test_the_defaults_are_those_that_are_promised() -> None:
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, 10**9])
 def test_a_value_that_a_limit_cannot_have_is_refused(value: float) -> None:
     """With its option and its bounds."""
-    with pytest.raises(UsageError, match=r"--first-message-within .* can't be: it is from 0.1 to 3,600 s"):
+    with pytest.raises(UsageError, match=r"--first-message-within can't be .* s: it is from 0.1 s to 3,600 s"):
         Limits(first_message_s=value)
 
 

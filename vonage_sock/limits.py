@@ -21,6 +21,11 @@ CALLS: Final = "Calls"
 HTTP: Final = "HTTP"
 RECORDINGS: Final = "Recordings"
 
+BYTES: Final = "bytes"
+SIZES: Final = {"K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB, "P": 1024 * 1024 * GIB}
+MANY: Final = 10_000
+"""So many of a unit are better said in bytes."""
+
 _ABOUT: Final = "about"
 
 
@@ -226,14 +231,22 @@ class Limits:
         for name, about in catalogue().items():
             value = getattr(self, name)
             if not about.least <= value <= about.most:
-                raise UsageError(
-                    f"{about.option} {value:g} can't be: it is from {about.least:,} to {about.most:,} {about.unit}"
-                )
+                least, most = amount(about.least, about.unit), amount(about.most, about.unit)
+                raise UsageError(f"{about.option} can't be {amount(value, about.unit)}: it is from {least} to {most}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Those among ``values`` that are limits, by their field's name; the others are as they are without."""
         return cls(**{name: values[name] for name in catalogue() if values.get(name) is not None})
+
+
+def amount(value: float, unit: str) -> str:
+    """A number and its unit; a size that is a round one as ``64 KiB``."""
+    if unit == BYTES:
+        for suffix, size in reversed(SIZES.items()):
+            if value and value % size == 0 and value // size < MANY:
+                return f"{int(value) // size:,} {suffix}iB"
+    return f"{value:,.16g} {unit}"
 
 
 def catalogue() -> dict[str, About]:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -167,6 +168,7 @@ class Bench:
         env: dict[str, str] | None = None,
         folder: Path | None = None,
         within_s: float = START_S,
+        as_json: bool = True,
     ) -> Iterator[Server]:
         """
         A server on a free port while the block runs.
@@ -175,15 +177,22 @@ class Bench:
             words: a server command and its options, as ``serve --echo``; ``--port 0 --json`` is added.
             before: a program and its options that runs vsock, as ``prlimit --nofile=64``; it must become vsock.
             folder: where it runs; a new one, when left out.
+            as_json: it writes JSON lines; else what ``words`` say, and it tells no events.
         """
         folder = folder or self.folder()
         written = self.folder()
-        command = [*before, *self.command(*words, "--port", "0", "--json", "--ngrok-api", NOBODY)]
+        port = 0 if as_json else free_port()
+        words = (*words, "--port", str(port), *(["--json"] if as_json else []), "--ngrok-api", NOBODY)
+        command = [*before, *self.command(*words)]
         output, errors = written / "output", written / "errors"
         with open(output, "wb") as out, open(errors, "wb") as err:
             process = start(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=clean(env))
         try:
-            started = first_line(process, output, errors, within_s)
+            if as_json:
+                started = first_line(process, output, errors, within_s)
+            else:
+                started = {"port": port}
+                wait_for(port)
             yield Server(process, int(started["port"]), output, errors, started)
         finally:
             end(process)
@@ -253,6 +262,24 @@ def first_line(process: subprocess.Popen[bytes], output: Path, errors: Path, wit
         time.sleep(0.01)
     said = errors.read_text(errors="replace").strip().splitlines()
     raise CannotRunError("vsock didn't start" + (f": {said[-1]}" if said else ""))
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Until somebody listens there, or that takes too long."""
+
+    def listens() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    wait_until(listens, within_s=START_S)
 
 
 def wait_until(true: Callable[[], object], *, within_s: float) -> bool:

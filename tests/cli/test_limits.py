@@ -34,6 +34,14 @@ def test_the_table_shows_each_limit() -> None:
     assert "first_message_s 10 s --first-message-within" in text
 
 
+def test_a_narrow_terminal_gets_narrow_lines() -> None:
+    """Nothing is left out, and only words that are longer than a line go beyond it; ``COLUMNS`` counts in a pipe too."""
+    lines = run(COLUMNS="20")[1].splitlines()
+
+    assert [] == [line for line in lines if len(line) > 20 and " " in line]
+    assert ["calls", "64 calls", "--max-calls", "Calls at once, over"] == lines[2:6]
+
+
 def test_json_is_a_line_for_each_limit() -> None:
     """With the numbers as they are."""
     lines = [json.loads(line) for line in run("--json")[1].splitlines()]
@@ -65,7 +73,21 @@ def test_each_limit_is_an_option_and_a_variable(name: str, value: float) -> None
     assert value == next(line["value"] for line in lines if line["name"] == name)
 
 
-@pytest.mark.parametrize(("text", "size"), [("64K", 64 << 10), ("3m", 3 << 20), ("1.5M", 3 << 19), ("4096", 4096)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("64K", 64 << 10),
+        ("3m", 3 << 20),
+        ("1.5M", 3 << 19),
+        ("4096", 4096),
+        ("4096B", 4096),
+        ("64KiB", 64 << 10),
+        ("64 kib", 64 << 10),
+        ("2MiB", 2 << 20),
+        ("64KB", 64_000),
+        ("2MB", 2_000_000),
+    ],
+)
 def test_a_size_may_end_in_its_unit(text: str, size: int) -> None:
     """As one writes it."""
     lines = [json.loads(line) for line in run("--max-body-bytes", text, "--json")[1].splitlines()]
@@ -76,13 +98,21 @@ def test_a_size_may_end_in_its_unit(text: str, size: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--max-calls", "0"], "0.0 is not in the range 1"),
-        (["--max-calls", "1.5"], "'1.5' is not a valid whole number."),
-        (["--max-calls", "nan"], "'nan' is not a valid whole number."),
-        (["--max-calls", "5K"], "'5K' is not a valid whole number."),
-        (["--body-within", "inf"], "inf is not in the range"),
-        (["--body-within", "soon"], "'soon' is not a valid number."),
-        (["--max-body-bytes", "K"], "'K' is not a valid whole number."),
+        (["--max-calls", "0"], "'--max-calls': 0 is less than 1, the least that it can be."),
+        (["--max-calls", "1.5"], "'1.5' is not a whole number."),
+        (["--max-calls", "nan"], "'nan' is not a whole number."),
+        (["--max-calls", "5K"], "'5K' is not a whole number."),
+        (["--body-within", "inf"], "inf is more than 3,600, the most that it can be."),
+        (["--body-within", "soon"], "'soon' is not a number."),
+        (["--max-body-bytes", "K"], "'K' is not a size: give bytes, or a unit, as in 500M, 64KiB or 2GB."),
+        (["--max-body-bytes", "1.2.3K"], "is not a size"),
+        (["--max-body-bytes", "2Ki"], "is not a size"),
+        (["--max-body-bytes", "-1"], "is not a size"),
+        (
+            ["--max-recording-bytes", "20000"],
+            "'--max-recording-bytes': 20,000 bytes is less than 64 KiB, the least that it can be.",
+        ),
+        (["--max-recording-bytes", "2PB"], "2,000,000,000,000,000 bytes is more than 1 PiB, the most that it can be."),
     ],
 )
 def test_what_a_limit_cannot_be_is_refused_in_a_sentence(arguments: list[str], said: str) -> None:

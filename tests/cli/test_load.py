@@ -12,9 +12,13 @@ from click.testing import CliRunner, Result
 
 from tests.cli.conftest import Vsock
 from tests.simulator.load import echoes
+from vonage_sock.behaviours.echo import Echo
 from vonage_sock.cli import cli
 from vonage_sock.cli.load import _most
 from vonage_sock.errors import ExitCode
+from vonage_sock.limits import Limits
+from vonage_sock.server.app import VsockServer
+from vonage_sock.server.config import ServerConfig
 
 
 def load(*arguments: str) -> Result:
@@ -120,6 +124,22 @@ async def test_ctrl_c_before_the_first_try_was_over_is_said(vsock: Vsock) -> Non
     assert (0, True, None) == (code, report["stopped"], report["max_calls"])
 
 
+async def test_the_servers_own_limit_is_named_as_what_ended_the_search(vsock: Vsock) -> None:
+    """Otherwise a number that an option sets would pass for what the machine can do."""
+    async with VsockServer(ServerConfig(port=0, limits=Limits(calls=2)), lambda: [Echo()]) as server:
+        program = await vsock(
+            *("load", f"ws://127.0.0.1:{server.port}/socket", "--find-max", "-n", "2", "--ramp", "0"),
+            *("--duration", "0.3", "--max-p99", "5s", "-q"),
+        )
+        code, stdout, _ = await program.end()
+    refused = "1 not opened: ws://127.0.0.1:{port}/socket refused the call with HTTP 503: it takes no more calls"
+    refused = refused.format(port=server.port)
+
+    assert [True] == [refused in line for line in stdout.splitlines() if line.startswith("3 calls: missed")]
+    assert f"; beyond that, {refused}" in stdout.splitlines()[-1]
+    assert ExitCode.OK == code
+
+
 @pytest.mark.parametrize(
     ("most", "stopped", "sentence"),
     [
@@ -133,7 +153,7 @@ async def test_ctrl_c_before_the_first_try_was_over_is_said(vsock: Vsock) -> Non
 )
 def test_the_most_calls_are_said_as_they_were_found(most: int | None, stopped: bool, sentence: str) -> None:
     """Stopped, limited, or found."""
-    report = {"max_calls": most, "stopped": stopped, "own_lateness_ms": {"p99": 1.0}}
+    report = {"max_calls": most, "stopped": stopped, "own_lateness_ms": {"p99": 1.0}, "limited_by": {}}
 
     assert _most(report, 50).startswith(sentence)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +157,48 @@ def test_a_signal_to_a_program_that_has_ended_changes_nothing() -> None:
     )
 
     assert (0, "ended in peace\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+STANDING_STILL = """
+import asyncio, os, signal, sys, threading, time
+from vonage_sock.cli.loop import on_stop, run
+
+held = threading.Lock()
+
+def give_up():
+    print("put right", flush=True)
+    held.acquire()
+
+async def main():
+    on_stop(lambda: print("never"), give_up)
+    held.acquire()
+    print("stands", flush=True)
+    {what}
+
+{runs}(main())
+"""
+
+
+@pytest.mark.parametrize("runs", ["run", "asyncio.run"])
+@pytest.mark.parametrize("what", ["time.sleep(60)", "while True: pass"])
+def test_a_second_signal_ends_a_program_whose_event_loop_stands_still(runs: str, what: str) -> None:
+    """Somebody's behaviour doesn't return, on either loop; not even a lock that is held keeps the program."""
+    program = STANDING_STILL.format(runs=runs, what=what)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            said = [process.stdout.readline()]
+            process.send_signal(signal.SIGTERM)
+            for _ in range(200):
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.05)
+                    break
+        finally:
+            process.kill()
+        said.append(process.stdout.read())
+
+    assert (130, ["stands\n", "put right\n"]) == (process.returncode, said)
 
 
 async def test_a_second_ctrl_c_ends_the_program_at_once(vsock: Vsock) -> None:

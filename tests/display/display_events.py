@@ -130,6 +130,7 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
             lost=None,
             own_lateness_p99_ms=None,
             generator_was_late=True,
+            refusals={text: 1},
         ),
         ev.LoadReported(at=0, report={text: text}),
         ev.TunnelOpened(at=0, tunnel=text, url=text, previous=text),

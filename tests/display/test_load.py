@@ -55,7 +55,7 @@ def progress(second: int = 7, **changes: Any) -> LoadProgress:
     return LoadProgress(at=0, **(values | changes))
 
 
-def tried(*, met: bool, late: bool = False) -> LoadTried:
+def tried(*, met: bool, late: bool = False, refusals: dict[str, int] | None = None) -> LoadTried:
     """A try of the search."""
     return LoadTried(
         at=0,
@@ -66,6 +66,7 @@ def tried(*, met: bool, late: bool = False) -> LoadTried:
         lost=0,
         own_lateness_p99_ms=0.4,
         generator_was_late=late,
+        refusals=refusals or {},
     )
 
 
@@ -127,6 +128,14 @@ def test_a_try_is_a_line() -> None:
         tried(met=False)
     )
     assert "more --procs may help" in words.tried(tried(met=False, late=True))
+
+
+def test_a_try_says_that_the_server_took_no_more_calls() -> None:
+    """A limit that somebody set isn't what the server can do, and is told apart from it."""
+    text = words.tried(tried(met=False, late=True, refusals={"it was slow": 1, "HTTP 503: full\x1b": 20}))
+
+    assert "; 20 not opened: HTTP 503: full" in text
+    assert "\x1b" not in text
 
 
 def shown(events: list[Event], *, quiet: bool = False) -> str:

@@ -167,6 +167,15 @@ def test_messages_of_our_own_commands_give_no_line() -> None:
     assert [] == said(cleared)
 
 
+@pytest.mark.parametrize(("message", "shown"), [(None, "null"), (False, "false"), (5, "5"), ("null", "null")])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_message_that_is_no_object_is_shown_as_json_has_it(message: object, shown: str, verbose: bool) -> None:
+    """Not as Python's words for it."""
+    event = ev.MessageReceived(at=0, call="c1", message=message)
+
+    assert [f"message {shown}"] == said(event, screen=Screen(verbose=verbose))
+
+
 def test_verbose_shows_them_too() -> None:
     """With -v every message is shown."""
     cleared = ev.MessageReceived(at=0, call="c1", message={"event": "websocket:cleared"})
@@ -183,7 +192,7 @@ def test_verbose_shows_whole_bodies() -> None:
 
 @pytest.mark.parametrize("event", make.one_of_each(), ids=lambda event: event.name)
 def test_every_event_but_figures_and_keys_has_a_line(event: ev.Event) -> None:
-    """Nothing is unseen; figures go to the status block or below the lines, keys wait for more, notices tell of workers and tunnels."""
+    """Nothing is unseen; figures go to the status block, keys wait for more, notices tell of workers and of tunnels."""
     figures = ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed
     noticed = ev.WorkerStarted | ev.WorkerEnded | ev.TunnelOpened | ev.TunnelChecked | ev.TunnelClosed
     expected = not isinstance(event, figures | noticed)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
+from dataclasses import replace
 
 import display_events as make
 import pytest
@@ -115,6 +116,17 @@ def test_the_start_panel_of_a_local_server_says_how_to_become_public() -> None:
     )
 
     assert [] == [part for part in wanted if part not in text]
+
+
+def test_what_is_shown_to_try_it_with_can_be_copied_and_names_no_secret() -> None:
+    """A signed server says where the caller takes the secret from; a file's name is one word to a shell."""
+    event = replace(
+        make.started(), signed=True, try_with=("--ca", "my cert.pem", "https://localhost:1/webhooks/answer")
+    )
+    text = drawn(start_panel(event, 120), 120)
+
+    assert "Try it now, without an account, with the server's secret in VONAGE_SIGNATURE_SECRET:" in text
+    assert "  vsock call --ca 'my cert.pem' https://localhost:1/webhooks/answer" in text
 
 
 def test_the_start_panel_of_a_public_server_does_not_speak_of_ngrok() -> None:

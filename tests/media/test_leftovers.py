@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_a_part_becomes_a_true_wav(
         cut_bytes=cut,
     )
     assert wav_header(8000, channels, kept) + pcm[:kept] == (tmp_path / "a.wav").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.raw", "a.flac"])
+def test_what_is_completed_can_be_read_by_its_owner_only(tmp_path: Path, name: str) -> None:
+    """Whatever the part's mode was: a recording is personal data."""
+    path = part(tmp_path, name)
+    path.chmod(0o666)
+    done = repair(path)
+
+    assert done is not None
+    assert done.path is not None
+    assert 0o600 == stat.S_IMODE(done.path.stat().st_mode)
 
 
 def test_bare_pcm_loses_no_more_than_half_a_sample(tmp_path: Path) -> None:

@@ -117,9 +117,9 @@ def test_key_presses_are_read_in_all_their_shapes(press: dict[str, object], mess
     assert message == parse_platform_text(json.dumps(press))
 
 
-@pytest.mark.parametrize("digit", ["", "12", None, True, 12, -1, ["1"], {"digit": "1"}])
+@pytest.mark.parametrize("digit", ["", "12", None, True, 12, -1, ["1"], {"digit": "1"}, "\ud800", "\x1b"])
 def test_a_key_press_without_one_digit_is_unknown(digit: object) -> None:
-    """Two digits in one message aren't a key."""
+    """Two digits in one message aren't a key, nor is half a letter or what nobody can show."""
     value = {"event": "websocket:dtmf", "digit": digit}
 
     assert UnknownMessage(value) == parse_platform_text(json.dumps(value))
@@ -200,7 +200,9 @@ def test_what_we_say_is_what_is_documented(text: str, value: object) -> None:
         ({"action": "\x1b[2J" + "x" * 100}, "action '\\x1b[2J" + "x" * 36 + "'"),
         ({"action": 7}, "action '7'"),
         ({"type": "x"}, "an object without an action"),
-        ([1], "list in place of an object"),
+        ([1], "an array in place of an object"),
+        (None, "null in place of an object"),
+        (1.5, "a number in place of an object"),
     ],
 )
 def test_an_unknown_message_is_described_in_few_harmless_words(value: object, words: str) -> None:

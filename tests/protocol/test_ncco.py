@@ -12,7 +12,6 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.errors import UsageError
 from vonage_sock.protocol import jsontext
 from vonage_sock.protocol.ncco import (
-    HIDDEN,
     MAX_HEADERS_BYTES,
     answer_ncco,
     authorized,
@@ -22,7 +21,6 @@ from vonage_sock.protocol.ncco import (
     read_ncco,
     websocket_endpoint,
     with_call_headers,
-    without_secrets,
 )
 
 PROPERTY = settings(deadline=None, database=None, max_examples=150)
@@ -349,11 +347,3 @@ def test_what_an_ncco_shows_to_our_socket_is_found(
 ) -> None:
     """As its author wrote it, with a placeholder or without."""
     assert expected == custom_authorizations(ncco, socket_url=socket_url)
-
-
-def test_an_ncco_is_shown_without_its_secrets() -> None:
-    """Wherever they lead; all else is as it was, and odd things are no hindrance."""
-    odd: list[Any] = [7, {"action": "connect", "endpoint": [None, {"type": "websocket", "authorization": 7}]}]
-    shown = without_secrets([*to_socket("wss://elsewhere", authorization=ASKED), *odd])
-
-    assert [*to_socket("wss://elsewhere", authorization={"type": "custom", "value": HIDDEN}), *odd] == shown

@@ -61,7 +61,7 @@ def told(seen: Seen) -> list[str]:
     "sent", [b"", b"GET", GET, GET + b"A: b\r\n"], ids=["nothing", "a word", "a line", "two lines"]
 )
 async def test_a_head_that_does_not_come_is_given_up(sent: bytes) -> None:
-    """With 408 and the option that says so, on however many connections; told in one line."""
+    """With 408 and the option that says so, on however many connections; told in one line, and in the end with a count."""
     seen = Seen()
     async with serving(list, seen, limits=Limits(head_s=0.1)) as server:
         slow = [await Plain.open(server, sent) for _ in range(5)]
@@ -70,7 +70,9 @@ async def test_a_head_that_does_not_come_is_given_up(sent: bytes) -> None:
     why = "its head didn't come within 0.1 s (--head-within)"
     assert all(answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n") for answer in answers)
     assert all(answer.endswith(f"\r\n\r\nThis request isn't taken: {why}.\n".encode()) for answer in answers)
-    assert [f"a request was refused: {why}"] == told(seen)
+    assert ["", " (4 times in the last minutes)"] == [
+        said.removeprefix(f"a request was refused: {why}") for said in told(seen)
+    ]
 
 
 async def test_a_head_that_comes_byte_by_byte_is_given_up() -> None:
@@ -162,7 +164,10 @@ async def test_connections_beyond_the_limit_are_answered_and_closed() -> None:
     why = "2 connections are open already, and --max-connections lets no more in"
     assert all(answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") for answer in refused)
     assert all(answer.endswith(f"No more connections now: {why}.\n".encode()) for answer in refused)
-    assert [f"a connection was refused: {why}"] == told(seen)
+    first, counted = told(seen)
+    assert f"a connection was refused: {why}" == first
+    assert counted.startswith(f"{first} (")
+    assert counted.endswith(" times in the last minutes)")
 
 
 async def test_who_goes_early_leaves_nothing_behind() -> None:

@@ -259,8 +259,9 @@ def test_any_headers_give_an_address(host: str, forwarded_host: str, scheme: str
         ("127.0.0.1:8000", 101),
         ("127.9.9.9:8000", 101),
         ("[::1]:8000", 101),
-        ("localhost:8001", 421),
-        ("localhost", 421),
+        ("localhost:9999", 101),
+        ("localhost", 101),
+        ("[0:0:0:0:0:0:0:1]:9999", 101),
         ("evil.example", 421),
         ("evil.example:8000", 421),
         ("calls.example.evil.example", 421),
@@ -271,8 +272,40 @@ def test_any_headers_give_an_address(host: str, forwarded_host: str, scheme: str
     ],
 )
 def test_only_our_own_names_are_answered_once_the_address_is_public(host: str, expected: int) -> None:
-    """The public one, and those by which this machine knows itself on our port."""
+    """The public one, and those by which this machine knows itself, whichever of its ports leads to us."""
     assert expected == status_of(gate(url=PUBLIC).check_host(replace(HERE, host=host)))
+
+
+@pytest.mark.parametrize(
+    ("visit", "expected"),
+    [
+        (NEIGHBOUR, 421),
+        (replace(HERE, passed_on=True), 421),
+        (replace(HERE, origins=("http://localhost:9999",)), 403),
+    ],
+    ids=["neighbour", "passed on", "a page of another port"],
+)
+def test_another_port_of_this_machine_is_ours_to_its_own_programs_only(visit: Visit, expected: int) -> None:
+    """Neither to others nor to a page that some program here shows in a browser."""
+    door, visit = gate(url=PUBLIC), replace(visit, host="localhost:9999")
+
+    assert expected == status_of(door.check_host(visit) or door.check_socket(visit))
+
+
+@pytest.mark.parametrize(
+    ("public", "host"),
+    [
+        ("https://[2001:db8::1]", "[2001:0DB8:0:0:0:0:0:1]"),
+        ("https://[2001:db8:0:0::1]:8443", "[2001:db8::1]:8443"),
+        ("https://[::ffff:192.0.2.1]", "[::ffff:c000:201]"),
+    ],
+)
+def test_an_address_is_the_same_however_it_is_spelled(public: str, host: str) -> None:
+    """As zeros may be left out of IPv6."""
+    assert [101, 421] == [
+        status_of(gate(url=public).check_host(replace(NEIGHBOUR, host=host))),
+        status_of(gate(url=public).check_host(replace(NEIGHBOUR, host="[2001:db8::2]"))),
+    ]
 
 
 def test_the_address_that_was_connected_to_is_ours_too() -> None:

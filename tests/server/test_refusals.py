@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vonage_sock.call.events import Event, FindingRaised
+from vonage_sock.call.events import Event, FindingRaised, Notice
 from vonage_sock.clock import SECOND, ManualClock
 from vonage_sock.server.refusals import LOOK_AGAIN_S, Refusals
 
@@ -95,3 +95,17 @@ def test_what_was_only_counted_is_told_at_the_end() -> None:
     refusals.flush()
 
     assert [1, 2] == [count for _, count, _ in told(events)]
+
+
+def test_warnings_are_told_and_counted_as_findings_are() -> None:
+    """A flood of requests is no flood of lines, and how many there were is said."""
+    events, timers, refusals = rig()
+    for _ in range(1000):
+        refusals.say("slow", "too slow")
+    refusals.say("large", "too large")
+    timers.pass_s(600)
+    refusals.say("slow", "too slow")
+
+    assert ["too slow", "too large", "too slow (999 times in the last minutes)", "too slow"] == [
+        event.message for event in events if isinstance(event, Notice)
+    ]

@@ -13,7 +13,7 @@ from wire import Seen, serving
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.behaviours.echo import Echo
-from vonage_sock.call.events import Ended
+from vonage_sock.call.events import Ended, ServerStarted
 from vonage_sock.clock import MS
 from vonage_sock.errors import ConnectError, UsageError
 from vonage_sock.simulator.leg.plan import LegPlan
@@ -70,6 +70,24 @@ async def test_a_client_that_does_not_know_who_signed_it_is_told_what_to_do(file
 
     cure = "if the server is yours, name the certificate of who signed its own with --ca FILE"
     assert [True, True] == [cure in sentence for sentence in sentences]
+
+
+@pytest.mark.parametrize("names", [("localhost",), ("127.0.0.1",), ("::1", "localhost", "127.0.0.1")])
+async def test_what_is_shown_to_try_it_with_works_as_it_stands(names: tuple[str, ...], tmp_path: Path) -> None:
+    """The server's own certificate is trusted, by a name that it is for."""
+    path = tmp_path / "cert.pem"
+    trustme.CA().issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(path)
+    seen = Seen()
+    async with serving(lambda: [Echo()], seen, tls=ServerTls(cert=path), engine="auto") as server:
+        option, ca, url = seen.all(ServerStarted)[0].try_with
+        report = await call(url, Path(ca))
+        port = server.port
+
+    assert ("--ca", f"https://{'127.0.0.1' if '127.0.0.1' in names else 'localhost'}:{port}/webhooks/answer") == (
+        option,
+        url,
+    )
+    assert (10, []) == (report["frames_received"], report["findings"])
 
 
 async def test_tls_older_than_1_2_is_not_spoken(files: tuple[ServerTls, Path]) -> None:

@@ -144,6 +144,16 @@ async def test_workers_are_started_told_to_go_and_stopped(watch: Watch) -> None:
     assert watched.sockets.closed
 
 
+async def test_what_all_workers_warn_of_is_said_once(watch: Watch) -> None:
+    """To who runs it they are one server: its calls are all taken, and not those of each."""
+    warning = 'channel.send(Told((Notice(at=0, level="warning", message="no more calls"),)))'
+    watched = watch(f"{warning}\n{warning}\n{READY}")
+    await watched.until(lambda: watched.team.ready)
+    await watched.stop()
+
+    assert 1 == watched.notices.count("no more calls")
+
+
 async def test_workers_are_told_which_calls_are_shown(watch: Watch) -> None:
     """Each time that it changes, and no more often."""
     watched = watch()

@@ -29,7 +29,12 @@ Observer = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStarted(Event):
-    """The server listens; ``application`` is the name of the one that points at it, where we have pointed it there."""
+    """
+    The server listens; ``application`` is the name of the one that points at it, where we have pointed it there.
+
+    ``signed`` says whether webhooks and sockets have to be; ``try_with`` are the words behind ``vsock call`` that reach it
+    from this machine, but for the secret.
+    """
 
     name: ClassVar[str] = "server.started"
 
@@ -41,6 +46,8 @@ class ServerStarted(Event):
     socket_url: str
     behaviours: tuple[str, ...]
     application: str | None = None
+    signed: bool = False
+    try_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,7 +452,7 @@ class LoadProgress(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTried(Event):
-    """One try of ``--find-max`` is over; ``missed`` has a sentence for each threshold that wasn't kept."""
+    """One try of ``--find-max`` is over; ``missed`` has a sentence for each broken threshold, ``refusals`` for calls."""
 
     name: ClassVar[str] = "load.try"
 
@@ -456,6 +463,7 @@ class LoadTried(Event):
     lost: int | None
     own_lateness_p99_ms: float | None
     generator_was_late: bool
+    refusals: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

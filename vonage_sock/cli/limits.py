@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+from typing import Any, Final
 
 import click
 
 from vonage_sock.cli.explain import terminal_columns, wrapped
 from vonage_sock.cli.help import SectionedCommand
-from vonage_sock.cli.limit_options import BYTES, LIMITS, SIZES
+from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.options import JSON
 from vonage_sock.cli.printing import print_lines
-from vonage_sock.limits import DEFAULTS, Limits, catalogue
+from vonage_sock.limits import DEFAULTS, Limits, amount, catalogue
 
 EXAMPLES = """\b
 Examples:
@@ -20,8 +21,13 @@ Examples:
   VSOCK_MAX_CALLS=200 vsock limits            … as they are in this environment
   vsock limits --max-body-bytes 1M --json     … with an option that vsock serve would be given
 """
+WIDE: Final = 120
+NARROW: Final = 72
+"""A terminal where name, value and option have no room beside each other."""
+
 FOOT = (
-    "Each is an option of vsock serve, record and play, and stands in the environment as VSOCK_ and the option's name."
+    "Each is an option of vsock serve, record and play, and stands in the environment as VSOCK_ and the option's name. "
+    "Sizes may have a unit: K, KiB, M, MiB and so on go by 1,024, KB, MB and so on by 1,000."
 )
 
 
@@ -34,7 +40,7 @@ def limits(*, as_json: bool, **values: Any) -> None:
     It takes the options of vsock serve that are limits, and shows their values as they would be there.
     """
     chosen = Limits.of(values)
-    print_lines([json.dumps(record) for record in records(chosen)] if as_json else table(chosen, terminal_columns()))
+    print_lines([json.dumps(record) for record in records(chosen)] if as_json else table(chosen, _columns()))
 
 
 def records(chosen: Limits) -> list[dict[str, Any]]:
@@ -55,8 +61,8 @@ def records(chosen: Limits) -> list[dict[str, Any]]:
     ]
 
 
-def table(chosen: Limits, width: int | None) -> list[str]:
-    """Name, value, unit and option in a line, and under it what it bounds and what happens beyond it."""
+def table(chosen: Limits, width: int = WIDE) -> list[str]:
+    """Name, value and option in a line, where it has room for them; under it what it bounds and what happens beyond it."""
     shown = {name: amount(getattr(chosen, name), about.unit) for name, about in catalogue().items()}
     names, values = max(map(len, shown)), max(map(len, shown.values()))
     lines: list[str] = []
@@ -65,16 +71,16 @@ def table(chosen: Limits, width: int | None) -> list[str]:
         if about.group != group:
             group = about.group
             lines += ["", group] if lines else [group]
-        lines.append(f"  {name:<{names}}  {shown[name]:>{values}}  {about.option}".rstrip())
-        lines += wrapped(f"{about.help[:-1]}; beyond it, {about.beyond}.", width or 120, "      ", "      ")
-    return [*lines, "", *wrapped(FOOT, width or 120)]
+        said = f"{about.help[:-1]}; beyond it, {about.beyond}."
+        if width < NARROW:
+            lines += ["", name, shown[name], about.option, *wrapped(said, width)]
+        else:
+            lines.append(f"  {name:<{names}}  {shown[name]:>{values}}  {about.option}".rstrip())
+            lines += wrapped(said, width, "      ", "      ")
+    return [*lines, "", *wrapped(FOOT, width)]
 
 
-def amount(value: float, unit: str) -> str:
-    """A number and its unit, a size as the option takes it."""
-    if unit != BYTES:
-        return f"{value:,.10g} {unit}"
-    for suffix, size in reversed(SIZES.items()):
-        if value and value % size == 0:
-            return f"{int(value) // size:,} {suffix}iB"
-    return f"{value:,} {unit}"
+def _columns() -> int:
+    """How wide the terminal is; elsewhere what ``COLUMNS`` says."""
+    told = os.environ.get("COLUMNS", "")
+    return terminal_columns() or (int(told) if told.isdecimal() and len(told) < WIDE else 0) or WIDE

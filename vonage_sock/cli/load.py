@@ -263,6 +263,7 @@ class Loader:
         code = exit_code(result, self._thresholds)
         if isinstance(runner, MostCalls):
             report["max_calls"] = runner.most if runner.tried else None
+            report["limited_by"] = runner.refusals
             code = ExitCode.OK if runner.most or not runner.tried else code
         self._write_page(result, report)
         self._display(LoadReported(at=self._clock.now(), report=report))
@@ -359,7 +360,8 @@ def _most(report: dict[str, Any], allowed: int) -> str:
         return f"{calls}, the most that --find-up-to allows, {verb} to the thresholds {late}"
     if report["stopped"]:
         return f"stopped: at least {calls} {verb} to the thresholds {late}"
-    return f"{calls} at most {verb} to the thresholds {late}"
+    limit = f"; beyond that, {words.refused(report['limited_by'])}" if report["limited_by"] else ""
+    return f"{calls} at most {verb} to the thresholds {late}{limit}"
 
 
 _NOT_ONE: Final = "not even one call keeps to the thresholds"

@@ -15,6 +15,7 @@ from vonage_sock.errors import ExitCode
 from vonage_sock.transport.loops import loop_factory
 
 SAME_SIGNAL_S: Final = 0.1
+GIVE_UP_S: Final = 0.5
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 ResultT = TypeVar("ResultT")
@@ -53,23 +54,38 @@ def on_stop(stop: Callable[[], None], give_up: Callable[[], None]) -> None:
     A signal that comes twice within a tenth of a second is one: ``timeout`` and job runners signal a program and then its
     whole group.
 
+    The second needs no event loop: it may be what stands still.
+
     Args:
-        give_up: what must still be put right then, such as a hidden cursor.
+        give_up: what must still be put right then, such as a hidden cursor; it gets half a second.
     """
     loop = asyncio.get_running_loop()
     first_at: float | None = None
+    begun = False
 
-    def signalled() -> None:
+    def begin() -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            _asked_to_stop.set()
+            stop()
+
+    def signalled(*_: object) -> None:
         nonlocal first_at
         if first_at is None:
             first_at = loop.time()
-            _asked_to_stop.set()
-            stop()
         elif loop.time() - first_at > SAME_SIGNAL_S:
-            give_up()
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            # What was interrupted here may hold a lock that this waits for.
+            ending = threading.Thread(target=give_up, daemon=True)
+            ending.start()
+            ending.join(GIVE_UP_S)
             os._exit(ExitCode.STOPPED)
 
     for number in STOP_SIGNALS:
         # nohup has it ignored, so that a closed terminal doesn't end the program.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, signalled)
+            loop.add_signal_handler(number, begin)
+            # Both are called: the loop hears of a signal by the descriptor that it is woken up by.
+            signal.signal(number, signalled)

@@ -36,6 +36,9 @@ def repair(ctx: click.Context, /, paths: tuple[str, ...], *, dry_run: bool) -> N
     FLAC, OGG and MP3 are encoded; where that fails the recording becomes a WAV. What a running vsock still records is left
     alone.
 
+    Every NAME.wav.part (or .flac, .ogg, .mp3, .raw) that is found is taken, whoever left it there. What is completed can be
+    read by its owner only (mode 0600).
+
     The next vsock record, or serve --record, does the same for what was left beside its own recordings.
     """
     found = (leftovers.repair(part, dry_run=dry_run) for part in _parts(paths or (".",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
@@ -12,7 +13,7 @@ from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_termin
 from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode
-from vonage_sock.server.config import Addresses, local_url
+from vonage_sock.server.config import Addresses, local_url, trying
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
@@ -127,8 +128,8 @@ class WorkersSession:
             self._reach.follow(url, self._notice)
 
     def _announce(self, host: str, port: int, url: str | None) -> None:
-        tls = self._plan.config.tls is not None
-        addresses = Addresses((url or local_url(host, port, tls=tls)).rstrip("/"))
+        config = self._plan.config
+        addresses = Addresses((url or local_url(host, port, tls=config.tls is not None)).rstrip("/"))
         self._tell(
             ServerStarted(
                 at=self._clock.now(),
@@ -140,6 +141,8 @@ class WorkersSession:
                 socket_url=addresses.socket_url,
                 behaviours=self._plan.behaviour_names,
                 application=None if self._reach is None else self._reach.name,
+                signed=config.signature_secret is not None,
+                try_with=trying(replace(config, url=url), addresses),
             )
         )
 

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from vonage_sock.call.events import AnswerRequested, CallReported, Event, LoadReported, Notice, StatsUpdated
+from vonage_sock.call.events import CallReported, Event, LoadReported, Notice, StatsUpdated
 from vonage_sock.clock import MS, SECOND, Clock, iso_utc
 from vonage_sock.display.output import Target, TextOutput
 from vonage_sock.display.safe import clean
-from vonage_sock.protocol.ncco import without_secrets
 from vonage_sock.protocol.redaction import redact
 
 VERSION: Final = 1
@@ -42,8 +41,6 @@ def to_json(event: Event, *, wall_ns: int, started_at: int) -> str:
     if isinstance(event, CallReported | LoadReported):
         return dumps(result | event.report)
     result.update((f.name, getattr(event, f.name)) for f in fields(event) if f.name not in _COMMON)
-    if isinstance(event, AnswerRequested):
-        result["ncco"] = without_secrets(event.ncco)
     return dumps(result)
 
 

@@ -71,7 +71,15 @@ def tried(event: LoadTried) -> str:
     if event.met:
         return f"{counted(event.calls, 'call')}: kept, p99 {span(event.p99_ms)} ms ({own})"
     hint = "; the generator was the limit, more --procs may help" if event.generator_was_late else ""
+    if event.refusals:
+        hint = f"; {refused(event.refusals)}"
     return f"{counted(event.calls, 'call')}: missed, {clean(', '.join(event.missed))} ({own}{hint})"
+
+
+def refused(refusals: Mapping[str, int]) -> str:
+    """That calls couldn't be opened, and the most frequent reason; what came from outside is harmless in it."""
+    reason, count = max(refusals.items(), key=lambda item: item[1])
+    return f"{number(count)} not opened: {clean(reason, 300)}"
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[str]:

@@ -18,8 +18,7 @@ from vonage_sock.clock import SECOND
 from vonage_sock.display import wording
 from vonage_sock.display.keys import MAX_KEYS, KeyCollector, Typed
 from vonage_sock.display.safe import clean
-from vonage_sock.protocol import messages
-from vonage_sock.protocol.ncco import without_secrets
+from vonage_sock.protocol import jsontext, messages
 
 MAX_CALLS: Final = 200
 
@@ -210,7 +209,7 @@ class Screen:
         kind = Kind.WARNING if event.verified is False else Kind.WEBHOOK
         if isinstance(event, ev.AnswerRequested):
             said = [_line(event, kind, "answer", wording.answer_text(event))]
-            details: list[object] = [event.params, without_secrets(event.ncco)]
+            details: list[object] = [event.params, event.ncco]
         else:
             said = [_line(event, kind, "event", wording.event_text(event))]
             details = [event.body]
@@ -228,9 +227,11 @@ class Screen:
         return said + (self._details(event, event.headers) if event.headers else [])
 
     def _say_message(self, event: ev.MessageReceived) -> list[Line]:
+        # As JSON has it, and not as Python does.
+        said = jsontext.dumps(event.message) if isinstance(event.message, bool | None) else event.message
         if self.verbose:
-            return [_line(event, Kind.NOTE, "message", clean(event.message, wording.WHOLE))]
-        return [] if _is_internal(event.message) else [_line(event, Kind.NOTE, "message", clean(event.message))]
+            return [_line(event, Kind.NOTE, "message", clean(said, wording.WHOLE))]
+        return [] if _is_internal(event.message) else [_line(event, Kind.NOTE, "message", clean(said))]
 
     def _say_finding(self, event: ev.FindingRaised) -> list[Line]:
         # A finding seen again is told once more at the call's end, with its count.

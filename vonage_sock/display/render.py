@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -156,7 +157,9 @@ def _hint(parts: tuple[tuple[str, str], ...], *, ascii_only: bool) -> Text:
 
 def start_hints(event: ServerStarted) -> list[tuple[tuple[str, str], ...]]:
     """What to do next, as runs of text with a style."""
-    try_it = (("Try it now, without an account:\n", ""), (f"  vsock call {clean(event.answer_url, 400)}", "bold"))
+    how = ", with the server's secret in VONAGE_SIGNATURE_SECRET" if event.signed else ""
+    words = " ".join(shlex.quote(clean(word, 400)) for word in event.try_with or (event.answer_url,))
+    try_it = ((f"Try it now, without an account{how}:\n", ""), (f"  vsock call {words}", "bold"))
     paste = (
         ("Take a real call: in the Vonage dashboard, under\n", ""),
         ("  Applications → your application → Capabilities → Voice", "bold"),

@@ -7,6 +7,7 @@ no sample is lost, but for a half one. Everything here blocks.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from vonage_sock.audio.frames import SAMPLE_BYTES
-from vonage_sock.audio.wav import HEADER_BYTES, MAX_DATA_BYTES, read_wav_header, wav_header, write_all_at
+from vonage_sock.audio.wav import FILE_MODE, HEADER_BYTES, MAX_DATA_BYTES, read_wav_header, wav_header, write_all_at
 from vonage_sock.errors import RecordingError
 from vonage_sock.media.claims import Names, OwnNames
 from vonage_sock.media.naming import ENCODED, FORMATS, PART_SUFFIX, RecordingPath, numbered, part_of
@@ -161,6 +162,9 @@ def _repair_open(part: Path, fd: int, names: Names, *, dry_run: bool) -> Repair 
         return Repair(part=part, outcome=Outcome.EMPTY)
     if dry_run:
         return _done(part, _free_name(path), content)
+    # Of a file that is another's, who may write it decides nothing else.
+    with contextlib.suppress(PermissionError):
+        os.fchmod(fd, FILE_MODE)
     os.ftruncate(fd, content.size_bytes)
     write_all_at(fd, content.header, 0)
     os.fsync(fd)

@@ -174,7 +174,12 @@ def _dtmf(value: JsonObject) -> DtmfMessage | UnknownMessage:
     press = nested if isinstance(nested, dict) else value
     digit = press.get("digit", nested)
     duration = press.get("duration")
-    if isinstance(digit, bool) or not isinstance(digit, str | int) or len(str(digit)) != 1:
+    if (
+        isinstance(digit, bool)
+        or not isinstance(digit, str | int)
+        or len(str(digit)) != 1
+        or not str(digit).isprintable()
+    ):
         return UnknownMessage(value)
     duration_ms = duration if isinstance(duration, int) and not isinstance(duration, bool) else None
     return DtmfMessage(str(digit), duration_ms)
@@ -187,4 +192,15 @@ def describe(value: object) -> str:
             if key in value:
                 return f"{key} {str(value[key])[:40]!r}"
         return "an object without an action"
-    return f"{type(value).__name__} in place of an object"
+    return f"{_KINDS[type(value)]} in place of an object"
+
+
+_KINDS: Final = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+}
+"""What JSON calls what isn't an object."""

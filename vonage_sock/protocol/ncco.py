@@ -22,7 +22,6 @@ MAX_HEADERS_BYTES: Final = 512
 CALL_HEADERS: Final = ("uuid", "from", "to", "conversation_uuid")
 """What we add to the headers so that a socket can be told apart; the last are left out first when space is short."""
 
-HIDDEN: Final = "***"
 
 KNOWN_ACTIONS: Final = frozenset(
     {"connect", "talk", "stream", "record", "input", "wait", "notify", "conversation", "transfer", "pay"}
@@ -135,15 +134,6 @@ def custom_authorizations(ncco: Ncco, *, socket_url: str | None) -> list[str]:
     """
     ours = [end for end in _websockets_in(ncco) if _leads_to(end, "{socket_url}") or _leads_to(end, socket_url)]
     return [value for endpoint in ours if (value := _custom_value(endpoint)) is not None]
-
-
-def without_secrets(ncco: Ncco) -> Ncco:
-    """A copy to be shown: what custom authorizations hold is hidden."""
-    copy = deepcopy(ncco)
-    for endpoint in _websockets_in(copy):
-        if _custom_value(endpoint) is not None:
-            endpoint["authorization"]["value"] = HIDDEN
-    return copy
 
 
 def _websockets_in(ncco: Sequence[object]) -> Iterator[JsonObject]:

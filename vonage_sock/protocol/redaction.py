@@ -31,6 +31,11 @@ _SHOWN_VALUE = r"(?!\*\*\*)[^\s&#;,\"'<>)\]}]++"
 # Each part is matched in one way only: a stranger's text must not cost more than its length.
 _PAIR = re.compile(rf"(?<![\w.-])([\w.-]++)={_SHOWN_VALUE}")
 _MEMBER = re.compile(r"([\"']([\w.-]++)[\"']\s*+:\s*+)([\"'])(?!\*\*\*)(?:\\.|(?!\3)[^\\])*+(?:\3|\\?\Z)", re.DOTALL)
+_HEADER = re.compile(r"(?<![\w.-])([\w.-]++):[ \t]*+")
+_SCHEME = r"(?:(?:Bearer|Basic|Digest|Token|Key|ApiKey|Negotiate)[ \t]++)?+"
+_FIELD = re.compile(rf"({_SCHEME})(?!//|\*\*\*)([^\s,;\"'<>)\]}}]++)(?P<alone>[ \t\r]*+(?:\n|\Z))?+", re.IGNORECASE)
+_COOKIES = re.compile(r"()(?!\*\*\*)([^\n\"'<>]++)")
+_LIKE_A_SECRET = re.compile(r"(?=\S*[\d+/=]|\S{20})\S{6}")
 _FORMS: Final = (
     (
         ("-----BEGIN ",),
@@ -69,12 +74,32 @@ def redact_text(text: str) -> str:
     if "=" in text:
         text = _PAIR.sub(_without_value, text)
     if ":" in text:
-        text = _MEMBER.sub(_without_string, text)
+        text = _without_fields(_MEMBER.sub(_without_string, text))
     return text
 
 
 def _without_value(pair: re.Match[str]) -> str:
     return f"{pair[1]}={HIDDEN}" if is_secret_name(pair[1][-_NAME_LETTERS:]) else pair[0]
+
+
+def _without_fields(text: str) -> str:
+    """Fields as headers have them, ``x-api-key: …``; behind a plain word of prose it has to be like a secret."""
+    parts, told, at = list[str](), 0, 0
+    while (header := _HEADER.search(text, at)) is not None:
+        at, name = header.end(), header[1][-_NAME_LETTERS:]
+        if not is_secret_name(name):
+            continue
+        field = (_COOKIES if name.lower().endswith("cookie") else _FIELD).match(text, at)
+        if field is not None and _is_field(name, field):
+            parts += text[told : field.end(1)], HIDDEN
+            told = at = field.end(2)
+    return "".join([*parts, text[told:]])
+
+
+def _is_field(name: str, field: re.Match[str]) -> bool:
+    if not (name.islower() and name.isalpha()) or field[1]:
+        return True
+    return _LIKE_A_SECRET.match(field[2]) is not None or field.groupdict().get("alone") is not None
 
 
 def _without_string(member: re.Match[str]) -> str:

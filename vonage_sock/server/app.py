@@ -12,7 +12,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, Self, TypedDict
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -21,33 +21,27 @@ from aiohttp.typedefs import Handler
 from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import (
-    AnswerRequested,
     Event,
-    EventPosted,
     FindingRaised,
     Notice,
     Observer,
     ServerStarted,
     ServerStopped,
 )
-from vonage_sock.call.findings import CATALOGUE, Findings
+from vonage_sock.call.findings import Findings
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import Clock, SystemClock
 from vonage_sock.errors import ListenError, UsageError
-from vonage_sock.protocol import jsontext, webhooks
 from vonage_sock.protocol.logtext import logger
-from vonage_sock.protocol.ncco import Ncco, answer_ncco, fill_in, without_secrets
 from vonage_sock.protocol.replays import Replays
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
-from vonage_sock.server import openapi
+from vonage_sock.protocol.webhooks import ANSWER_PATH, SOCKET_PATH
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
-from vonage_sock.server.bodies import BadBodyError, params_in, read_body
-from vonage_sock.server.complaints import Complaints
-from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url
+from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url, trying
 from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
-from vonage_sock.server.gate import Gate, Refusal, Visit, unsigned
+from vonage_sock.server.gate import Gate, Refusal, Visit
 from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
 from vonage_sock.server.probes import Probes
 from vonage_sock.server.refusals import Refusals
@@ -55,14 +49,13 @@ from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.server.standstill import StandstillWatch
 from vonage_sock.server.takeover import take_socket, upgrade_head, usable
 from vonage_sock.server.unreadable import answer_unreadable, http_log
+from vonage_sock.server.webhooks import Webhooks
 from vonage_sock.transport import Driver, Patience, tell
 from vonage_sock.transport.direct import DirectDriver
 from vonage_sock.transport.poller import Poller, available
 
 STOP_WAIT_S: Final = 2.0
 STOP_REASON: Final = "server stopping"
-HEALTHY: Final = "ok"
-BAD_REQUEST: Final = 400
 
 _log = logger(__name__)
 failures_log = logger("vonage_sock.failures")
@@ -71,13 +64,6 @@ failures_log = logger("vonage_sock.failures")
 MakeBehaviours = Callable[[], Sequence[Behaviour]]
 NewSession = tuple[CallSession, Sequence[Behaviour], Exception | None]
 """A call's session, what is done in it, and why that could not be made."""
-
-
-class Signed(TypedDict, total=False):
-    """What an event tells of a webhook's signature; nothing where there is no secret."""
-
-    verified: bool
-    hash_matches: bool | None
 
 
 class VsockServer:
@@ -125,9 +111,17 @@ class VsockServer:
         self._poller: Poller | None = None
         self._admission = admission or OwnAdmission(limits.calls, silent=limits.silent_sockets)
         self._silence = Silence(self._admission)
-        self._complaints = Complaints(self.tell, self._clock)
         self._findings = Findings(None)
-        self._full = False
+        self._webhooks = Webhooks(
+            config,
+            self._gate,
+            visit=self._visit,
+            open_calls=lambda: self._admission.open_calls,
+            findings=self._findings,
+            refusals=self._refusals,
+            tell=self.tell,
+            clock=self._clock,
+        )
         self._call_ended = asyncio.Event()
         self._stopping = False
         self._host, self._port = config.host, config.port
@@ -180,21 +174,13 @@ class VsockServer:
         direct = uses_direct(Engine(config.engine), tls=config.tls is not None)
         tls = {} if config.tls is None else tls_options(config.tls.context(wall_ns=self._clock.wall_ns()))
         app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[_attend, self._let_in])
-        app.router.add_route("GET", webhooks.ANSWER_PATH, self._answer)
-        app.router.add_route("POST", webhooks.ANSWER_PATH, self._answer)
-        for path in webhooks.EVENT_PATHS:
-            app.router.add_route("GET", path, self._event)
-            app.router.add_route("POST", path, self._event)
-        app.router.add_route("GET", webhooks.FALLBACK_PATH, self._fallback)
-        app.router.add_route("POST", webhooks.FALLBACK_PATH, self._fallback)
-        app.router.add_route("GET", webhooks.SOCKET_PATH, self._socket)
-        app.router.add_get(webhooks.HEALTH_PATH, self._health)
-        app.router.add_get(openapi.OPENAPI_PATH, self._openapi)
+        app.router.add_routes(self._webhooks.routes())
+        app.router.add_route("GET", SOCKET_PATH, self._socket)
         _add(self._routes, app)
         self._runner = Runner(
             app,
             limits=self._limits,
-            complain=self._complaints.say,
+            complain=self._refusals.say,
             shutdown_timeout=0.1,
             logger=http_log(),
         )
@@ -245,6 +231,8 @@ class VsockServer:
                 socket_url=addresses.socket_url,
                 behaviours=self._behaviour_names,
                 application=application,
+                signed=self._config.signature_secret is not None,
+                try_with=trying(self._config, addresses),
             )
         )
 
@@ -318,11 +306,11 @@ class VsockServer:
         """To a try of our own, what Vonage would be answered; nobody is told of it."""
         if refusal is not None:
             return web.Response(status=refusal.status, text=refusal.text, headers=reply)
-        if request.path == webhooks.SOCKET_PATH:
+        if request.path == SOCKET_PATH:
             return await self._probes.echo(request, reply)
-        if request.path != webhooks.ANSWER_PATH:
+        if request.path != ANSWER_PATH:
             return web.Response(status=204, headers=reply)
-        response = _json(without_secrets(self._ncco_for(request, {})))
+        response = self._webhooks.answer_in_trial(request)
         response.headers.update(reply)
         return response
 
@@ -332,103 +320,6 @@ class VsockServer:
     def _refuse(self, refusal: Refusal) -> web.Response:
         self._refusals.add(refusal.code, refusal.numbers)
         return web.Response(status=refusal.status, text=f"{refusal.text}\n", headers=refusal.headers)
-
-    # Webhooks.
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        params, signed = await self._read_params(request)
-        ncco = self._ncco_for(request, params)
-        self._tell_answered(request, params, ncco, signed)
-        return _json(ncco)
-
-    def _ncco_for(self, request: web.Request, params: dict[str, Any]) -> Ncco:
-        seen = self._gate.addresses(self._visit(request))
-        config = self._config
-        if config.ncco is not None:
-            return self._filled(config.ncco, seen)
-        return answer_ncco(
-            socket_url=seen.socket_url,
-            event_url=seen.event_url,
-            audio_format=config.audio_format,
-            params=params,
-            headers=config.headers,
-            greeting=config.greeting,
-            synchronous=config.fallback is not None,
-            authorization=self._gate.authorization,
-        )
-
-    async def _event(self, request: web.Request) -> web.Response:
-        body, signed = await self._read_params(request)
-        status = webhooks.event_kind(body)
-        self.tell(
-            EventPosted(
-                at=self._clock.now(),
-                status=status,
-                uuid=_text_or_none(body.get("uuid", body.get("call_uuid"))),
-                conversation_uuid=_text_or_none(body.get("conversation_uuid")),
-                body=body,
-                **signed,
-            )
-        )
-        if self._config.fallback is not None and status in webhooks.FALLBACK_STATUSES:
-            return _json(self._filled(self._config.fallback, self._gate.addresses(self._visit(request))))
-        return web.Response(status=204)
-
-    async def _fallback(self, request: web.Request) -> web.Response:
-        params, signed = await self._read_params(request)
-        ncco = self._filled(self._config.fallback or [], self._gate.addresses(self._visit(request)))
-        self._tell_answered(request, params, ncco, signed)
-        return _json(ncco) if ncco else web.Response(status=204)
-
-    def _filled(self, ncco: Ncco, seen: Addresses) -> Ncco:
-        filled = fill_in(ncco, socket_url=seen.socket_url, event_url=seen.event_url)
-        return self._gate.fill(filled, seen.socket_url)
-
-    def _tell_answered(self, request: web.Request, params: dict[str, Any], ncco: Ncco, signed: Signed) -> None:
-        shown, now = without_secrets(ncco), self._clock.now()
-        self.tell(AnswerRequested(at=now, method=request.method, params=params, ncco=shown, **signed))
-
-    async def _health(self, request: web.Request) -> web.Response:
-        return _json({"status": HEALTHY, "calls": self._admission.open_calls})
-
-    async def _openapi(self, request: web.Request) -> web.Response:
-        return _json(openapi.document())
-
-    async def _read_params(self, request: web.Request) -> tuple[dict[str, Any], Signed]:
-        """
-        What a webhook says, and whether it is signed: that is found out before anything of it is understood.
-
-        What is wrong with it is told, and answered with its status.
-        """
-        query = dict(request.query)
-        try:
-            raw = await read_body(request, self._limits) if request.method == "POST" else None
-            signed = self._check_signature(request, body=raw, query=query)
-            return query if raw is None else query | params_in(request, raw, self._limits), signed
-        except BadBodyError as error:
-            if error.status == BAD_REQUEST:
-                message = self._bad_webhook(str(error))
-            else:
-                message = f"a webhook was refused: {error}"
-                self._complaints.say(f"webhook {error.status}", message)
-            raise error.answer(message) from error
-
-    def _check_signature(self, request: web.Request, *, body: bytes | None, query: dict[str, str]) -> Signed:
-        verdict = self._gate.check_webhook(self._visit(request), body=body, query=query)
-        if verdict is None:
-            return Signed()
-        if not verdict.good:
-            refusal = unsigned(verdict)
-            self._refusals.add(refusal.code, refusal.numbers)
-            raise web.HTTPUnauthorized(text=f"{refusal.text}\n", headers=refusal.headers)
-        return Signed(verified=True, hash_matches=verdict.hash_matches)
-
-    def _bad_webhook(self, reason: str) -> str:
-        rule = CATALOGUE["VS410"]
-        finding = self._findings.add(rule.code, at=self._clock.now(), frame=0, reason=reason)
-        if finding is not None:
-            self.tell(finding)
-        return rule.message.format(reason=reason)
 
     # Sockets.
 
@@ -493,7 +384,6 @@ class VsockServer:
             raise
 
     def _leave(self, call_id: str) -> None:
-        self._full = False
         self._silence.end(call_id)
         self._admission.leave()
 
@@ -596,20 +486,18 @@ class VsockServer:
         return local_url(self._host, self._port, tls=self._config.tls is not None)
 
     def _why_refused(self) -> str:
-        """Said to who called; and once to who runs the server, until there was room again."""
+        """Said to who called, and now and then to who runs the server."""
         if self._stopping:
             return "the server is stopping"
         why = refusal(self._admission.limit)
-        if not self._full:
-            self._full = True
-            self._warn(f"a call was refused: {why}")
+        self._refusals.say("full", f"a call was refused: {why}")
         return why
 
     def _why_silent(self) -> str:
         if self._stopping:
             return "the server is stopping"
         why = silence_refusal(self._limits.silent_sockets)
-        self._complaints.say("silent", f"a call was refused: {why}")
+        self._refusals.say("silent", f"a call was refused: {why}")
         return why
 
     def _tell_stalled(self, call_id: str, waiting: int) -> None:
@@ -700,11 +588,3 @@ def uses_direct(engine: Engine, *, tls: bool = False) -> bool:
             "--engine direct needs Linux and a version 3 of aiohttp; leave it away, or use --engine aiohttp"
         )
     return possible and engine is not Engine.AIOHTTP
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(text=jsontext.dumps(value), content_type="application/json")
-
-
-def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) else None

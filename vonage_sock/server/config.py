@@ -19,6 +19,8 @@ from vonage_sock.protocol.signing import check_secret
 from vonage_sock.transport.tls import ServerTls
 
 ANY_ORIGIN: Final = "*"
+HERE: Final = ("127.0.0.1", "localhost", "[::1]")
+"""This machine to itself; a certificate may be for one of them only."""
 
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>\d{1,5}))?", re.ASCII)
 
@@ -112,6 +114,18 @@ class Addresses:
         """For the NCCO: ``wss`` wherever the base is ``https``."""
         scheme, rest = self.base_url.split("://", 1)
         return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{webhooks.SOCKET_PATH}"
+
+
+def trying(config: ServerConfig, addresses: Addresses) -> tuple[str, ...]:
+    """The words behind ``vsock call`` that reach such a server from this machine; the secret isn't among them."""
+    url = addresses.answer_url
+    if config.tls is None or config.url is not None:
+        return (url,)
+    parts, names = urlsplit(url), config.tls.names()
+    host = parts.netloc.rpartition(":")[0]
+    if host in HERE and host not in names:
+        host = next((name for name in HERE if name in names), host)
+    return "--ca", str(config.tls.cert), parts._replace(netloc=f"{host}:{parts.port}").geturl()
 
 
 def _engine(value: Engine | str) -> Engine:

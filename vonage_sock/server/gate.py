@@ -145,7 +145,7 @@ class Gate:
     def check_host(self, visit: Visit) -> Refusal | None:
         """Is the request meant for us? Anybody may let a name of theirs lead to our address."""
         public = self._config.url
-        if public is None or self._is_known(visit.host, visit):
+        if public is None or self._is_known(visit.host, visit) or self._is_mapped(visit):
             return None
         shown = urlsplit(public).netloc
         return Refusal(
@@ -247,6 +247,10 @@ class Gate:
     def _is_known(self, host: str, visit: Visit) -> bool:
         return self._is_public_name(host) or self._names_us(host, visit, own_port=True)
 
+    def _is_mapped(self, visit: Visit) -> bool:
+        """A program on this machine may reach us through another port of it; no name that leads here says "localhost"."""
+        return visit.from_here and not visit.passed_on and _is_here(visit.host)
+
     def _is_public_name(self, host: str) -> bool:
         public = self._config.url
         return public is not None and is_host(host) and _name_in(host) == _name_in(urlsplit(public).netloc)
@@ -257,9 +261,7 @@ class Gate:
             return False
         if own_port and _port_in(host, visit.scheme) != _port_in(visit.came_to, visit.scheme):
             return False
-        name = _name_in(host)
-        own = (_name_in(visit.came_to), self._config.host.lower())
-        return name == "localhost" or name.endswith(".localhost") or _is_loopback(name) or name in own
+        return _is_here(host) or _name_in(host) in (_name_in(visit.came_to), _tidy_name(self._config.host))
 
 
 def exposure(config: ServerConfig) -> str | None:
@@ -314,10 +316,24 @@ def _is_loopback(name: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def _is_here(host: str) -> bool:
+    """It names this machine to itself."""
+    name = _name_in(host)
+    return is_host(host) and (name == "localhost" or name.endswith(".localhost") or _is_loopback(name))
+
+
 def _name_in(host: str) -> str:
     """Of ``host:port``, which was found to be that, the host."""
-    name, colon, port = host.lower().rpartition(":")
-    return (name if colon and port.isdecimal() else host.lower()).rstrip(".")
+    name, colon, port = host.rpartition(":")
+    return _tidy_name(name if colon and port.isdecimal() else host)
+
+
+def _tidy_name(name: str) -> str:
+    """One spelling of all that a host name or address may have."""
+    try:
+        return ipaddress.ip_address(name.strip("[]")).compressed
+    except ValueError:
+        return name.lower().rstrip(".")
 
 
 def _port_in(host: str, scheme: str) -> int:

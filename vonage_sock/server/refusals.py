@@ -1,15 +1,16 @@
 """
 Who was refused, as it is told to the person who runs the server: at once, and then once a minute with a count.
 
-Anybody on the internet may cause these, so that neither their number nor their text may fill a screen or a log.
+Rule: whoever reaches the server decides how often something happens, never how much is written about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
-from vonage_sock.call.events import FindingRaised, Observer
+from vonage_sock.call.events import Event, FindingRaised, Notice, Observer
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.clock import SECOND, Clock
 
@@ -17,13 +18,16 @@ MINUTE_NS: Final = 60 * SECOND
 LOOK_AGAIN_S: Final = 61.0
 """Timers may come early."""
 
+Make = Callable[[int], Event]
+"""Makes the event of how many there were."""
+
 
 class Refusals:
     """
-    Tells of findings that belong to no call.
+    Tells of findings and warnings that belong to no call, each kind by itself.
 
     Args:
-        tell: given each finding; one that was there before comes with how often it was seen since it was told last.
+        tell: given each; one that was there before comes with how often it was seen since it was told last.
         later: calls back after so many seconds; what has been counted by then is told.
     """
 
@@ -34,35 +38,49 @@ class Refusals:
         self._clock = clock
         self._later = later
         self._told_at: dict[str, int] = {}
-        self._waiting: dict[str, tuple[int, str]] = {}
+        self._waiting: dict[str, tuple[int, Make]] = {}
 
     def add(self, code: str, numbers: dict[str, Any]) -> None:
         """One more was refused; ``numbers`` are those of the finding's message."""
-        message = CATALOGUE[code].message.format(**numbers)
-        told_at = self._told_at.get(code)
-        if told_at is not None and self._clock.now() - told_at < MINUTE_NS:
-            count, _ = self._waiting.get(code, (0, ""))
-            self._waiting[code] = count + 1, message
-            return
-        self._say(code, message, self._waiting.pop(code, (0, ""))[0] + 1)
+        self._count(code, partial(self._finding, code, CATALOGUE[code].message.format(**numbers)))
+
+    def say(self, kind: str, message: str) -> None:
+        """
+        Something is wrong for which there is no finding.
+
+        Args:
+            kind: one of a few, made by us.
+            message: one sentence without its end, of our own words.
+        """
+        self._count(kind, partial(self._notice, message))
 
     def flush(self) -> None:
         """Tell what was only counted so far."""
-        waiting, self._waiting = self._waiting, {}
-        for code, (count, message) in waiting.items():
-            self._say(code, message, count)
+        for kind in list(self._waiting):
+            self._say(kind, *self._waiting.pop(kind))
 
-    def _look_again(self, code: str) -> None:
+    def _count(self, kind: str, make: Make) -> None:
+        told_at = self._told_at.get(kind)
+        if told_at is not None and self._clock.now() - told_at < MINUTE_NS:
+            self._waiting[kind] = self._waiting.get(kind, (0, make))[0] + 1, make
+            return
+        self._say(kind, self._waiting.pop(kind, (0, make))[0] + 1, make)
+
+    def _look_again(self, kind: str) -> None:
         # What was told since then has a look of its own to come.
-        if code in self._waiting and self._clock.now() - self._told_at[code] >= MINUTE_NS:
-            count, message = self._waiting.pop(code)
-            self._say(code, message, count)
+        if kind in self._waiting and self._clock.now() - self._told_at[kind] >= MINUTE_NS:
+            self._say(kind, *self._waiting.pop(kind))
 
-    def _say(self, code: str, message: str, count: int) -> None:
-        now, rule = self._clock.now(), CATALOGUE[code]
-        self._told_at[code] = now
+    def _say(self, kind: str, count: int, make: Make) -> None:
+        self._told_at[kind] = self._clock.now()
         if self._later is not None:
-            self._later(LOOK_AGAIN_S, lambda: self._look_again(code))
-        self._tell(
-            FindingRaised(at=now, code=code, level=rule.level.value, message=message, count=count, first_frame=0)
-        )
+            self._later(LOOK_AGAIN_S, partial(self._look_again, kind))
+        self._tell(make(count))
+
+    def _finding(self, code: str, message: str, count: int) -> Event:
+        now, level = self._clock.now(), CATALOGUE[code].level.value
+        return FindingRaised(at=now, code=code, level=level, message=message, count=count, first_frame=0)
+
+    def _notice(self, message: str, count: int) -> Event:
+        more = f" ({count:,} times in the last minutes)" if count > 1 else ""
+        return Notice(at=self._clock.now(), level="warning", message=message + more)

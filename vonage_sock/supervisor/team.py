@@ -46,6 +46,8 @@ SAY_AFTER_S: Final = 1.0
 """How long a stop may take without a word."""
 
 SHOWN_CALLS: Final = 8
+SAID_NS: Final = 60 * SECOND
+"""So long a sentence isn't said again."""
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from {module} import main; main()"
 
@@ -125,7 +127,7 @@ class Team:
         self._go: Go | None = None
         self._watched = Watch(())
         self._failed: Failed | None = None
-        self._said: set[str] = set()
+        self._said: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._saying: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
@@ -345,12 +347,16 @@ class Team:
             self._notice("info", awaited_text(awaited))
 
     def _was_said(self, event: Event) -> bool:
-        """While all stop together, each says the same."""
-        if not isinstance(event, Notice) or not self._restarts.stopping:
+        """What is said of no call is said by each worker: while all stop together, or where all refuse the same."""
+        if not isinstance(event, Notice):
             return False
+        if not self._restarts.stopping and (event.call is not None or event.level != "warning"):
+            return False
+        now = self._clock.now()
+        self._said = {text: at for text, at in self._said.items() if now - at < SAID_NS}
         if event.message in self._said:
             return True
-        self._said.add(event.message)
+        self._said[event.message] = now
         return False
 
     def _notice(self, level: str, message: str) -> None:

@@ -63,6 +63,25 @@ class ServerTls:
             raise UsageError(f"--tls-cert {self.cert} can't be used for TLS: {_reason(error)}") from error
         return context
 
+    def names(self) -> tuple[str, ...]:
+        """
+        Whom the certificate is for: names and addresses, as they are written in a URL.
+
+        Raises:
+            UsageError: it can't be read.
+        """
+        from cryptography import x509  # noqa: PLC0415
+
+        try:
+            found = _certificate(self.cert).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (x509.ExtensionNotFound, ValueError):
+            return ()
+        addresses = (str(address) for address in found.get_values_for_type(x509.IPAddress))
+        return (
+            *(name.lower() for name in found.get_values_for_type(x509.DNSName)),
+            *(f"[{address}]" if ":" in address else address for address in addresses),
+        )
+
     def _check_key(self, certificate: Any) -> None:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
@@ -111,6 +130,8 @@ def trusting(ca: Path | None) -> ssl.SSLContext | None:
         return None
     _read(ca, "--ca")
     context = ssl.create_default_context()
+    # A server's own certificate will do, whoever signed it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         context.load_verify_locations(cafile=ca)
     except (ssl.SSLError, OSError) as error:

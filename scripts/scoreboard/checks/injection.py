@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import struct
 import subprocess
 import threading
@@ -23,7 +22,7 @@ import wire
 from hostile import hostile, in_a_line, raw
 from injections import KINDS, MARK, MIXED, carried_out, offending
 from rows import Row
-from running import Bench
+from running import Bench, free_port, wait_for
 from screen import on_screen
 
 NAME: Final = "injection"
@@ -346,19 +345,3 @@ def plain_env(**more: str) -> dict[str, str]:
     """An environment that colours nothing by itself."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("VSOCK_", "VONAGE_"))}
     return {**kept, "PYTHONUTF8": "1", **more}
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Until somebody listens there."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any, Final
 import wire
 from injections import COLOURS
 from rows import Row
-from running import Bench, end
+from running import Bench, end, free_port, wait_for
 from screen import on_screen
 
 NAME: Final = "output"
@@ -190,19 +189,3 @@ def locales(bench: Bench) -> Iterator[Row]:
             bad.append(words[0])
         told = f"{len(bad)} of {len(commands)} commands" + (f": {', '.join(bad)}" if bad else "")
         yield Row(name, "0 tracebacks, only its letters", told, ok=not bad)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Until somebody listens there."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), contextlib.closing(wire.tcp(port)):
-            return
-        time.sleep(0.05)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import jwt
 import wire
 from hostile import hostile
 from rows import Row
-from running import Bench, end
+from running import Bench, end, free_port, wait_for
 
 NAME: Final = "secrets"
 PROMISE: Final = "secrets appear 0 times in output, errors, logs, reports and process titles"
@@ -162,11 +161,7 @@ def served(bench: Bench) -> Iterator[Row]:
 
 def tell(port: int) -> None:
     """Secrets in all that a stranger says."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), contextlib.closing(wire.tcp(port)):
-            break
-        time.sleep(0.05)
+    wait_for(port)
     bearer = f"Authorization: Bearer {TOKEN}\r\n"
     body = {"status": "answered", "from": BESIDE, "token": CANARY, "note": f"Bearer {TOKEN}", "api_secret": [CANARY]}
     wire.request(port, "GET", f"/webhooks/answer?from={BESIDE}&token={CANARY}&jwt={TOKEN}", headers=bearer)
@@ -220,10 +215,3 @@ def output(bench: Bench, words: list[str], more: dict[str, str] | None = None) -
         except subprocess.TimeoutExpired:
             process.terminate()
             return process.communicate(timeout=20)[0]
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

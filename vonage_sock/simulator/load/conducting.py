@@ -319,6 +319,8 @@ class MostCalls:
         self._running: LoadRun | None = None
         self._stopped = False
         self._tries = 0
+        self.refusals: dict[str, int] = {}
+        """Why calls couldn't be opened where they were one too many, and how often."""
 
     @property
     def most(self) -> int:
@@ -350,6 +352,8 @@ class MostCalls:
             self._tries += 1
             passed = all(row.met for row in result.rows(self._thresholds))
             self._search.tell(calls, passed=passed)
+            if not passed:
+                self.refusals = dict(result.total.refusals)
             self._observer(self._tried(result, passed=passed))
             if passed or best is None or not self._search.passed:
                 best = result
@@ -374,4 +378,5 @@ class MostCalls:
             lost=total.lost if result.measured_by is not None else None,
             own_lateness_p99_ms=ms(total.own_lateness.quantile_ns(0.99)),
             generator_was_late=result.generator_was_late,
+            refusals=dict(total.refusals),
         )

@@ -10,7 +10,8 @@ twice or in another call, ``frames_altered``: back with another content behind t
 ``own_lateness_ms``: how much after their time our own frames left. ``measured_by`` is marks, correlation (of a few calls) or
 null, and then ``not_measured`` says why there is no figure. ``findings`` are those of ``calls_watched`` calls. ``server`` is
 what ``--pid`` showed, ``thresholds`` what was wanted beside what was found, and ``met`` whether all of that was kept:
-null where nothing was asked for, or where the run was stopped before there was anything to judge.
+null where nothing was asked for, or where the run was stopped before there was anything to judge. A search adds
+``max_calls``, and in ``limited_by`` why calls were refused in the last try that was one too many, and how often.
 """
 
 from __future__ import annotations
