@@ -1,0 +1,184 @@
+"""
+How calls are ended from here: by closing the socket, or by the Voice API.
+
+A socket that is closed ends its leg as well, but the platform takes that for a fault: it posts ``disconnected``, and carries
+out the NCCO that is returned for it. A leg that is ended by the API raises nothing but ``completed``. Rule: a call that is
+to end ends; where the API can't be asked or refuses, the socket is closed, and one line says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from vonage_sock.call.behaviour import JsonObject
+from vonage_sock.call.events import Connected, Ended, Event, EventPosted
+from vonage_sock.control.legs import SocketLegs
+from vonage_sock.control.orders import is_uuid
+from vonage_sock.errors import VsockError
+from vonage_sock.server.app import VsockServer
+
+BY_HAND: Final = "hung up"
+REST_WAIT_S: Final = 5.0
+"""How long the API has to end a leg; then the socket is closed."""
+
+LEG_WAIT_S: Final = 1.0
+"""How long the events of a leg are waited for that has begun a moment ago."""
+
+NO_CREDENTIALS: Final = (
+    "saying something needs the Voice API: give --app and --private-key, or set VONAGE_APPLICATION_ID and "
+    "VONAGE_PRIVATE_KEY"
+)
+
+Notice = Callable[[str, str], None]
+
+
+class RestCalls(Protocol):
+    """The Voice API, as far as it is needed here; ``control.calls.Calls`` is it."""
+
+    def remember(self, uuid: str, region_url: object) -> bool:
+        """A webhook said where this call is known."""
+        ...
+
+    async def hangup(self, uuid: str) -> None:
+        """
+        End a leg.
+
+        Raises:
+            VsockError: it isn't known, or the API can't be asked.
+        """
+        ...
+
+    async def talk(self, uuid: str, text: str) -> None:
+        """
+        Speak a text to a leg.
+
+        Raises:
+            VsockError: as above.
+        """
+        ...
+
+
+class HangUp:
+    """
+    Ends calls, and has the platform speak to them; an observer of the server's events.
+
+    Args:
+        rest: the API; None where sockets are closed instead.
+        speech: the API where something is to be said, which may be there although sockets are closed.
+    """
+
+    def __init__(
+        self, server: VsockServer, *, rest: RestCalls | None, speech: RestCalls | None = None, notice: Notice
+    ) -> None:
+        self._server = server
+        self._rest = rest
+        self._speech = rest or speech
+        self._notice = notice
+        self._legs = SocketLegs()
+        self._headers: dict[str, JsonObject] = {}
+        self._ending: set[str] = set()
+        self._posted = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, event: Event) -> None:
+        """Follow the legs."""
+        match event:
+            case Connected(call=str(call), headers=headers):
+                self._headers[call] = headers
+            case Ended(call=str(call)):
+                self._headers.pop(call, None)
+                self._ending.discard(call)
+            case EventPosted(body=body) if self._speech is not None:
+                self._legs.event(body)
+                if isinstance(uuid := body.get("uuid"), str) and "region_url" in body:
+                    self._speech.remember(uuid, body["region_url"])
+                self._posted.set()
+
+    def __call__(self, call: str, *, reason: str = BY_HAND) -> None:
+        """End a call; a second time it is closed, however the API is getting on."""
+        if self._rest is None or call in self._ending:
+            self._close(call, reason)
+            return
+        self._ending.add(call)
+        self._begin(self._end(call, reason, self._rest))
+
+    def why_not_say(self, call: str) -> str | None:
+        """Half a sentence, or None."""
+        if self._speech is None:
+            return NO_CREDENTIALS
+        if self._caller_leg(call) is None:
+            return f"{call} doesn't say which leg is the caller's, so that nothing can be said to it by the Voice API"
+        return None
+
+    def say(self, call: str, text: str) -> None:
+        """Have the platform speak to the caller."""
+        uuid, speech = self._caller_leg(call), self._speech
+        if uuid is not None and speech is not None:
+            self._begin(self._say(call, uuid, text, speech))
+
+    def close(self) -> None:
+        """What is under way is given up."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _end(self, call: str, reason: str, rest: RestCalls) -> None:
+        try:
+            async with asyncio.timeout(REST_WAIT_S):
+                await rest.hangup(await self._leg_of(call))
+        except TimeoutError:
+            self._fall_back(call, reason, f"the API took more than {REST_WAIT_S:g} s")
+        except VsockError as error:
+            self._fall_back(call, reason, str(error))
+        else:
+            self._notice("info", f"{call}: its leg was ended by the API, which raises no disconnected")
+
+    async def _leg_of(self, call: str) -> str:
+        """
+        The websocket leg's own uuid, which its events tell.
+
+        Raises:
+            VsockError: none has told it.
+        """
+        headers = self._headers.get(call, {})
+        uuid = self._legs.find_by_headers(headers)
+        if uuid is None:
+            try:
+                async with asyncio.timeout(LEG_WAIT_S):
+                    while uuid is None:
+                        self._posted.clear()
+                        await self._posted.wait()
+                        uuid = self._legs.find_by_headers(headers)
+            except TimeoutError:
+                raise VsockError("no event has told the uuid of its leg; does the event URL lead here?") from None
+        return uuid
+
+    def _fall_back(self, call: str, reason: str, why: str) -> None:
+        if call in self._headers:
+            self._notice("warning", f"{call} is closed instead of ended by the API: {why}")
+            self._close(call, reason)
+
+    def _close(self, call: str, reason: str) -> None:
+        self._server.act(call, lambda session: session.close(reason=reason))
+
+    async def _say(self, call: str, uuid: str, text: str, speech: RestCalls) -> None:
+        try:
+            async with asyncio.timeout(REST_WAIT_S):
+                await speech.talk(uuid, text)
+        except TimeoutError:
+            self._notice("warning", f"{call}: nothing is said, the API took more than {REST_WAIT_S:g} s")
+        except VsockError as error:
+            self._notice("warning", f"{call}: nothing is said: {error}")
+        else:
+            self._notice("info", f"{call}: the platform says {text!r} to the caller")
+
+    def _caller_leg(self, call: str) -> str | None:
+        # Our NCCO gives the socket the uuid of the leg that asked for it.
+        uuid = self._headers.get(call, {}).get("uuid")
+        return uuid if isinstance(uuid, str) and is_uuid(uuid) else None
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
