@@ -121,7 +121,7 @@ class ByHand:
 
     async def _play(self, call: str, path: str) -> None:
         try:
-            file = await asyncio.to_thread(AudioFile, Path(path).expanduser())
+            file = await asyncio.to_thread(lambda: AudioFile(Path(path).expanduser()))
         except (VsockError, RuntimeError) as error:
             self._notice("warning", f"nothing is played to {call}: {error}")
             return
@@ -150,9 +150,9 @@ class ByHand:
 
 def completed(path: str) -> str:
     """A path with as much of its last name added as all files agree upon that begin so; a directory gets its slash."""
-    shown, begun = os.path.split(path)
+    directory, begun = os.path.split(path)
     try:
-        with os.scandir(Path(shown or ".").expanduser()) as entries:
+        with os.scandir(Path(directory or ".").expanduser()) as entries:
             names = [
                 entry.name + ("/" if entry.is_dir() else "")
                 for entry, _ in zip(entries, range(MAX_LISTED), strict=False)
@@ -160,4 +160,9 @@ def completed(path: str) -> str:
             ]
     except (OSError, RuntimeError):
         return path
-    return str(Path(shown) / "_")[:-1] + os.path.commonprefix(names) if names and shown else os.path.commonprefix(names) or path
+    if not names:
+        return path
+    certain = names[0]
+    while not all(name.startswith(certain) for name in names):
+        certain = certain[:-1]
+    return path[: len(path) - len(begun)] + certain

@@ -70,6 +70,8 @@ class _Question:
 
 class Desk:
     """
+    Where the keys arrive.
+
     Args:
         show: is given what is to be seen, whenever that changes.
     """

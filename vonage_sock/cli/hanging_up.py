@@ -12,8 +12,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
-from vonage_sock.call.behaviour import JsonObject
+from vonage_sock.behaviours.play import PLAYED_REASON
+from vonage_sock.call.behaviour import Call, JsonObject
 from vonage_sock.call.events import Connected, Ended, Event, EventPosted
+from vonage_sock.cli.voice import Voice
 from vonage_sock.control.legs import SocketLegs
 from vonage_sock.control.orders import is_uuid
 from vonage_sock.errors import VsockError
@@ -25,11 +27,6 @@ REST_WAIT_S: Final = 5.0
 
 LEG_WAIT_S: Final = 1.0
 """How long the events of a leg are waited for that has begun a moment ago."""
-
-NO_CREDENTIALS: Final = (
-    "saying something needs the Voice API: give --app and --private-key, or set VONAGE_APPLICATION_ID and "
-    "VONAGE_PRIVATE_KEY"
-)
 
 Notice = Callable[[str, str], None]
 
@@ -65,22 +62,28 @@ class HangUp:
     Ends calls, and has the platform speak to them; an observer of the server's events.
 
     Args:
-        rest: the API; None where sockets are closed instead.
-        speech: the API where something is to be said, which may be there although sockets are closed.
+        calls: the API; opened with the credentials of ``voice``, when left out.
     """
 
-    def __init__(
-        self, server: VsockServer, *, rest: RestCalls | None, speech: RestCalls | None = None, notice: Notice
-    ) -> None:
+    def __init__(self, server: VsockServer, voice: Voice, *, notice: Notice, calls: RestCalls | None = None) -> None:
         self._server = server
-        self._rest = rest
-        self._speech = rest or speech
+        self._voice = voice
         self._notice = notice
+        self._calls = calls or voice.open(lambda sentence: notice("info", sentence))
         self._legs = SocketLegs()
         self._headers: dict[str, JsonObject] = {}
         self._ending: set[str] = set()
         self._posted = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def announce(self) -> None:
+        """Say it where calls are ended in the less common way."""
+        if self._by_rest:
+            self._notice("info", f"calls are hung up by the Voice API, as {self._voice.application}")
+
+    @property
+    def _by_rest(self) -> bool:
+        return self._voice.is_asked(public=self._server.is_public)
 
     def watch(self, event: Event) -> None:
         """Follow the legs."""
@@ -90,43 +93,53 @@ class HangUp:
             case Ended(call=str(call)):
                 self._headers.pop(call, None)
                 self._ending.discard(call)
-            case EventPosted(body=body) if self._speech is not None:
+            case EventPosted(body=body) if self._calls is not None:
                 self._legs.event(body)
                 if isinstance(uuid := body.get("uuid"), str) and "region_url" in body:
-                    self._speech.remember(uuid, body["region_url"])
+                    self._calls.remember(uuid, body["region_url"])
                 self._posted.set()
 
     def __call__(self, call: str, *, reason: str = BY_HAND) -> None:
         """End a call; a second time it is closed, however the API is getting on."""
-        if self._rest is None or call in self._ending:
+        if call in self._ending or not self._by_rest or self._calls is None:
             self._close(call, reason)
-            return
-        self._ending.add(call)
-        self._begin(self._end(call, reason, self._rest))
+        else:
+            self._ask(call, reason, self._calls)
+
+    def from_within(self, call: Call) -> None:
+        """What a behaviour ends its call with, when all has been played."""
+        if not self._by_rest or self._calls is None:
+            call.close(reason=PLAYED_REASON)
+        elif call.id not in self._ending:
+            self._ask(call.id, PLAYED_REASON, self._calls)
 
     def why_not_say(self, call: str) -> str | None:
         """Half a sentence, or None."""
-        if self._speech is None:
-            return NO_CREDENTIALS
+        if self._calls is None:
+            return f"saying something needs the Voice API: {self._voice.lack}"
         if self._caller_leg(call) is None:
             return f"{call} doesn't say which leg is the caller's, so that nothing can be said to it by the Voice API"
         return None
 
     def say(self, call: str, text: str) -> None:
         """Have the platform speak to the caller."""
-        uuid, speech = self._caller_leg(call), self._speech
-        if uuid is not None and speech is not None:
-            self._begin(self._say(call, uuid, text, speech))
+        uuid = self._caller_leg(call)
+        if uuid is not None and self._calls is not None:
+            self._begin(self._say(call, uuid, text, self._calls))
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """What is under way is given up."""
         for task in self._tasks:
             task.cancel()
 
-    async def _end(self, call: str, reason: str, rest: RestCalls) -> None:
+    def _ask(self, call: str, reason: str, calls: RestCalls) -> None:
+        self._ending.add(call)
+        self._begin(self._end(call, reason, calls))
+
+    async def _end(self, call: str, reason: str, calls: RestCalls) -> None:
         try:
             async with asyncio.timeout(REST_WAIT_S):
-                await rest.hangup(await self._leg_of(call))
+                await calls.hangup(await self._leg_of(call))
         except TimeoutError:
             self._fall_back(call, reason, f"the API took more than {REST_WAIT_S:g} s")
         except VsockError as error:
@@ -162,10 +175,10 @@ class HangUp:
     def _close(self, call: str, reason: str) -> None:
         self._server.act(call, lambda session: session.close(reason=reason))
 
-    async def _say(self, call: str, uuid: str, text: str, speech: RestCalls) -> None:
+    async def _say(self, call: str, uuid: str, text: str, calls: RestCalls) -> None:
         try:
             async with asyncio.timeout(REST_WAIT_S):
-                await speech.talk(uuid, text)
+                await calls.talk(uuid, text)
         except TimeoutError:
             self._notice("warning", f"{call}: nothing is said, the API took more than {REST_WAIT_S:g} s")
         except VsockError as error:

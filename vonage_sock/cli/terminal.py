@@ -1,9 +1,9 @@
-"""
+r"""
 The terminal's keys, one by one, while a program runs in it; and its own ways put back, whatever happens.
 
-Keys come as they are pressed (no line, no echo), and Ctrl-C, Ctrl-Z and Ctrl-\\ stay signals. Rule 1: nothing is read, and
+Keys come as they are pressed (no line, no echo), and Ctrl-C, Ctrl-Z and Ctrl-\ stay signals. Rule 1: nothing is read, and
 no mode set, while another job has the terminal: that is the shell's. Rule 2: who ends or stops the program puts the modes
-back first: ``close``, a second Ctrl-C, Ctrl-Z, Ctrl-\\, and in the end the interpreter. Only SIGKILL can't be helped; then
+back first: ``close``, a second Ctrl-C, Ctrl-Z, Ctrl-\, and in the end the interpreter. Only SIGKILL can't be helped; then
 ``stty sane`` can.
 """
 

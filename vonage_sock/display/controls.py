@@ -116,6 +116,6 @@ def _lead(controls: Controls) -> Text:
 def _calls(controls: Controls) -> list[tuple[str, str]]:
     parts: list[tuple[str, str]] = []
     for number, call in controls.calls:
-        mark = "reverse bold" if call == controls.current else "bold"
-        parts += [(f" {number} {clean(call, 12)} ", mark), (" ", "")]
+        current = call == controls.current
+        parts += [(f"{'>' if current else ' '}{number} {clean(call, 12)}", "bold green" if current else ""), (" ", "")]
     return parts

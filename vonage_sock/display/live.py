@@ -16,6 +16,7 @@ from rich.text import Text
 
 from vonage_sock.call.events import Event, ServerStarted
 from vonage_sock.clock import MS
+from vonage_sock.display.controls import Controls, controls_rows
 from vonage_sock.display.model import Line, Screen, Status
 from vonage_sock.display.output import OutputThread, Target, lost_text
 from vonage_sock.display.render import TimeText, line_text, start_panel
@@ -38,6 +39,7 @@ class LivePainter:
 
     def __init__(self, target: Target, time_text: TimeText, env: Mapping[str, str]) -> None:
         self.status = Status(0)
+        self.controls: Controls | None = None
         self._target = target
         self._time_text = time_text
         self._console = console_for(target, env)
@@ -49,7 +51,7 @@ class LivePainter:
         if (size := self._target.size()) is not None and size != self._console.size:
             self._console.size = size
         width, height = self._console.size
-        block = status_block(self.status, width, max_rows=height - 2, ascii_only=self._ascii_only)
+        block = self._block(width, height)
         if not block and self._live is not None:
             self._live.stop()
             self._live = None
@@ -68,6 +70,16 @@ class LivePainter:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _block(self, width: int, height: int) -> Text:
+        controls = self.controls
+        rows = [] if controls is None else controls_rows(controls, width, ascii_only=self._ascii_only)
+        # The last of them is what is being typed, and stays to the last.
+        rows = rows[-max(1, height - 1) :]
+        calls = status_block(self.status, width, max_rows=height - 2 - len(rows), ascii_only=self._ascii_only)
+        if calls and len(rows) + calls.plain.count("\n") + 1 < height:
+            rows = [calls, *rows]
+        return Text("\n", no_wrap=True, overflow="crop").join(rows)
 
     def _start(self, block: Text) -> None:
         # Redirecting would put rich between other threads and their stdout.
@@ -139,6 +151,11 @@ class LiveDisplay:
         if self._shown_at is None or now - self._shown_at >= REFRESH_NS:
             self._shown_at = now
             self._set_status(now)
+
+    def show_controls(self, controls: Controls | None) -> None:
+        """What the keys stand at, under the calls."""
+        self._painter.controls = controls
+        self._output.wake()
 
     def _set_status(self, now: int) -> None:
         self._painter.status = self._screen.status(now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from typing import Final
 
 ENTER: Final = "enter"
@@ -62,6 +63,21 @@ _SEQUENCES: Final = {
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~]|[^\[O])", re.DOTALL)
 _BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 _MAX_BEGUN: Final = 32
+
+
+_MOVES: Final[dict[str, Callable[[str, int], int]]] = {
+    LEFT: lambda _text, at: at - 1,
+    RIGHT: lambda _text, at: at + 1,
+    HOME: lambda _text, _at: 0,
+    END: lambda text, _at: len(text),
+}
+_CUTS: Final[dict[str, Callable[[str, int], tuple[int, int]]]] = {
+    BACKSPACE: lambda _text, at: (max(0, at - 1), at),
+    DELETE: lambda _text, at: (at, at + 1),
+    CUT_ALL: lambda _text, at: (0, at),
+    CUT_REST: lambda text, at: (at, len(text)),
+    CUT_WORD: lambda text, at: (len(re.sub(r"\S*\s*\Z", "", text[:at])), at),
+}
 
 
 class KeyReader:
@@ -132,33 +148,17 @@ class LineEditor:
 
     def press(self, key: str) -> None:
         """Take a key; those that mean nothing to a line change nothing."""
-        if len(key) == 1:
-            if len(self.text) < MAX_LINE:
-                self._set(self.text[: self.at] + key + self.text[self.at :], self.at + 1)
-            return
         text, at = self.text, self.at
-        match key:
-            case "left":
-                self.at = max(0, at - 1)
-            case "right":
-                self.at = min(len(text), at + 1)
-            case "home":
-                self.at = 0
-            case "end":
-                self.at = len(text)
-            case "backspace" if at:
-                self._set(text[: at - 1] + text[at:], at - 1)
-            case "delete":
-                self._set(text[:at] + text[at + 1 :], at)
-            case "cut-all":
-                self._set(text[at:], 0)
-            case "cut-rest":
-                self._set(text[:at], at)
-            case "cut-word":
-                kept = re.sub(r"\S*\s*$", "", text[:at])
-                self._set(kept + text[at:], len(kept))
-            case "up":
-                self._set(self._last, len(self._last))
+        if len(key) == 1:
+            if len(text) < MAX_LINE:
+                self._set(text[:at] + key + text[at:], at + 1)
+        elif key in _MOVES:
+            self.at = min(max(_MOVES[key](text, at), 0), len(text))
+        elif key == UP:
+            self._set(self._last, len(self._last))
+        elif key in _CUTS:
+            begin, end = _CUTS[key](text, at)
+            self._set(text[:begin] + text[end:], begin)
 
     def put(self, text: str) -> None:
         """This text in place of what there is, up to the cursor."""
