@@ -17,16 +17,13 @@ from typing import Any, Final
 from vonage_sock.behaviours import by_hand
 from vonage_sock.behaviours.record import Record
 from vonage_sock.call.session import CallSession
-from vonage_sock.cli.hanging_up import HangUp
+from vonage_sock.cli.hanging_up import HangUp, Notice
 from vonage_sock.errors import VsockError
 from vonage_sock.media.decode import AudioFile, ready
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer
 
 MAX_LISTED: Final = 10_000
-
-Notice = Callable[[str, str], None]
-"""Given a level and a sentence."""
 
 
 class ByHand:
@@ -77,7 +74,7 @@ class ByHand:
     def clear(self, call: str) -> None:
         """Cut off what plays; an echo goes on."""
         if self._act(call, by_hand.clear):
-            self._notice("info", f"{call}: told the platform to clear what it hasn't played")
+            self._notice("info", "the platform is told to drop what it hasn't played", call)
 
     def why_not_say(self, call: str) -> str | None:
         """Speech is the platform's, and asked of its API."""
@@ -92,7 +89,7 @@ class ByHand:
         try:
             self._act(call, self._toggle_recording)
         except VsockError as error:
-            self._notice("warning", f"{call} isn't recorded: {error}")
+            self._notice("warning", f"not recorded: {error}", call)
 
     def complete(self, path: str, take: Callable[[str], None]) -> None:
         """Look in the directory, in a thread."""
@@ -106,15 +103,15 @@ class ByHand:
         """Ctrl-C itself, so that a second one is a second one."""
         os.kill(os.getpid(), signal.SIGINT)
 
-    def tell(self, sentence: str) -> None:
+    def tell(self, sentence: str, call: str | None = None) -> None:
         """As a notice among the others."""
-        self._notice("info", sentence)
+        self._notice("info", sentence, call)
 
     def _toggle_recording(self, session: CallSession) -> None:
         if by_hand.is_recorded(session):
             by_hand.stop_recording(session)
         elif not self._recordings_may_follow:
-            self._notice("warning", f"{session.id} isn't recorded: standard output holds one recording")
+            self._notice("warning", "not recorded: standard output holds one recording", session.id)
         else:
             recorder = self._recorder()
             by_hand.start_recording(session, lambda queued: self._make_record(recorder, queued))
@@ -123,7 +120,7 @@ class ByHand:
         try:
             file = await asyncio.to_thread(lambda: AudioFile(Path(path).expanduser()))
         except (VsockError, RuntimeError) as error:
-            self._notice("warning", f"nothing is played to {call}: {error}")
+            self._notice("warning", f"not played: {error}", call)
             return
         formats = []
         if not self._act(call, lambda session: formats.append(session.audio_format)):
@@ -139,7 +136,7 @@ class ByHand:
     def _act(self, call: str, action: Callable[[CallSession], None]) -> bool:
         done = self._server.act(call, action)
         if not done:
-            self._notice("info", f"{call} has ended meanwhile")
+            self._notice("info", "the call has ended meanwhile", call)
         return done
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

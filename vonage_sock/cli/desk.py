@@ -54,8 +54,8 @@ class Actions(Protocol):
         """Stop the program as Ctrl-C does."""
         ...
 
-    def tell(self, sentence: str) -> None:
-        """Say something to the person."""
+    def tell(self, sentence: str, call: str | None = None) -> None:
+        """Say something to the person, about a call or none."""
         ...
 
 
@@ -116,7 +116,7 @@ class Desk:
             self._chosen = None
         if self._question is not None and self._question.call == call:
             self._question = None
-            self._actions.tell(f"{call} has ended meanwhile")
+            self._actions.tell("the call has ended meanwhile", call)
         if not self._numbers:
             self._choosing = None
         self._refresh()
@@ -169,7 +169,7 @@ class Desk:
             case "r":
                 self._actions.record(call)
             case "s" if (why := self._actions.why_not_say(call)) is not None:
-                self._actions.tell(why)
+                self._actions.tell(why, call)
             case _:
                 self._question = _Question(key, call, LineEditor(self._last.get(key, "")))
 
@@ -216,7 +216,9 @@ class Desk:
     def _refresh(self) -> None:
         controls = Controls(calls=tuple(sorted(self._numbers.items())), current=self.current, help=self._help)
         if (question := self._question) is not None:
-            controls = replace(controls, ask=self._ask(question), text=question.editor.text, at=question.editor.at)
+            editor = question.editor
+            asked = self._ask(question)
+            controls = replace(controls, ask=asked, asked_for=question.call, text=editor.text, at=editor.at)
         elif self._choosing is not None:
             controls = replace(controls, choose=f"{NEEDS_CALL[self._choosing]} which call?")
         self._show(controls)

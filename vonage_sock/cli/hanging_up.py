@@ -9,7 +9,7 @@ to end ends; where the API can't be asked or refuses, the socket is closed, and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, Protocol
 
 from vonage_sock.behaviours.play import PLAYED_REASON
@@ -28,7 +28,13 @@ REST_WAIT_S: Final = 5.0
 LEG_WAIT_S: Final = 1.0
 """How long the events of a leg are waited for that has begun a moment ago."""
 
-Notice = Callable[[str, str], None]
+
+class Notice(Protocol):
+    """Tells the person who runs the program; ``level`` is info or warning."""
+
+    def __call__(self, level: str, message: str, call: str | None = None) -> None:
+        """A sentence, about a call or none."""
+        ...
 
 
 class RestCalls(Protocol):
@@ -118,7 +124,7 @@ class HangUp:
         if self._calls is None:
             return f"saying something needs the Voice API: {self._voice.lack}"
         if self._caller_leg(call) is None:
-            return f"{call} doesn't say which leg is the caller's, so that nothing can be said to it by the Voice API"
+            return "the socket's metadata has no uuid of the caller's leg, so that nothing can be said to it"
         return None
 
     def say(self, call: str, text: str) -> None:
@@ -141,11 +147,11 @@ class HangUp:
             async with asyncio.timeout(REST_WAIT_S):
                 await calls.hangup(await self._leg_of(call))
         except TimeoutError:
-            self._fall_back(call, reason, f"the API took more than {REST_WAIT_S:g} s")
+            self._fall_back(call, reason, f"it took more than {REST_WAIT_S:g} s")
         except VsockError as error:
             self._fall_back(call, reason, str(error))
         else:
-            self._notice("info", f"{call}: its leg was ended by the API, which raises no disconnected")
+            self._notice("info", "its leg is ended by the Voice API, which raises no disconnected", call)
 
     async def _leg_of(self, call: str) -> str:
         """
@@ -169,7 +175,7 @@ class HangUp:
 
     def _fall_back(self, call: str, reason: str, why: str) -> None:
         if call in self._headers:
-            self._notice("warning", f"{call} is closed instead of ended by the API: {why}")
+            self._notice("warning", f"closed, as the Voice API couldn't end it: {why}", call)
             self._close(call, reason)
 
     def _close(self, call: str, reason: str) -> None:
@@ -180,11 +186,11 @@ class HangUp:
             async with asyncio.timeout(REST_WAIT_S):
                 await calls.talk(uuid, text)
         except TimeoutError:
-            self._notice("warning", f"{call}: nothing is said, the API took more than {REST_WAIT_S:g} s")
+            self._notice("warning", f"nothing is said: the Voice API took more than {REST_WAIT_S:g} s", call)
         except VsockError as error:
-            self._notice("warning", f"{call}: nothing is said: {error}")
+            self._notice("warning", f"nothing is said: {error}", call)
         else:
-            self._notice("info", f"{call}: the platform says {text!r} to the caller")
+            self._notice("info", f"the platform says {text!r} to the caller", call)
 
     def _caller_leg(self, call: str) -> str | None:
         # Our NCCO gives the socket the uuid of the leg that asked for it.

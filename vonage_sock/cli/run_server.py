@@ -406,8 +406,8 @@ class Session:
         if not self._open_legs and self._server.calls_ended:
             self._completed.set()
 
-    def _notice(self, level: str, message: str) -> None:
-        self._server.tell(Notice(at=self._clock.now(), level=level, message=message))
+    def _notice(self, level: str, message: str, call: str | None = None) -> None:
+        self._server.tell(Notice(at=self._clock.now(), call=call, level=level, message=message))
 
 
 async def save(recorder: Recorder, notice: Callable[[str, str], None]) -> None:

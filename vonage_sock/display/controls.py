@@ -35,7 +35,7 @@ class Controls:
     Args:
         calls: the live ones that have a number, with it.
         current: the one that the keys are for; None where there is none, or it must be asked.
-        ask: what is being asked; its answer is typed at ``at`` of ``text``.
+        ask: what is being asked, and ``asked_for`` which call; its answer is typed at ``at`` of ``text``.
         choose: what the number of a call is waited for.
         help: everything is explained.
     """
@@ -43,6 +43,7 @@ class Controls:
     calls: tuple[tuple[int, str], ...] = ()
     current: str | None = None
     ask: str | None = None
+    asked_for: str = ""
     text: str = ""
     at: int = 0
     choose: str | None = None
@@ -53,9 +54,9 @@ def controls_rows(controls: Controls, width: int, *, ascii_only: bool = False) -
     """The row, and above it the help where it is asked for; each at most ``width`` cells wide."""
     rows = help_rows(controls) if controls.help else []
     if controls.ask is not None:
-        rows.append(prompt_row(controls.ask, controls.text, controls.at, width))
+        rows.append(prompt_row(controls, width))
     elif controls.choose is not None:
-        rows.append(Text.assemble((f"{controls.choose}: ", "bold"), *_calls(controls)))
+        rows.append(Text.assemble((f"{controls.choose} ", "bold"), *_calls(controls), (" Esc for none", "dim")))
     else:
         rows.append(_keys_row(controls, width))
     if ascii_only:
@@ -75,12 +76,12 @@ def help_rows(controls: Controls) -> list[Text]:
     ]
 
 
-def prompt_row(ask: str, text: str, at: int, width: int) -> Text:
+def prompt_row(controls: Controls, width: int) -> Text:
     """The question and as much of the answer as there is room for, around the cursor."""
-    text = "".join(char if char.isprintable() else "?" for char in text)
-    head = f"{ask} "
-    if cell_len(head) > width // 2:
-        head = head[: max(0, width // 2 - 2)] + "> "
+    at, head = controls.at, f"{clean(controls.ask, 120)} "
+    text = "".join(char if char.isprintable() else "?" for char in controls.text)
+    if cell_len(head) > width * 2 // 3:
+        head = f"{clean(controls.asked_for, 12)}> "
     room = max(1, width - cell_len(head) - 1)
     begin = 0
     while begin < at and cell_len(text[begin:at]) > room - 1:

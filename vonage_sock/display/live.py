@@ -45,6 +45,7 @@ class LivePainter:
         self._console = console_for(target, env)
         self._ascii_only = self._console.options.ascii_only
         self._live: Live | None = None
+        self._drawn = Text()
 
     def paint(self, items: Sequence[Item], lost: int) -> None:
         """Print the items, then show the latest status."""
@@ -57,11 +58,15 @@ class LivePainter:
             self._live = None
         elif block and self._live is not None:
             self._live.update(block)
-        if items or lost:
-            # In one go, and the block with it, so that it is drawn again once and not for every line.
-            self._console.print(Group(*self._renderables(items, lost, width)), soft_wrap=False)
-        elif self._live is not None:
-            self._live.refresh()
+        # Written in one go.
+        with self._console:
+            if items or lost:
+                # All lines at once, so that the block is drawn again once and not for every line.
+                self._console.print(Group(*self._renderables(items, lost, width)), soft_wrap=False)
+            if self._live is not None and (block != self._drawn or not (items or lost)):
+                # What is drawn under lines is the block as it was.
+                self._live.refresh()
+        self._drawn = block
         if block and self._live is None:
             self._start(block)
 
