@@ -335,6 +335,7 @@ class Session:
             notice=self._notice,
         )
         self._keys = Keys(fd, self._display, actions)
+        self._hang_up.prepare()
         try:
             self._keys.start()
             yield
