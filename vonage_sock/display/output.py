@@ -262,7 +262,7 @@ class OutputThread(Generic[T]):
     def resume(self) -> None:
         """Go on."""
         with self._changed:
-            self._held = False
+            self._held = self._holding = False
             self._woken = True
             self._changed.notify_all()
 
@@ -296,8 +296,7 @@ class OutputThread(Generic[T]):
         with self._changed:
             self._holding = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._held or self._closing)
-            self._holding = False
+            self._changed.wait_for(lambda: not self._holding or self._closing)
 
     def _guarded(self, items: list[T], lost: int, *, closing: bool) -> None:
         try:
