@@ -6,7 +6,6 @@ import json
 
 from tests.behaviours.test_play import RATE_8K, opens
 from tests.behaviours.test_record import Shelf
-
 from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.behaviours import by_hand
 from vonage_sock.behaviours.echo import Echo

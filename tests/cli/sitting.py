@@ -101,13 +101,18 @@ class Sitting:
             self._stream.feed(os.read(self.master, 65536))
         return self.lines
 
+    def read(self, wait_s: float) -> list[str]:
+        """The lines on the screen, after what comes within this time."""
+        if select.select([self.master], [], [], wait_s)[0]:
+            self._stream.feed(os.read(self.master, 65536))
+        return self.lines
+
     def until_keys_are_taken(self) -> None:
         """The terminal's modes tell nobody when they change."""
         end_at = time.monotonic() + WAIT_S
         while not self.takes_keys:
             assert time.monotonic() < end_at, self.lines
-            if select.select([self.master], [], [], 0.01)[0]:
-                self._stream.feed(os.read(self.master, 65536))
+            self.read(0.01)
 
     def end(self) -> int:
         """The exit code; what is still written is read meanwhile."""

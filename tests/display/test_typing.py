@@ -16,7 +16,10 @@ from vonage_sock.display.typing import MAX_LINE, KeyReader, LineEditor
         ("é☎".encode(), ["é", "☎"]),
         (b"\r\n\t\x7f\x08\x04", ["enter", "enter", "tab", "backspace", "backspace", "end-of-input"]),
         (b"\x01\x05\x15\x0b\x17", ["home", "end", "cut-all", "cut-rest", "cut-word"]),
-        (b"\x1b[A\x1b[B\x1b[C\x1b[D\x1bOH\x1bOF\x1b[3~\x1b[1;5D", "up down right left home end delete left".split()),
+        (
+            b"\x1b[A\x1b[B\x1b[C\x1b[D\x1bOH\x1bOF\x1b[3~\x1b[1;5D",
+            ["up", "down", "right", "left", "home", "end", "delete", "left"],
+        ),
         (b"\x1b[200~pasted\x1b[201~", list("pasted")),
         (b"\x1bh", ["escape", "h"]),
         (b"\x00\x07\xff\xc2\x9b", ["�"]),

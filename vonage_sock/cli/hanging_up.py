@@ -86,7 +86,7 @@ class HangUp:
         self._legs = SocketLegs()
         self._headers: dict[str, JsonObject] = {}
         self._ending: set[str] = set()
-        self._posted = asyncio.Event()
+        self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def announce(self) -> None:
@@ -109,6 +109,7 @@ class HangUp:
         match event:
             case Connected(call=str(call), headers=headers):
                 self._headers[call] = headers
+                self._news.set()
             case Ended(call=str(call)):
                 self._headers.pop(call, None)
                 self._ending.discard(call)
@@ -116,7 +117,7 @@ class HangUp:
                 self._legs.event(body)
                 if isinstance(uuid := body.get("uuid"), str) and "region_url" in body:
                     self._calls.remember(uuid, body["region_url"])
-                self._posted.set()
+                self._news.set()
 
     def __call__(self, call: str, *, reason: str = BY_HAND) -> None:
         """End a call; a second time it is closed, however the API is getting on."""
@@ -173,17 +174,13 @@ class HangUp:
         Raises:
             VsockError: none has told it.
         """
-        headers = self._headers.get(call, {})
-        uuid = self._legs.find_by_headers(headers)
-        if uuid is None:
-            try:
-                async with asyncio.timeout(LEG_WAIT_S):
-                    while uuid is None:
-                        self._posted.clear()
-                        await self._posted.wait()
-                        uuid = self._legs.find_by_headers(headers)
-            except TimeoutError:
-                raise VsockError("no event has told the uuid of its leg; does the event URL lead here?") from None
+        try:
+            async with asyncio.timeout(LEG_WAIT_S):
+                while (uuid := self._legs.find_by_headers(self._headers.get(call, {}))) is None:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise VsockError("no event has told the uuid of its leg; does the event URL lead here?") from None
         return uuid
 
     def _fall_back(self, call: str, reason: str, why: str) -> None:
