@@ -236,5 +236,5 @@ def test_when_the_api_is_asked(voice: Voice, public: bool, asked: bool) -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Let things go on until this is so."""
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  (what is waited for tells nobody)
             await asyncio.sleep(0.01)
