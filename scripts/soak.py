@@ -197,7 +197,17 @@ async def real(calls: int, minutes: float, ppm: int) -> bool:
         path = Path(directory) / "long.wav"
         write_noise(path, minutes * 60 + 60)
         command = [sys.executable, __file__, "serve", "--play", str(path), "--port", "0", "--json"]
-        command += ["--url", "http://127.0.0.1", "--no-auth", "--max-calls", str(calls), "--max-silent", str(calls)]
+        command += [
+            "--url",
+            "http://127.0.0.1",
+            "--tunnel",
+            "none",
+            "--no-auth",
+            "--max-calls",
+            str(calls),
+            "--max-silent",
+            str(calls),
+        ]
         server = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, limit=1 << 20)
         assert server.stdout is not None
         port = json.loads(await server.stdout.readline())["port"]

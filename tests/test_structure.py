@@ -38,6 +38,7 @@ TESTED_TOGETHER = {
     "testing/servers": "tests/test_testing.py",
     "testing/wire": "tests/test_testing.py",
     "simulator/leg/script": "tests/simulator/scenario/test_conductor.py",
+    "control/opening": "tests/control/test_calls.py",
     "simulator/scenario/model": "tests/simulator/scenario/test_reading.py",
     "simulator/scenario/preparing": "tests/test_testing.py",
 }

@@ -36,7 +36,7 @@ class Peer:
 
 
 SERVE: Final = (
-    *("{vsock}", "serve", "--port", "0", "--url", "http://127.0.0.1", "--json"),
+    *("{vsock}", "serve", "--port", "0", "--url", "http://127.0.0.1", "--tunnel", "none", "--json"),
     *("--no-auth", "--max-calls", "4000", "--max-silent", "4000"),
 )
 

@@ -99,7 +99,7 @@ async def test_a_running_ngrok_agent_s_address_is_taken(vsock: Vsock) -> None:
     async def agent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         tunnel = {
-            "public_url": "https://ab12.ngrok-free.app",
+            "public_url": "https://ab12.ngrok.example",
             "proto": "https",
             "config": {"addr": f"http://localhost:{port}"},
         }
@@ -120,8 +120,8 @@ async def test_a_running_ngrok_agent_s_address_is_taken(vsock: Vsock) -> None:
         server = await vsock("serve", "--port", port, "--ngrok-api", url, "--json")
         started = await server.event("server.started")
 
-    assert "https://ab12.ngrok-free.app/webhooks/answer" == started["answer_url"]
-    assert "wss://ab12.ngrok-free.app/socket" == started["socket_url"]
+    assert "https://ab12.ngrok.example/webhooks/answer" == started["answer_url"]
+    assert "wss://ab12.ngrok.example/socket" == started["socket_url"]
 
 
 async def test_a_whole_call_is_heard_in_one_file(vsock: Vsock, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,28 @@ def test_options_that_can_t_be_used_are_told(
 
     assert 2 == result.exit_code
     assert sentence in result.output
+
+
+async def test_another_region_knows_nothing_of_a_call(vsock: Vsock) -> None:
+    """It answers 404 for it and doesn't list it; a call that is ordered there is known there alone."""
+    async with websockets.serve(listen, "127.0.0.1", 0) as server:
+        uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ask_as = functools.partial(ask, bearer=token())
+        program = await vsock("call", "--api-port", 0, "--api-other-port", 0, "--json", "--calls", 2)
+        first, other = [(await program.event("api.started"))["url"] for _ in range(2)]
+        here, there = [(await ask_as(url, "POST", "", order(uri)))[1]["uuid"] for url in (first, other)]
+        known = [(await ask_as(url, "GET", f"/{uuid}"))[0] for url in (first, other) for uuid in (here, there)]
+        listed = [
+            [leg["uuid"] for leg in (await ask_as(url, "GET", ""))[1]["_embedded"]["calls"]] for url in (first, other)
+        ]
+        wrong = await ask_as(other, "PUT", f"/{here}", {"action": "hangup"})
+        right = [
+            (await ask_as(url, "PUT", f"/{uuid}", {"action": "hangup"}))[0]
+            for url, uuid in ((first, here), (other, there))
+        ]
+        await program.end()
+
+    assert [200, 404, 404, 200] == known
+    assert [[here], [there]] == listed
+    assert (404, "Call was not found or call is inactive") == (wrong[0], wrong[1]["detail"])
+    assert [204, 204] == right

@@ -62,6 +62,48 @@ class Notice(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelOpened(Event):
+    """A tunnel leads ``url`` to us, at first or again; ``previous`` is its address before, where that was another."""
+
+    name: ClassVar[str] = "tunnel.opened"
+
+    tunnel: str
+    url: str
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelChecked(Event):
+    """
+    The public address was tried, from outside, with our own answer URL and our own socket.
+
+    The milliseconds are there and back, and how much one try differs from the next; None where nothing came back. ``faults``
+    are half sentences, none of them where calls can come.
+    """
+
+    name: ClassVar[str] = "tunnel.checked"
+
+    url: str
+    answer_ms: float | None
+    answer_jitter_ms: float | None
+    socket_ms: float | None
+    socket_jitter_ms: float | None
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelClosed(Event):
+    """The public address leads to us no more, for a ``reason``; so many ``calls`` were open then."""
+
+    name: ClassVar[str] = "tunnel.closed"
+
+    tunnel: str
+    url: str
+    reason: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequested(Event):
     """
     The platform fetched the NCCO. ``verified`` is None where no signature was asked for.

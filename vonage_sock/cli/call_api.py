@@ -35,6 +35,8 @@ def make_api(
     idle = [name for key, name in _NEEDS_PORT.items() if options[key] is not None]
     if options["api_host"] is not None:
         idle.append("--api-host")
+    if options["api_other_ports"]:
+        idle.append("--api-other-port")
     if options["api_port"] is None:
         if idle:
             raise UsageError(f"{idle[0]} is about the REST API; give --api-port PORT as well")
@@ -53,4 +55,5 @@ def make_api(
         port=options["api_port"],
         tls=None if tls is None else tls_context(Path(tls), host=host, wall_ns=clock.wall_ns()),
         most=options["calls"],
+        other_ports=options["api_other_ports"],
     )

@@ -75,6 +75,10 @@ def check_combinations(options: ServeOptions) -> None:
             "--tls-key is the key of a certificate; give --tls-cert FILE as well",
         ),
         (
+            options.url is not None and options.tunnel in ("ngrok", "cloudflared"),
+            f"--url names a public address, and --tunnel {options.tunnel} makes another; leave one away",
+        ),
+        (
             options.once and options.limits.calls not in (1, DEFAULTS.calls),
             "--once lets one call in; leave --max-calls away",
         ),

@@ -126,6 +126,13 @@ SERVER = option_group(
     ),
     RATE,
     option("--url", metavar="URL", help="Public base address.  [default: a running ngrok agent's, else the local one]"),
+    option(
+        "--tunnel",
+        type=click.Choice(["auto", "none", "ngrok", "cloudflared"]),
+        default="auto",
+        help="Who leads a public address here: a running ngrok agent (auto), or ngrok or cloudflared, which is started "
+        "if it must; none looks for nothing and tries nothing.",
+    ),
     HEADER,
     option("--greeting", metavar="TEXT", help="Words that Vonage speaks before it connects the socket."),
     option("--ncco", metavar="FILE", help="Serve this NCCO instead; {socket_url} and {event_url} are filled in."),

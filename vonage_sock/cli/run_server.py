@@ -30,6 +30,7 @@ from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
 from vonage_sock.cli.printing import cannot_write, discard_stdout, say
 from vonage_sock.cli.terminal import restore_modes
+from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.cli.voice import Voice, voice_of
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
@@ -46,7 +47,6 @@ from vonage_sock.server.config import Engine, ServerConfig, check_base_url
 from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.server.gate import exposure
 from vonage_sock.transport.tls import PASSWORD_VARIABLE, ServerTls
-from vonage_sock.tunnels.agent import find_ngrok
 
 TICK_S: Final = 0.1
 MS_PER_S: Final = 1000
@@ -97,6 +97,7 @@ class ServeOptions:
     quiet: bool
     verbose: bool
     ngrok_api: str
+    tunnel: str
     engine: str
     tls_cert: str | None
     tls_key: str | None
@@ -273,7 +274,12 @@ class Session:
         self._open_legs: set[str] = set()
         self._playback_failed = False
         self._display = plan.make_display(self._clock)
-        self._server = plan.make_server(self._behaviours, observers=(self._watch, self._display), clock=self._clock)
+        self._tunnelling = Tunnelling(
+            plan.options, plan.config, show=self._show, clock=self._clock, moved=self._publish
+        )
+        self._server = plan.make_server(
+            self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
+        )
         self._hang_up = HangUp(self._server, plan.options.voice, notice=self._notice)
         self._recorder = None if plan.recording is None else self._new_recorder(plan.recording)
         self._recorder_by_hand: Recorder | None = None
@@ -288,16 +294,18 @@ class Session:
         """
         # The finding says it on the screen already, and a traceback would break the screen.
         failures_log.addHandler(logging.NullHandler())
-        on_stop(self._stopped.set, lambda: restore_terminal(self._display))
+        on_stop(self._stopped.set, self._give_up)
         try:
             await self._server.listen()
+            await self._find_tunnel()
         except BaseException:
+            await self._server.stop()
             self._display.close(SHOW_WAIT_S)
             raise
-        await self._find_tunnel()
         if self._recorder is not None:
             self._recorder.start()
         self._server.announce()
+        self._tunnelling.begin()
         if self._server.is_public and (open_to := exposure(self._plan.config)):
             self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
@@ -311,8 +319,13 @@ class Session:
         for recorder in self._recorders:
             await save(recorder, self._notice)
         ticker.cancel()
+        await self._tunnelling.close()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
+
+    def _give_up(self) -> None:
+        """What must still be put right when the program is ended at once."""
+        restore_terminal(self._display)
 
     def _behaviours(self) -> Sequence[Behaviour]:
         return self._plan.behaviours(self._recorder, hang_up=self._hang_up.from_within)
@@ -359,13 +372,12 @@ class Session:
         return [recorder for recorder in (self._recorder, self._recorder_by_hand) if recorder is not None]
 
     async def _find_tunnel(self) -> None:
-        if self._plan.config.url is not None:
-            return
-        found = await find_ngrok(self._server.port, api_url=self._plan.options.ngrok_api)
-        if found.url is not None:
-            self._server.publish(found.url)
-        else:
-            self._notice("info", found.reason)
+        url = await self._tunnelling.open(self._server.port, self._stopped)
+        if url is not None:
+            self._server.publish(url)
+
+    def _publish(self, url: str, _before: str) -> None:
+        self._server.publish(url)
 
     async def _until_done(self) -> None:
         stopped = asyncio.create_task(self._stopped.wait())
@@ -387,6 +399,9 @@ class Session:
         if self._plan.options.once and self._playback_failed:
             return ExitCode.AUDIO_FILE
         return ExitCode.OK
+
+    def _show(self, event: Event) -> None:
+        self._display(event)
 
     def _watch(self, event: Event) -> None:
         self._hang_up.watch(event)

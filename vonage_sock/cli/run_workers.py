@@ -10,13 +10,13 @@ from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.keys import somebody_sits
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_terminal, tick
+from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode
 from vonage_sock.server.config import Addresses, local_url
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
 from vonage_sock.supervisor.team import Team, program
-from vonage_sock.tunnels.agent import find_ngrok
 
 WORKER: Final = "vonage_sock.cli.worker"
 
@@ -29,6 +29,9 @@ class WorkersSession:
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._display = plan.make_display(self._clock)
+        self._tunnelling = Tunnelling(
+            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish
+        )
         self._team: Team | None = None
         self._calls_ended = 0
         self._recordings_failed = 0
@@ -60,6 +63,7 @@ class WorkersSession:
             await self._serve(team, listeners, lack)
         finally:
             team.close()
+            await self._tunnelling.close()
         if team.error is not None:
             raise team.error
         failed = self._recordings_failed or team.recording_failures
@@ -78,12 +82,13 @@ class WorkersSession:
     async def _serve(self, team: Team, listeners: Listeners, lack: str | None) -> None:
         host, port = listeners.host, listeners.port
         team.begin()
-        url = await self._public_url(port)
+        url = await self._tunnelling.open(port, self._stopped)
         while not (team.ready or team.over or self._stopped.is_set()):
             await self._news(team)
         if team.error is None:
             self._announce(host, port, url)
             team.go(url)
+            self._tunnelling.begin()
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
             ids = ", ".join(map(str, team.processes))
@@ -107,13 +112,9 @@ class WorkersSession:
         for wait in waits:
             wait.cancel()
 
-    async def _public_url(self, port: int) -> str | None:
-        if self._plan.config.url is not None:
-            return self._plan.config.url
-        found = await find_ngrok(port, api_url=self._plan.options.ngrok_api)
-        if found.url is None:
-            self._notice("info", found.reason)
-        return found.url
+    def _publish(self, url: str, _before: str) -> None:
+        if self._team is not None:
+            self._team.publish(url)
 
     def _announce(self, host: str, port: int, url: str | None) -> None:
         tls = self._plan.config.tls is not None
@@ -146,7 +147,7 @@ class WorkersSession:
                 self._calls_ended += 1
             case RecordingFailed():
                 self._recordings_failed += 1
-        self._display(event)
+        self._tunnelling.shows(event)
 
     def _notice(self, level: str, message: str) -> None:
         self._tell(Notice(at=self._clock.now(), level=level, message=message))

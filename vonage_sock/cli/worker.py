@@ -62,6 +62,7 @@ class WorkerProcess:
         self._begin: list[Begin] = []
         self._go: list[Go] = []
         self._channel: Channel | None = None
+        self._server: VsockServer | None = None
         self._outbox: Outbox | None = None
         self._watched: tuple[str, ...] = ()
         self._stopping = False
@@ -121,6 +122,7 @@ class WorkerProcess:
     async def _serve(self, server: VsockServer, go: Go, begin: Begin) -> None:
         if go.url is not None:
             server.publish(go.url)
+        self._server = server
         await server.listen([socket.socket(fileno=number) for number in begin.sockets])
         figures = Figures(server, self._clock, everyone=True, watched=lambda: self._watched)
         ticker = asyncio.create_task(_tick(figures))
@@ -141,6 +143,8 @@ class WorkerProcess:
                 self._begin.append(message)
             case Go():
                 self._go.append(message)
+                if self._server is not None and message.url is not None:
+                    self._server.publish(message.url)
             case Watch(calls=calls):
                 self._watched = calls
             case Stop():

@@ -122,6 +122,16 @@ class Calls:
         """The host that is asked first."""
         return self._host
 
+    def on_search(self, say: Callable[[str], None]) -> None:
+        """Tell this one when a call is looked for in another region."""
+        self._say = say
+
+    def anew(self) -> Calls:
+        """The same, with connections of its own, for another thread's event loop."""
+        calls = Calls(self._open_sdk, host=self._host, others=self._others, api_host=self._api_host, say=self._say)
+        calls._known = self._known
+        return calls
+
     def remember(self, uuid: str, region_url: object) -> bool:
         """
         A webhook said where this call is known; whether that is believed.
@@ -135,15 +145,26 @@ class Calls:
 
     # Calls.
 
-    async def dial(self, order: DialOrder) -> Placed:
+    async def dial(self, order: DialOrder, *, placed: Callable[[str], None] | None = None) -> Placed:
         """
         Place a call; it costs money.
+
+        Args:
+            placed: is told its uuid by the thread that reads the answer, whoever waits for that or not.
 
         Raises:
             VsockError: it can't be placed, or it isn't known whether it was.
         """
         body = order.body()
-        answer = await self._ask(self._host, _request("post", CALLS_PATH, body), "placing the call")
+        post = _request("post", CALLS_PATH, body)
+
+        def ask(client: Vonage) -> Any:
+            answer = post(client)
+            if placed is not None and is_uuid(text_in(answer, "uuid")):
+                placed(text_in(answer, "uuid"))
+            return answer
+
+        answer = await self._ask(self._host, ask, "placing the call")
         if isinstance(answer, _No):
             raise _refusal(answer, self._host, "the call isn't placed")
         uuid, conversation_uuid = text_in(answer, "uuid"), text_in(answer, "conversation_uuid")
@@ -330,7 +351,7 @@ def _request(method: str, path: str, params: JsonObject | None = None) -> Ask:
 
 
 def _listed(hosts: Sequence[str]) -> str:
-    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more regions"
+    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more"
 
 
 def _answer(client: Vonage, ask: Ask) -> Any:

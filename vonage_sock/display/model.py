@@ -42,6 +42,17 @@ class Kind(Enum):
 URGENT: Final = frozenset({Kind.WARNING, Kind.ERROR, Kind.END})
 """What is shown even to those who want it quiet."""
 
+_SAID_ELSEWHERE: Final = (
+    ev.CallReported,
+    ev.ScenariosSummed,
+    ev.WorkerStarted,
+    ev.WorkerEnded,
+    ev.TunnelOpened,
+    ev.TunnelChecked,
+    ev.TunnelClosed,
+)
+"""Tables of figures stand below the lines, and of workers and tunnels notices say more."""
+
 _LEVEL_KINDS: Final = {"error": Kind.ERROR, "warning": Kind.WARNING}
 
 
@@ -147,6 +158,8 @@ class Screen:
     # One kind of event each.
 
     def _say(self, event: ev.Event) -> list[Line]:
+        if isinstance(event, _SAID_ELSEWHERE):
+            return []
         match event:
             case (
                 ev.ServerStarted()
@@ -167,8 +180,6 @@ class Screen:
                 return self._say_finding(event)
             case ev.Ended():
                 return self._say_ended(event)
-            case ev.CallReported() | ev.ScenariosSummed() | ev.WorkerStarted() | ev.WorkerEnded():
-                return []  # tables of figures stand below the lines, and of workers a notice says more
             case ev.PlaybackStarted() | ev.PlaybackFinished() | ev.PlaybackCleared() | ev.PlaybackFailed():
                 return [self._say_playback(event)]
             case ev.RecordingStarted() | ev.RecordingSaved() | ev.RecordingFailed() | ev.RecordingRepaired():

@@ -166,10 +166,16 @@ def start_hints(event: ServerStarted) -> list[tuple[tuple[str, str], ...]]:
         return [paste, try_it]
     public = (
         ("A real call needs a public https address. In another terminal:\n", ""),
-        (f"  ngrok http {event.port}", "bold"),
+        (f"  ngrok http {_upstream(event)}", "bold"),
         ("\nthen start vsock again: it finds ngrok's address by itself.", ""),
     )
     return [try_it, public, paste]
+
+
+def _upstream(event: ServerStarted) -> str:
+    """What a tunnel's program is given: our port, and that it speaks TLS where it does."""
+    speaks_tls = event.url.startswith("https:") and event.url.endswith(f":{event.port}")
+    return f"https://localhost:{event.port}" if speaks_tls else str(event.port)
 
 
 def is_public(url: str) -> bool:

@@ -100,7 +100,8 @@ def ended_text(event: Ended, *, simulated: bool, wrong_size: bool = False) -> st
     close = f"({code} {_CLOSE_CODES.get(code, 'unknown code')}{reason})"
     ours = "platform" if simulated else "server"
     if event.closed_by == "network":
-        who = f"connection lost without a close frame ({code})"
+        why = f": {clean(event.close_reason, 300)}" if event.close_reason else f" without a close frame ({code})"
+        who = f"connection lost{why}"
     elif simulated and event.closed_by == ours and code == CLOSE_ABNORMAL:
         who = f"the platform dropped the connection{' (frame of a wrong size)' if wrong_size else ''}"
     elif event.closed_by == ours:

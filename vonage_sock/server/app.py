@@ -49,6 +49,7 @@ from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.gate import Gate, Refusal, Visit, unsigned
 from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
+from vonage_sock.server.probes import Probes
 from vonage_sock.server.refusals import Refusals
 from vonage_sock.server.socket import ServerSocket, new_websocket
 from vonage_sock.server.standstill import StandstillWatch
@@ -112,6 +113,7 @@ class VsockServer:
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
         self._gate = Gate(config, self._clock, replays=replays)
+        self._probes = Probes(config.probe_key, self._clock)
         self._refusals = Refusals(self.tell, self._clock, later=_later)
         self._runner: Runner | None = None
         self._acceptors: list[Acceptor] = []
@@ -308,7 +310,23 @@ class VsockServer:
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = self._gate.check_host(self._visit(request))
+        if (reply := self._probes.reply_to(request)) is not None:
+            return await self._answer_probe(request, reply, refusal)
         return await handler(request) if refusal is None else self._refuse(refusal)
+
+    async def _answer_probe(
+        self, request: web.Request, reply: dict[str, str], refusal: Refusal | None
+    ) -> web.StreamResponse:
+        """To a try of our own, what Vonage would be answered; nobody is told of it."""
+        if refusal is not None:
+            return web.Response(status=refusal.status, text=refusal.text, headers=reply)
+        if request.path == webhooks.SOCKET_PATH:
+            return await self._probes.echo(request, reply)
+        if request.path != webhooks.ANSWER_PATH:
+            return web.Response(status=204, headers=reply)
+        response = _json(without_secrets(self._ncco_for(request, {})))
+        response.headers.update(reply)
+        return response
 
     def _visit(self, request: web.Request) -> Visit:
         return Visit.of(request, otherwise=urlsplit(self._local_url).netloc)
@@ -321,23 +339,25 @@ class VsockServer:
 
     async def _answer(self, request: web.Request) -> web.Response:
         params, signed = await self._read_params(request)
+        ncco = self._ncco_for(request, params)
+        self._tell_answered(request, params, ncco, signed)
+        return _json(ncco)
+
+    def _ncco_for(self, request: web.Request, params: dict[str, Any]) -> Ncco:
         seen = self._gate.addresses(self._visit(request))
         config = self._config
         if config.ncco is not None:
-            ncco = self._filled(config.ncco, seen)
-        else:
-            ncco = answer_ncco(
-                socket_url=seen.socket_url,
-                event_url=seen.event_url,
-                audio_format=config.audio_format,
-                params=params,
-                headers=config.headers,
-                greeting=config.greeting,
-                synchronous=config.fallback is not None,
-                authorization=self._gate.authorization,
-            )
-        self._tell_answered(request, params, ncco, signed)
-        return _json(ncco)
+            return self._filled(config.ncco, seen)
+        return answer_ncco(
+            socket_url=seen.socket_url,
+            event_url=seen.event_url,
+            audio_format=config.audio_format,
+            params=params,
+            headers=config.headers,
+            greeting=config.greeting,
+            synchronous=config.fallback is not None,
+            authorization=self._gate.authorization,
+        )
 
     async def _event(self, request: web.Request) -> web.Response:
         body, signed = await self._read_params(request)

@@ -54,6 +54,7 @@ class ServerConfig:
         socket_auth: the NCCO asks for an authorization, and once there is a public address, sockets need it.
         allowed_origins: web pages that may open the socket, as ``https://host``; ``*`` for all.
         socket_token: what the NCCO asks for where there is no secret; a random one, the same in all workers.
+        probe_key: what our own tries of our public address are signed with; likewise.
 
     Raises:
         UsageError: metadata over 512 bytes, an address, secret or origin that can't be used, or an engine that there
@@ -76,6 +77,7 @@ class ServerConfig:
     socket_auth: bool = True
     allowed_origins: tuple[str, ...] = ()
     socket_token: str = field(default_factory=secrets.token_urlsafe, repr=False, compare=False)
+    probe_key: str = field(default_factory=secrets.token_urlsafe, repr=False, compare=False)
 
     def __post_init__(self, max_calls: int | None) -> None:
         if max_calls is not None:

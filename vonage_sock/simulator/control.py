@@ -59,6 +59,7 @@ class LegRecord:
     Args:
         begun_at: when it was first heard of, ISO 8601 in UTC.
         control: what it can be told; None when it is over.
+        region: the address of the API that knows it; empty where that is the first one's.
     """
 
     uuid: str
@@ -73,6 +74,7 @@ class LegRecord:
     start_time: str | None = None
     ended: JsonObject = field(default_factory=dict)
     control: LegControl | None = None
+    region: str = ""
 
 
 class CallBook:
@@ -81,12 +83,19 @@ class CallBook:
     def __init__(self) -> None:
         self._legs: dict[str, LegRecord] = {}
         self._conversations: dict[str, str] = {}
+        self._regions: dict[str, str] = {}
 
     def conversation(self, name: str) -> str:
         """The uuid of a named conversation, the same for every call; of many the oldest are forgotten."""
         if name not in self._conversations and len(self._conversations) >= MAX_LEGS:
             del self._conversations[next(iter(self._conversations))]
         return self._conversations.setdefault(name, f"CON-{uuid4()}")
+
+    def settle(self, call: str, region: str) -> None:
+        """All legs of this call are known in this region alone."""
+        self._regions[call] = region
+        if len(self._regions) > MAX_LEGS:
+            del self._regions[next(iter(self._regions))]
 
     def enter(
         self, leg: Leg, *, call: str, at: str, control: LegControl | None, endpoint: JsonObject | None = None
@@ -109,6 +118,7 @@ class CallBook:
             begun_at=at,
             endpoint=endpoint,
             control=control,
+            region=self._regions.get(call, ""),
         )
         return self._legs[leg.uuid]
 

@@ -172,6 +172,13 @@ class Team:
             if worker is not None and self._restarts.slots[worker.slot].state is State.READY:
                 self._let_go(worker, self._go)
 
+    def publish(self, url: str) -> None:
+        """The public address is this from now on."""
+        self._go = Go(url=url)
+        for worker in self._workers:
+            if worker is not None:
+                _send(worker, self._go)
+
     def watch(self, calls: tuple[str, ...]) -> None:
         """Have these calls told of more often than others; whoever shows calls says so as often as it likes."""
         if calls == self._watched.calls:

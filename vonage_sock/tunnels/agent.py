@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
@@ -40,18 +40,27 @@ class TunnelLookup:
     What the ngrok agent had to say.
 
     ``url`` is a public https base address without a slash at its end, or None; ``reason`` is a sentence for people.
+    Without an address it is sure that there is none (``is_sure``), as no agent listens (``is_gone``) or it says so; or its
+    answer couldn't be understood.
     """
 
     url: str | None
     reason: str
+    is_sure: bool = field(default=True, compare=False)
+    is_gone: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """One tunnel: a public address (None if it is no https address for everybody) and the port of ours it leads to."""
+    """
+    One tunnel: a public address (None if it is no https address for everybody) and the port of ours it leads to.
+
+    ``tls`` is what the agent speaks to that port.
+    """
 
     url: str | None
     port: int | None
+    tls: bool
     shown: str
 
 
@@ -59,11 +68,22 @@ class _UnreadableError(Exception):
     """The agent answered, but not with a list of tunnels; the text says what came instead."""
 
 
-async def find_ngrok(port: int, *, api_url: str = NGROK_API_URL, timeout_s: float = 1.0) -> TunnelLookup:
+async def find_ngrok(
+    port: int,
+    *,
+    api_url: str = NGROK_API_URL,
+    timeout_s: float = 1.0,
+    tls: bool = False,
+    prefer: str | None = None,
+) -> TunnelLookup:
     """
     The https address of the ngrok tunnel that leads to ``port``, or why there is none.
 
     Never raises, and is back after ``timeout_s`` seconds whatever the agent does.
+
+    Args:
+        tls: our port speaks TLS, and nothing else.
+        prefer: the address to take where several lead to us.
     """
     routes: list[_Route] = []
     problems: list[str] = []
@@ -76,19 +96,21 @@ async def find_ngrok(port: int, *, api_url: str = NGROK_API_URL, timeout_s: floa
                     a_list_was_read = True
                 except _UnreadableError as unreadable:
                     problems.append(f"/api/{list_name}: {unreadable}")
-                for route in routes:
-                    if route.url and route.port == port:
-                        return TunnelLookup(route.url, f"an ngrok agent leads {route.url} to port {port}")
+                fits = [route.url for route in routes if route.url and route.port == port and route.tls == tls]
+                if fits:
+                    url = prefer if prefer in fits else fits[0]
+                    return TunnelLookup(url, f"an ngrok agent leads {url} to port {port}")
     except TimeoutError:
         problems.append(f"no answer within {timeout_s:g} s")
     except aiohttp.ClientConnectorError:
-        return TunnelLookup(None, f"no ngrok agent runs on this machine; {_advice(port)}")
+        reason = f"no ngrok agent runs on this machine; {_advice(port, tls=tls)}"
+        return TunnelLookup(None, reason, is_gone=True)
     except Exception as error:  # noqa: BLE001  the server starts whatever its agent, or the library that reads it, does
         problems.append(f"not HTTP, or broken off: {type(error).__name__}")
     # Old agents know no /api/endpoints, so one list that could be read is enough to go by.
     if a_list_was_read:
-        return TunnelLookup(None, _why_none_fits(routes, port))
-    return TunnelLookup(None, f"the ngrok agent's answer can't be read ({'; '.join(problems)})")
+        return TunnelLookup(None, _why_none_fits(routes, port, tls=tls))
+    return TunnelLookup(None, f"the ngrok agent's answer can't be read ({'; '.join(problems)})", is_sure=False)
 
 
 def _session() -> aiohttp.ClientSession:
@@ -147,7 +169,9 @@ def _member(value: object, key: str) -> object:
 
 def _route(public: object, upstream: object) -> _Route:
     port = our_port(upstream)
-    return _Route(public_base(public), port, f"{_shown(public)} → {_shown(upstream) if port is None else port}")
+    tls = isinstance(upstream, str) and upstream.lower().startswith("https:")
+    to = _shown(upstream) if port is None else f"https://localhost:{port}" if tls else str(port)
+    return _Route(public_base(public), port, tls, f"{_shown(public)} → {to}")
 
 
 def public_base(value: object) -> str | None:
@@ -191,16 +215,19 @@ def _shown(value: object) -> str:
     return _NOT_OF_AN_ADDRESS.sub("?", value[:MAX_SHOWN_CHARACTERS]) or "?"
 
 
-def _why_none_fits(routes: list[_Route], port: int) -> str:
+def _why_none_fits(routes: list[_Route], port: int, *, tls: bool) -> str:
     shown = list(dict.fromkeys(route.shown for route in routes))
     has = ", ".join(shown[:MAX_SHOWN_ROUTES]) or "none"
     if len(shown) > MAX_SHOWN_ROUTES:
         has += f" and {len(shown) - MAX_SHOWN_ROUTES} more"
     lack = f"none of its tunnels leads to port {port}"
-    if any(route.port == port for route in routes):
+    ours = [route for route in routes if route.port == port]
+    if ours:
         lack = f"no tunnel to port {port} has a public https address"
-    return f"an ngrok agent runs, but {lack} (it has {has}); {_advice(port)}"
+    if any(route.url for route in ours):
+        lack = f"its tunnel to port {port} speaks {'plain http, and we https' if tls else 'https, and we plain http'}"
+    return f"an ngrok agent runs, but {lack} (it has {has}); {_advice(port, tls=tls)}"
 
 
-def _advice(port: int) -> str:
-    return f"start one with: ngrok http {port}"
+def _advice(port: int, *, tls: bool) -> str:
+    return f"start one with: ngrok http {f'https://localhost:{port}' if tls else port}"

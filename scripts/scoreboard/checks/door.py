@@ -23,7 +23,7 @@ ELSEWHERE: Final = "elsewhere.example"
 
 def run(bench: Bench) -> Iterator[Row]:
     """One server with a public address, one without."""
-    with bench.server("serve", "--echo", "--url", PUBLIC) as server:
+    with bench.server("serve", "--echo", "--url", PUBLIC, "--tunnel", "none") as server:
         port = server.port
         endpoint = answered(port)
         bearer = value_of(endpoint)
@@ -40,7 +40,7 @@ def run(bench: Bench) -> Iterator[Row]:
         yield Row("the bearer value", "never shown", "shown" if shown else "not shown", ok=bool(bearer) and not shown)
     with bench.server("serve", "--echo") as server:
         yield row("on loopback, not public", 101, upgraded(server.port, host=f"127.0.0.1:{server.port}"))
-    with bench.server("serve", "--echo", "--url", PUBLIC, "--no-auth") as server:
+    with bench.server("serve", "--echo", "--url", PUBLIC, "--tunnel", "none", "--no-auth") as server:
         yield row("--no-auth", 101, upgraded(server.port))
 
 

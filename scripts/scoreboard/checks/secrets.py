@@ -149,7 +149,7 @@ def served(bench: Bench) -> Iterator[Row]:
         out = folder / name
         port = free_port()
         words = ["serve", "--echo", "--ncco", str(ncco), "--port", str(port), "--ngrok-api", "http://127.0.0.1:9"]
-        words += ["--url", f"https://{BESIDE}.example", *more]
+        words += ["--url", f"https://{BESIDE}.example", "--tunnel", "none", *more]
         with out.open("wb") as file:
             process = subprocess.Popen(bench.command(*words), stdout=file, stderr=subprocess.STDOUT)
         try:

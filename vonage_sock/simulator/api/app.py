@@ -68,6 +68,7 @@ class ApiServer:
         book: the legs that can be told something.
         exchange: makes the calls that are ordered.
         tls: speak https with this.
+        first: knows also the calls that nobody ordered.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class ApiServer:
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        first: bool = True,
     ) -> None:
+        self._first = first
         self._book = book
         self._exchange = exchange
         self._tokens = tokens
@@ -124,7 +127,7 @@ class ApiServer:
                 at=self._clock.now(), host=self._host, port=self._port, url=self.url, verifies=self._tokens.verifies
             ),
         )
-        if not self._tokens.verifies:
+        if not self._tokens.verifies and self._first:
             self._note("the tokens' signatures aren't checked; give the application's key with --api-public-key")
 
     async def stop(self) -> None:
@@ -205,9 +208,12 @@ class ApiServer:
         async with asyncio.timeout(BODY_WAIT_S):
             return reading.json_object(await request.read())
 
+    def _is_ours(self, leg: LegRecord) -> bool:
+        return leg.region == self.url or (self._first and not leg.region)
+
     def _leg(self, request: web.Request) -> LegRecord:
         leg = self._book.get(request.match_info["uuid"])
-        if leg is None:
+        if leg is None or not self._is_ours(leg):
             raise RefusedError(404, NOT_FOUND)
         _asked.get().call = leg.call
         return leg
@@ -238,7 +244,7 @@ class ApiServer:
     async def _list(self, request: web.Request) -> web.Response:
         query = dict(request.query)
         wanted = reading.read_filter(query)
-        return web.json_response(bodies.list_body(self._book.all(), wanted, query))
+        return web.json_response(bodies.list_body(list(filter(self._is_ours, self._book.all())), wanted, query))
 
     async def _get(self, request: web.Request) -> web.Response:
         return web.json_response(bodies.leg_body(self._leg(request)))

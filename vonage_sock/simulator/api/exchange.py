@@ -71,7 +71,7 @@ class Exchange:
 
     def order(self, request: CallRequest, region_url: str) -> tuple[Leg, str]:
         """
-        Begin a call; its leg and the id by which events name it.
+        Begin a call; its leg and the id by which events name it. It is known where it was ordered, and nowhere else.
 
         Raises:
             TooManyCallsError: too many are under way, or have been made.
@@ -85,6 +85,7 @@ class Exchange:
         call_id = self.next_id()
         leg = leg_of(request)
         order = self._order_of(request, leg, region_url)
+        self._book.settle(call_id, region_url)
         self._book.enter(leg, call=call_id, at=self._now_text(), control=None, endpoint=request.to)
         answered = functools.partial(OutboundCall, request=request, leg=leg)
         task = asyncio.create_task(_finish(self._run_call(call_id, order, answered)))
