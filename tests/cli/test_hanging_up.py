@@ -182,14 +182,20 @@ async def test_the_platform_says_what_is_typed_to_the_caller_s_leg(
     vonage_call: VonageCaller, vonage_server: ServerMaker
 ) -> None:
     """Not to the socket's, where only we would hear it; and a refusal is told."""
-    answers = iter([lambda: asyncio.sleep(0), refuses])
-    desk = Desk(Voice(hangup="close", credentials=NOBODY), api := Api(next(answers)))
+    refusing = asyncio.Event()
+
+    async def answer() -> None:
+        if refusing.is_set():
+            await refuses()
+
+    desk = Desk(Voice(hangup="close", credentials=NOBODY), api := Api(answer))
     server = await desk.server(vonage_server, then=Then.STAY)
     calling = asyncio.create_task(vonage_call(server.addresses.answer_url, audio="silence", duration_s=20, fast=True))
     await until(lambda: len(desk.legs) == 2 and desk.hang_up.why_not_say("c1") is None)
     call = server.calls[0]
     desk.hang_up.say(call, "Hello")
     await until(lambda: len(desk.said) == 1)
+    refusing.set()
     desk.hang_up.say(call, "Bye")
     await until(lambda: len(desk.said) == 2)
     desk.hang_up(call)

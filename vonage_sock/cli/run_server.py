@@ -280,7 +280,7 @@ class Session:
         self._server = plan.make_server(
             self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
         )
-        self._hang_up = HangUp(self._server, plan.options.voice, notice=self._notice)
+        self._hanging_up = HangUp(self._server, plan.options.voice, notice=self._notice)
         self._recorder = None if plan.recording is None else self._new_recorder(plan.recording)
         self._recorder_by_hand: Recorder | None = None
         self._keys: Keys | None = None
@@ -310,12 +310,12 @@ class Session:
             self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
             self._notice("warning", lack)
-        self._hang_up.announce()
+        self._hanging_up.announce()
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))
         with self._keys_taken():
             await self._until_done()
         await self._server.stop()
-        self._hang_up.stop()
+        self._hanging_up.stop()
         for recorder in self._recorders:
             await save(recorder, self._notice)
         ticker.cancel()
@@ -328,7 +328,7 @@ class Session:
         restore_terminal(self._display)
 
     def _behaviours(self) -> Sequence[Behaviour]:
-        return self._plan.behaviours(self._recorder, hang_up=self._hang_up.from_within)
+        return self._plan.behaviours(self._recorder, hang_up=self._hanging_up.from_within)
 
     @contextlib.contextmanager
     def _keys_taken(self) -> Iterator[None]:
@@ -339,7 +339,7 @@ class Session:
         plan, options = self._plan, self._plan.options
         actions = ByHand(
             self._server,
-            self._hang_up,
+            self._hanging_up,
             recorder=self._any_recorder,
             make_record=plan.new_record,
             recordings_may_follow=options.record != STDOUT,
@@ -348,7 +348,7 @@ class Session:
             notice=self._notice,
         )
         self._keys = Keys(fd, self._display, actions)
-        self._hang_up.prepare()
+        self._hanging_up.prepare()
         try:
             self._keys.start()
             yield
@@ -404,7 +404,7 @@ class Session:
         self._display(event)
 
     def _watch(self, event: Event) -> None:
-        self._hang_up.watch(event)
+        self._hanging_up.watch(event)
         if self._keys is not None:
             self._keys.watch(event)
         match event:
