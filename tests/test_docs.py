@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import re
+import shlex
+import socket
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 from aiohttp import web
+from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -29,6 +35,7 @@ from vonage_sock.testing import CallReport, EchoDelay, Found, ServerMaker, Vonag
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EXAMPLE = re.compile(r"<!-- example (?P<name>\w+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+WALK_THROUGH = re.compile(r"<!-- walk-through (\w+) -->\n```sh\n(.*?)```", re.DOTALL)
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
@@ -103,6 +110,55 @@ async def test_the_application_of_the_readme_hangs_up_through_the_sdk(
     assert ([("PUT", 204)], "platform") == ([(asked.method, asked.status) for asked in api.requests], report.closed_by)
     assert 100 > report.frames_sent
     assert "Goodbye" in report.ladder()
+
+
+def test_the_walk_through_of_the_readme_ends_calls_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own commands: closed, the caller is sorry for; ended by the API, it isn't; and drills are what it is for."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("welcome.wav", np.sin(np.arange(8000) / 8) / 4, 16000)
+    walk_through = {match[1]: match[2].splitlines() for match in WALK_THROUGH.finditer(README)}
+    words = re.search("'(.*)' > sorry.json", walk_through["files"][0])
+    assert words is not None
+    Path("sorry.json").write_text(words[1])
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    Path("private.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+    closed, refused, dropped = calls_of([*walk_through["close"], *walk_through["drills"]])
+    (ended,) = calls_of(walk_through["rest"])
+
+    assert ["One moment, please.", "Sorry, we were cut off. Please call again."] == heard_in(closed)
+    assert heard_in(closed) == heard_in(refused) == heard_in(dropped)
+    assert ["One moment, please."] == heard_in(ended)
+    assert "event   disconnected" in closed
+    assert "event   disconnected" not in ended
+    assert "api     PUT /v1/calls/" in ended
+
+
+def calls_of(commands: list[str]) -> list[str]:
+    """What the calls show that these commands make; the first of them is their server."""
+    ports = {}
+    for name in ("8000", "8100"):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            ports[name] = str(free.getsockname()[1])
+    server, *calls = [
+        shlex.split(re.sub(r"(?<=[ :])8[01]00\b", lambda match: ports[match[0]], line))[1:] for line in commands
+    ]
+    environ = {**os.environ, "VSOCK_PORT": ports["8000"], "VSOCK_NGROK_API": "http://127.0.0.1:9", "VSOCK_JSON": "1"}
+    program = subprocess.Popen([sys.executable, "-m", "vonage_sock", *server], env=environ, stdout=subprocess.PIPE)
+    try:
+        assert program.stdout is not None
+        assert any(b"server.started" in line for line in program.stdout)
+        return [CliRunner().invoke(cli, [*call, "--fast"]).stdout for call in calls]
+    finally:
+        program.terminate()
+        program.communicate()
+
+
+def heard_in(output: str) -> list[str]:
+    """What the platform said to the caller, as lines tell it."""
+    return re.findall(r"notice  the caller hears, for about \d+ s: (.*)", output)
 
 
 @pytest.mark.parametrize("kind", [CallReport, EchoDelay, Found])

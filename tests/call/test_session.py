@@ -1179,3 +1179,64 @@ def test_a_flood_before_any_format_is_no_call() -> None:
     call.receive_close(1008, "", 2)
 
     assert (["closed"], "VS302" in call.findings) == (diary.notes, False)
+
+
+def test_a_behaviour_that_joins_an_open_call_is_connected_at_once() -> None:
+    """Before the others if it is to be; what came before is not its business."""
+    diaries = Diary(), Diary()
+    call = CallSession("c1", [diaries[0]], assumed_format=RATE_8K, now=0)
+    call.receive_text(CONNECTED, 0)
+    call.receive_bytes(FRAME, 0)
+    call.join(diaries[1], first=True)
+    call.receive_bytes(OTHER, 0)
+
+    assert [("connected", 8000, {}), OTHER] == diaries[1].notes
+    assert (diaries[1], diaries[0]) == call.behaviours
+
+
+def test_a_behaviour_that_joins_early_is_connected_with_the_others() -> None:
+    """Once, when the format is known; and one that comes too late for anything isn't taken."""
+    diary, late = Diary(due_at=7), Diary()
+    call = CallSession("c1", [], assumed_format=RATE_8K, now=0)
+    call.join(diary)
+    call.receive_text(CONNECTED, 5)
+    due_at = call.next_deadline()
+    call.close(now=6)
+    call.join(late)
+
+    assert (7, [("connected", 8000, {})]) == (due_at, diary.notes)
+    assert (diary,) == call.behaviours
+
+
+def test_a_behaviour_that_leaves_is_closed_alone() -> None:
+    """The call goes on without it, and its end is no second end for it."""
+    diaries = Diary(), Diary()
+    call = CallSession("c1", diaries, assumed_format=RATE_8K, now=0)
+    call.receive_text(CONNECTED, 0)
+    call.leave(diaries[0])
+    call.leave(diaries[0])
+    call.receive_bytes(FRAME, 0)
+    call.receive_close(1000, "", 0)
+
+    assert [("connected", 8000, {}), "closed"] == diaries[0].notes
+    assert [("connected", 8000, {}), FRAME, "closed"] == diaries[1].notes
+
+
+def test_what_a_joining_behaviour_raises_ends_its_call() -> None:
+    """As what any behaviour raises."""
+    call = CallSession("c1", [], assumed_format=RATE_8K, now=0)
+    call.receive_text(CONNECTED, 0)
+    call.join(Faulty("connected"))
+
+    assert [Close(1011, "internal error")] == call.messages_to_send()
+
+
+def test_what_the_platform_has_yet_to_play_is_known() -> None:
+    """By the playout model, at the time of what is being handled."""
+    call = CallSession("c1", [], assumed_format=RATE_8K, now=0)
+    call.receive_text(CONNECTED, 0)
+    call.send_audio(FRAME * 5)
+    at_once = call.queued_frames
+    call.let_pass(3 * FRAME_NS)
+
+    assert (4, 1) == (at_once, call.queued_frames)

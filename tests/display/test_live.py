@@ -15,6 +15,7 @@ import pytest
 
 from vonage_sock.clock import MS, SECOND, ManualClock
 from vonage_sock.display.choose import make_display
+from vonage_sock.display.controls import Controls
 from vonage_sock.display.live import LivePainter
 from vonage_sock.display.model import MAX_CALLS, Screen
 from vonage_sock.display.output import Target
@@ -218,3 +219,78 @@ def test_who_wants_it_plain_gets_it_plain(terminal: Terminal, env: dict[str, str
     terminal.shown()
 
     assert (False, True) == (b"\x1b" in terminal.raw, b"ended" in terminal.raw)
+
+
+def test_the_keys_stand_under_the_calls_and_outlive_them(terminal: Terminal) -> None:
+    """The row is there before the first call and after the last, and what is asked is drawn as it is typed."""
+    painter = painter_on(terminal)
+    screen = Screen()
+    painter.controls = Controls(calls=((1, "c1"),), current="c1")
+    painter.paint(screen.apply(make.connected()), 0)
+    painter.status = screen.status(0)
+    painter.paint([], 0)
+    painter.controls = Controls(ask="play to c1:", asked_for="c1", text="wel", at=3)
+    painter.paint([], 0)
+    painter.status = Screen().status(0)
+    painter.paint(screen.apply(make.ended()), 0)
+    painter._target.close()
+    shown = terminal.shown()
+
+    assert ["connect", "ended"] == [line.split()[3] for line in shown if line.startswith("12:")]
+    assert ["play to c1: wel"] == [line for line in shown if not line.startswith(("12:", "  "))]
+
+
+def test_where_there_is_no_room_the_last_row_is_what_is_typed() -> None:
+    """The help, and then the calls, give way."""
+    terminal = Terminal(40, 6)
+    painter = painter_on(terminal)
+    screen = Screen()
+    screen.apply(make.connected())
+    painter.status = screen.status(0)
+    painter.controls = Controls(help=True, ask="say to c1:", asked_for="c1", text="hi", at=2)
+    painter.paint([], 0)
+    painter._target.close()
+    shown = terminal.shown()
+
+    assert (5, "say to c1: hi") == (len(shown), shown[-1])
+
+
+def test_a_pause_leaves_the_terminal_as_it_was_and_alone(terminal: Terminal) -> None:
+    """Ctrl-Z: lines are kept for later, and the block is drawn anew when the program goes on."""
+    display = make_display(stream=terminal.fd, clock=ManualClock(), env=ENV)
+    display.show_controls(Controls())
+    display(make.connected())
+    paused = display.pause(5)
+    display(make.ended())
+    display.tick(0)
+    os.write(terminal.fd, b"$ fg\r\n")
+    display.resume()
+    closed = display.close(5)
+    stream = pyte.ByteStream(before := pyte.Screen(80, 40))
+    shown = terminal.shown()
+    stream.feed(terminal.raw.partition(b"$ fg")[0])
+
+    assert (True, True) == (paused, closed)
+    assert ["connect"] == [line.split()[3] for line in before.display if line.strip()]
+    assert not before.cursor.hidden
+    assert ["connect", "$", "ended"] == [line.split()[0 if "fg" in line else 3] for line in shown if line[0] != " "]
+
+
+@pytest.mark.parametrize("columns", [20, 80, 120])
+def test_plain_lines_leave_room_for_what_is_asked(columns: int) -> None:
+    """With -q: a question stands under the lines, and is gone when it is answered."""
+    terminal = Terminal(columns, 12)
+    display = make_display(stream=terminal.fd, clock=ManualClock(), env=ENV, quiet=True)
+    display.show_controls(Controls(ask="play to c1 (Enter: a.wav):", asked_for="c1", text="b.wav", at=5))
+    display.pause(5)
+    display.resume()
+    display(make.ended())
+    display.pause(5)
+    display.resume()
+    display.show_controls(Controls())
+    display.close(5)
+    shown = terminal.shown()
+
+    assert b"b.wav\x1b[7m \x1b[27m" in terminal.raw
+    assert not [line for line in shown if "b.wav" in line]
+    assert "ended" in "".join(shown)

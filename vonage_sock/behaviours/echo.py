@@ -25,6 +25,16 @@ class Echo(Behaviour):
         self._barge_in = barge_in
         self._waiting: deque[tuple[int, bytes]] | None = deque() if self.timed else None
 
+    @property
+    def delay_ms(self) -> int:
+        """How long a frame is kept."""
+        return self._delay_ns // MS
+
+    @property
+    def barge_in(self) -> bool:
+        """A key press cuts it off."""
+        return self._barge_in
+
     def audio(self, call: Call, frame: bytes) -> None:
         """Send the frame back, or keep it until it is due."""
         if self._waiting is None:

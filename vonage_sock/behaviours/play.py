@@ -9,7 +9,7 @@ sources. A key press may add one, or, with barge-in, cut off what is playing fir
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final
 
@@ -24,6 +24,7 @@ from vonage_sock.clock import MS, SECOND
 
 SOURCE_RETRY_NS: Final = 5 * MS
 NOTIFY_GRACE_NS: Final = 2 * SECOND
+PLAYED_REASON: Final = "played to the end"
 PAYLOAD_KEY: Final = "vsock_played"
 
 
@@ -47,6 +48,7 @@ class Play(Behaviour):
         on_dtmf: files that a key starts.
         barge_in: a key cuts off what is playing.
         echo_delay_ms: how much later the echo is that ``then`` may ask for.
+        hang_up: ends the call where ``then`` asks for that; closes it, when left out.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Play(Behaviour):
         on_dtmf: Mapping[str, OpenSource] | None = None,
         barge_in: bool = False,
         echo_delay_ms: int = 0,
+        hang_up: Callable[[Call], None] | None = None,
     ) -> None:
         self._files = files
         self._rounds_left: int | None = loop or None
@@ -79,7 +82,8 @@ class Play(Behaviour):
         self._notify_number = 0
         self._fallback_at: int | None = None
         self._echoing = False
-        self._echo = Echo(delay_ms=echo_delay_ms)
+        self._echo = Echo(delay_ms=echo_delay_ms, barge_in=barge_in and echo_delay_ms > 0)
+        self._hang_up = hang_up or _close
 
     @property
     def busy(self) -> bool:
@@ -111,6 +115,8 @@ class Play(Behaviour):
             call.clear()
             if opener is None:
                 self._finish(call)
+        elif self._echoing:
+            self._echo.digit(call, digit, duration_ms)
         if opener is not None:
             self.add(call, opener)
 
@@ -121,6 +127,11 @@ class Play(Behaviour):
         self._queue.append(file)
         if not self._playing:
             self._start(call)
+
+    def cut_off(self, call: Call) -> None:
+        """Drop what is playing and what was to follow it; then comes the echo, where there is one, and no hang-up."""
+        call.clear()
+        self._echoing = self._then is Then.ECHO
 
     def cleared(self, call: Call) -> None:
         """What was playing has been cut off, by a key or by somebody else."""
@@ -249,7 +260,7 @@ class Play(Behaviour):
     def _finish(self, call: Call) -> None:
         self._fallback_at = None
         if self._then is Then.HANGUP:
-            call.close(reason="played to the end")
+            self._hang_up(call)
         self._echoing = self._then is Then.ECHO
 
     def _forget(self) -> None:
@@ -282,6 +293,10 @@ class Play(Behaviour):
             call.emit(
                 PlaybackCleared(at=call.now, call=call.id, file=source.name, frames=frames, seconds=_seconds(frames))
             )
+
+
+def _close(call: Call) -> None:
+    call.close(reason=PLAYED_REASON)
 
 
 def _seconds(frames: int) -> float:

@@ -43,6 +43,7 @@ class Record(Behaviour):
             sides stay together whatever the network did.
         split: one sink per phrase in place of one per call.
         hangover_ms: how long it must be quiet until a phrase is over.
+        queued_frames: how much the platform had to play already when it began; that is silence in the recording.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class Record(Behaviour):
         stereo: bool = False,
         split: bool = False,
         hangover_ms: int = DEFAULT_HANGOVER_MS,
+        queued_frames: int = 0,
     ) -> None:
         self._open_sink = open_sink
         self._channels = STEREO if stereo else MONO
-        self._heard = HeardTrack() if stereo else None
+        self._heard = HeardTrack(queued_frames) if stereo else None
         self._phrases: PhraseDetector[bytes] | None = PhraseDetector(hangover_ms=hangover_ms) if split else None
         self._phrase_number = 0
         self._sink: Sink | None = None
@@ -107,9 +109,11 @@ class Record(Behaviour):
 class HeardTrack:
     """What the caller heard, one frame per step of the time line."""
 
-    def __init__(self) -> None:
+    def __init__(self, queued_frames: int = 0) -> None:
         self._playout: PlayoutBuffer[bytes] = PlayoutBuffer(grid_at=0)
         self._now = 0
+        for _ in range(queued_frames):
+            self.push(b"")
 
     def push(self, frame: bytes) -> None:
         """Queue a frame that was sent."""

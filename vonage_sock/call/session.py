@@ -121,10 +121,7 @@ class CallSession:
         if limits is not None:
             self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
             self._silent_until = now + round(limits.first_message_s * SECOND)
-        self._behaviours = tuple(behaviours)
-        self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
-        self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
-        self._timed = tuple(b for b in behaviours if b.timed and type(b).due_at is not Behaviour.due_at)
+        self._set_behaviours(behaviours)
         self._format = assumed_format
         self._frame_bytes = assumed_format.frame_bytes
         self._now = now
@@ -181,6 +178,17 @@ class CallSession:
     def state(self) -> State:
         """Where the call stands."""
         return self._state
+
+    @property
+    def behaviours(self) -> tuple[Behaviour, ...]:
+        """What is done in the call now, in its order."""
+        return self._behaviours
+
+    @property
+    def queued_frames(self) -> int:
+        """How much of what was sent the platform hasn't played yet, by the playout model."""
+        self._catch_up()
+        return self._playout.depth_frames(self._now)
 
     @property
     def findings(self) -> Findings:
@@ -260,6 +268,23 @@ class CallSession:
     def emit(self, event: Event) -> None:
         """Tell the observers."""
         self.untold.append(event)
+
+    # What is done to a call from outside, while it goes on.
+
+    def join(self, behaviour: Behaviour, *, first: bool = False) -> None:
+        """One more behaviour from now on, before or behind the others; a call that is open connects it at once."""
+        if self._state in (State.CLOSING, State.CLOSED):
+            return
+        others = self._behaviours
+        self._set_behaviours((behaviour, *others) if first else (*others, behaviour))
+        if self._begun:
+            self._guarded(behaviour.connected, self)
+
+    def leave(self, behaviour: Behaviour) -> None:
+        """For this behaviour the call is over, and for no other."""
+        if any(other is behaviour for other in self._behaviours):
+            self._set_behaviours(tuple(other for other in self._behaviours if other is not behaviour))
+            self._guarded(behaviour.closed, self)
 
     # What the driver calls.
 
@@ -408,6 +433,13 @@ class CallSession:
         return self._stats.snapshot(self._id, now, depth_frames=self._playout.depth_frames(now))
 
     # How it works inside.
+
+    def _set_behaviours(self, behaviours: Sequence[Behaviour]) -> None:
+        self._behaviours = tuple(behaviours)
+        self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
+        self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
+        self._timed = tuple(b for b in behaviours if b.timed and type(b).due_at is not Behaviour.due_at)
+        self.deadline_changed = True
 
     def _receive_connected(self, content_type: str, headers: messages.JsonObject) -> None:
         if self._begun:

@@ -167,8 +167,15 @@ SERVER = option_group(
         type=click.Choice(["hangup", "echo", "stay"]),
         help="What follows the files.  [default: echo with --echo, else stay]",
     ),
+    option(
+        "--hangup",
+        type=click.Choice(["rest", "close"]),
+        help="How calls are ended from here: by the Voice API, or by closing the socket, which raises disconnected.  "
+        "[default: rest with an application's credentials and a public address, else close]",
+    ),
     option("--on-dtmf", multiple=True, metavar="DIGIT=FILE", help="Play FILE when DIGIT is pressed (repeatable)."),
     option("--barge-in", is_flag=True, help="A key press cuts off what is playing."),
+    option("--no-keys", is_flag=True, help="Take no keys from the terminal (h p c s r q, and ? for help)."),
     option("--once", is_flag=True, help="Stop after the first call; the exit code tells how it went."),
     option(
         "--workers",

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.credential_options import CREDENTIALS
 from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.limit_options import LIMITS
-from vonage_sock.cli.options import SERVER, option
+from vonage_sock.cli.options import CA, SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
 
 EXAMPLES = """\b
@@ -24,6 +25,8 @@ Examples:
 @click.argument("files", nargs=-1, required=True)
 @SERVER
 @LIMITS
+@CREDENTIALS
+@CA
 @option("--record", metavar="PATH", help="Record calls as well: .wav .flac .ogg .mp3 .raw, or - for stdout.")
 @click.pass_context
 def play(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.credential_options import CREDENTIALS
 from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.limit_options import LIMITS
-from vonage_sock.cli.options import SERVER, option
+from vonage_sock.cli.options import CA, SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
 
 EXAMPLES = """\b
@@ -24,6 +25,8 @@ Examples:
 @click.argument("path")
 @SERVER
 @LIMITS
+@CREDENTIALS
+@CA
 @option("--play", multiple=True, metavar="FILE", help="Play this file into each call (repeatable).")
 @click.pass_context
 def record(ctx: click.Context, /, path: str, **options: Any) -> None:

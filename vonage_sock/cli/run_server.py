@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -17,16 +18,21 @@ from vonage_sock.audio.source import OpenSource
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.behaviours.record import Record
-from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
 from vonage_sock.cli import say_error
+from vonage_sock.cli.by_hand import ByHand
 from vonage_sock.cli.combinations import STDIN, STDOUT, check_combinations
 from vonage_sock.cli.descriptors import make_room
+from vonage_sock.cli.hanging_up import HangUp
+from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import parse_headers, parse_pair, read_file
 from vonage_sock.cli.printing import cannot_write, discard_stdout, say
+from vonage_sock.cli.terminal import restore_modes
 from vonage_sock.cli.tunnelling import Tunnelling
+from vonage_sock.cli.voice import Voice, voice_of
 from vonage_sock.clock import MS, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.errors import ExitCode, UsageError
@@ -56,6 +62,8 @@ SAVE_WAIT_AT_STOP_S: Final = 0.8
 SHOW_WAIT_S: Final = 0.5
 LAST_STATUSES: Final = frozenset({"completed", "failed", "rejected", "busy", "cancelled", "timeout", "unanswered"})
 MAX_LEGS: Final = 1000
+RECORDED_BY_HAND: Final = "vsock-{time}-{call}.wav"
+"""Where a recording goes that a key has begun, without ``--record``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +105,8 @@ class ServeOptions:
     engine: str
     tls_cert: str | None
     tls_key: str | None
+    no_keys: bool
+    voice: Voice
     record: str | None = None
     play: tuple[str, ...] = ()
 
@@ -104,7 +114,7 @@ class ServeOptions:
     def of(cls, values: dict[str, Any], **more: Any) -> Self:
         """From a command's arguments."""
         known = {item.name for item in fields(cls)}
-        given = {"limits": Limits.of(values), **values, **more}
+        given = {"limits": Limits.of(values), "voice": voice_of(values), **values, **more}
         return cls(**{key: value for key, value in given.items() if key in known})
 
 
@@ -178,14 +188,14 @@ class Plan:
             return Then(self.options.then)
         return Then.ECHO if self.options.echo else Then.STAY
 
-    def behaviours(self, recorder: Recorder | None) -> list[Behaviour]:
+    def behaviours(
+        self, recorder: Recorder | None, *, hang_up: Callable[[Call], None] | None = None
+    ) -> list[Behaviour]:
         """What is done in one call; recording comes first, so that a frame is recorded before it is answered."""
         options = self.options
         result: list[Behaviour] = []
         if recorder is not None:
-            result.append(
-                Record(recorder.open, stereo=options.stereo, split=options.split, hangover_ms=options.hangover_ms)
-            )
+            result.append(self.new_record(recorder))
         if self.files or self.keys:
             result.append(
                 Play(
@@ -197,11 +207,23 @@ class Plan:
                     on_dtmf=self.keys,
                     barge_in=options.barge_in,
                     echo_delay_ms=options.delay_ms,
+                    hang_up=hang_up,
                 )
             )
         elif options.echo:
             result.append(Echo(delay_ms=options.delay_ms, barge_in=options.barge_in))
         return result
+
+    def new_record(self, recorder: Recorder, queued_frames: int = 0) -> Record:
+        """A recording as the options want it; see ``Record``."""
+        options = self.options
+        return Record(
+            recorder.open,
+            stereo=options.stereo,
+            split=options.split,
+            hangover_ms=options.hangover_ms,
+            queued_frames=queued_frames,
+        )
 
     @property
     def descriptors(self) -> int:
@@ -269,11 +291,10 @@ class Session:
         self._server = plan.make_server(
             self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
         )
-        self._recorder = (
-            None
-            if plan.recording is None
-            else Recorder(plan.recording, observer=self._server.tell, clock=self._clock, limits=plan.config.limits)
-        )
+        self._hanging_up = HangUp(self._server, plan.options.voice, notice=self._notice)
+        self._recorder = None if plan.recording is None else self._new_recorder(plan.recording)
+        self._recorder_by_hand: Recorder | None = None
+        self._keys: Keys | None = None
 
     async def run(self) -> ExitCode:
         """
@@ -300,18 +321,18 @@ class Session:
             self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
             self._notice("warning", lack)
+        self._hanging_up.announce()
         ticker = asyncio.create_task(tick_server(self._display, self._clock, self._server))
-        await self._until_done()
+        with self._keys_taken():
+            await self._until_done()
         await self._stop_serving()
-        if self._recorder is not None:
-            await save(self._recorder, self._notice)
+        self._hanging_up.stop()
+        for recorder in self._recorders:
+            await save(recorder, self._notice)
         ticker.cancel()
         await self._tunnelling.close()
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
-
-    def _behaviours(self) -> Sequence[Behaviour]:
-        return self._plan.behaviours(self._recorder)
 
     async def _stop_serving(self) -> None:
         if self._reach is None:
@@ -324,6 +345,50 @@ class Session:
         restore_terminal(self._display)
         if self._reach is not None:
             self._reach.give_up()
+
+    def _behaviours(self) -> Sequence[Behaviour]:
+        return self._plan.behaviours(self._recorder, hang_up=self._hanging_up.from_within)
+
+    @contextlib.contextmanager
+    def _keys_taken(self) -> Iterator[None]:
+        fd = keyboard_of(self._plan.options)
+        if fd is None:
+            yield
+            return
+        plan, options = self._plan, self._plan.options
+        actions = ByHand(
+            self._server,
+            self._hanging_up,
+            recorder=self._any_recorder,
+            make_record=plan.new_record,
+            recordings_may_follow=options.record != STDOUT,
+            pace_ns=round(options.pace_ms * MS),
+            lead_ns=options.lead_ms * MS,
+            notice=self._notice,
+        )
+        self._keys = Keys(fd, self._display, actions)
+        self._hanging_up.prepare()
+        try:
+            self._keys.start()
+            yield
+        finally:
+            self._keys.close()
+
+    def _new_recorder(self, path: RecordingPath) -> Recorder:
+        return Recorder(path, observer=self._server.tell, clock=self._clock, limits=self._plan.config.limits)
+
+    def _any_recorder(self) -> Recorder:
+        """That of ``--record``, or one that is made when the first recording is begun by hand."""
+        if self._recorder is not None:
+            return self._recorder
+        if self._recorder_by_hand is None:
+            self._recorder_by_hand = self._new_recorder(RecordingPath(RECORDED_BY_HAND).check_first())
+            self._recorder_by_hand.start()
+        return self._recorder_by_hand
+
+    @property
+    def _recorders(self) -> list[Recorder]:
+        return [recorder for recorder in (self._recorder, self._recorder_by_hand) if recorder is not None]
 
     async def _find_tunnel(self) -> None:
         url = await self._tunnelling.open(self._server.port, self._stopped)
@@ -350,7 +415,7 @@ class Session:
         stopped.cancel()
 
     def _exit_code(self) -> ExitCode:
-        if self._recorder is not None and self._recorder.failures:
+        if any(recorder.failures for recorder in self._recorders):
             return ExitCode.RECORDING
         if self._plan.options.once and self._server.error_findings:
             return ExitCode.PROTOCOL
@@ -362,6 +427,9 @@ class Session:
         self._display(event)
 
     def _watch(self, event: Event) -> None:
+        self._hanging_up.watch(event)
+        if self._keys is not None:
+            self._keys.watch(event)
         match event:
             case EventPosted(uuid=str(uuid), status=status):
                 self._follow_leg(uuid, status)
@@ -377,8 +445,8 @@ class Session:
         if not self._open_legs and self._server.calls_ended:
             self._completed.set()
 
-    def _notice(self, level: str, message: str) -> None:
-        self._server.tell(Notice(at=self._clock.now(), level=level, message=message))
+    def _notice(self, level: str, message: str, call: str | None = None) -> None:
+        self._server.tell(Notice(at=self._clock.now(), call=call, level=level, message=message))
 
 
 async def save(recorder: Recorder, notice: Callable[[str, str], None]) -> None:
@@ -439,7 +507,8 @@ def finish(display: Display, code: ExitCode) -> ExitCode:
 
 
 def restore_terminal(display: Display) -> None:
-    """Put the cursor back before the program is ended the hard way."""
+    """Put the cursor back, and the keys, before the program is ended the hard way."""
+    restore_modes()
     display.close(0.2)
 
 

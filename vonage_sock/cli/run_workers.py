@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
 from vonage_sock.cli.descriptors import make_room
+from vonage_sock.cli.keys import somebody_sits
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_terminal, tick
 from vonage_sock.cli.tunnelling import Tunnelling
@@ -99,6 +100,10 @@ class WorkersSession:
             self._notice("info", f"{self._plan.options.workers} workers take the calls (processes {ids})")
         if lack:
             self._notice("warning", lack)
+        if somebody_sits(self._plan.options):
+            self._notice(
+                "info", "there are no keys with --workers: a call is in another process; Ctrl-C stops them all"
+            )
         while not (team.over or self._stopped.is_set()):
             await self._news(team)
         team.stop()

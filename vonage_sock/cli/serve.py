@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from vonage_sock.cli.credential_options import CREDENTIALS
 from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.limit_options import LIMITS
-from vonage_sock.cli.options import SERVER, option
+from vonage_sock.cli.options import CA, SERVER, option
 from vonage_sock.cli.run_server import serve_and_exit
 
 EXAMPLES = """\b
@@ -23,6 +24,8 @@ Examples:
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @SERVER
 @LIMITS
+@CREDENTIALS
+@CA
 @option("--record", metavar="PATH", help="Record calls: .wav .flac .ogg .mp3 .raw, or - for stdout.")
 @option("--play", multiple=True, metavar="FILE", help="Play this file into each call (repeatable).")
 @click.pass_context

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from vonage_sock.call.events import Event, Observer
 from vonage_sock.clock import Clock
-from vonage_sock.display.output import LinePainter, OutputThread, Target
+from vonage_sock.display.output import LinePainter, OutputThread, PromptPainter, Target
+
+if TYPE_CHECKING:
+    from vonage_sock.display.controls import Controls
 
 LIVE_STATS_MS: Final = 200
 SLOW_STATS_MS: Final = 1000
@@ -50,6 +53,18 @@ class Display(Protocol):
         """Time has come to ``now`` (monotonic nanoseconds); to be called about every 100 ms."""
         ...
 
+    def show_controls(self, controls: Controls | None) -> None:
+        """Show what the keys stand at, where there is a terminal; None takes it away."""
+        ...
+
+    def pause(self, timeout_s: float) -> bool:
+        """Leave the terminal as it was, and write nothing until ``resume``; False where that took too long."""
+        ...
+
+    def resume(self) -> None:
+        """Go on."""
+        ...
+
     def close(self, timeout_s: float) -> bool:
         """Show what waits and leave the terminal as it was; False when the terminal is stuck: use ``os._exit`` then."""
         ...
@@ -84,9 +99,15 @@ def make_display(
     env = os.environ if env is None else env
     if json:
         return _make_json(target, clock, people, stats=stats)
-    if quiet or not target.isatty() or env.get("TERM", "dumb") in {"dumb", "unknown", ""}:
+    if quiet or not is_capable(target, env):
         return _make_plain(target, clock, quiet=quiet, verbose=verbose, stats=stats, simulated=simulated)
     return _make_live(target, clock, env, verbose=verbose, simulated=simulated)
+
+
+def is_capable(target: Target, env: Mapping[str, str] | None = None) -> bool:
+    """Whether it is a terminal that can do more than print."""
+    env = os.environ if env is None else env
+    return target.isatty() and env.get("TERM", "dumb") not in {"dumb", "unknown", ""}
 
 
 class _Threaded:
@@ -100,6 +121,7 @@ class _Threaded:
         *,
         wants_stats_ms: int | None,
         shown_calls: Callable[[], tuple[str, ...] | None] = lambda: None,
+        show_controls: Callable[[Controls | None], None] = lambda _controls: None,
         beside: OutputThread[str] | None = None,
     ) -> None:
         self._observer = observer
@@ -107,6 +129,7 @@ class _Threaded:
         self._output = output
         self._wants_stats_ms = wants_stats_ms
         self._shown_calls = shown_calls
+        self._show_controls = show_controls
         self._beside = beside
 
     @property
@@ -135,6 +158,15 @@ class _Threaded:
     def tick(self, now: int) -> None:
         self._tick(now)
 
+    def show_controls(self, controls: Controls | None) -> None:
+        self._show_controls(controls)
+
+    def pause(self, timeout_s: float) -> bool:
+        return self._output.pause(timeout_s)
+
+    def resume(self) -> None:
+        self._output.resume()
+
     def close(self, timeout_s: float) -> bool:
         shown = self._output.close(timeout_s)
         return shown if self._beside is None else self._beside.close(timeout_s) and shown
@@ -158,17 +190,30 @@ def _make_json(target: Target, clock: Clock, people: TextIO | int | None, *, sta
 def _make_plain(target: Target, clock: Clock, *, quiet: bool, verbose: bool, stats: bool, simulated: bool) -> Display:
     from vonage_sock.display import model, plain  # noqa: PLC0415
 
-    output = OutputThread(target, LinePainter(target))
+    ascii_only = not target.encoding.lower().startswith("utf")
+    painter = PromptPainter(target)
+    output = OutputThread(target, painter)
     observer = plain.Plain(
         output,
         model.Screen(verbose=verbose, simulated=simulated),
         plain.wall_clock(clock),
         quiet=quiet,
         stats=stats,
-        ascii_only=not target.encoding.lower().startswith("utf"),
+        ascii_only=ascii_only,
         summed_up=simulated,
     )
-    return _Threaded(observer, observer.tick, output, wants_stats_ms=SLOW_STATS_MS if stats else None)
+
+    def show_controls(controls: Controls | None) -> None:
+        painter.prompt = plain.prompt_of(controls, ascii_only=ascii_only)
+        output.wake()
+
+    return _Threaded(
+        observer,
+        observer.tick,
+        output,
+        wants_stats_ms=SLOW_STATS_MS if stats else None,
+        show_controls=show_controls,
+    )
 
 
 def _make_live(target: Target, clock: Clock, env: Mapping[str, str], *, verbose: bool, simulated: bool) -> Display:
@@ -177,4 +222,11 @@ def _make_live(target: Target, clock: Clock, env: Mapping[str, str], *, verbose:
     painter = live.LivePainter(target, plain.wall_clock(clock), env)
     output = OutputThread(target, painter)
     observer = live.LiveDisplay(output, painter, model.Screen(verbose=verbose, simulated=simulated))
-    return _Threaded(observer, observer.tick, output, wants_stats_ms=LIVE_STATS_MS, shown_calls=observer.shown_calls)
+    return _Threaded(
+        observer,
+        observer.tick,
+        output,
+        wants_stats_ms=LIVE_STATS_MS,
+        shown_calls=observer.shown_calls,
+        show_controls=observer.show_controls,
+    )

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from vonage_sock.call.events import Event, ServerStarted
 from vonage_sock.clock import MS
+from vonage_sock.display.controls import Controls, controls_rows
 from vonage_sock.display.model import Line, Screen, Status
 from vonage_sock.display.output import OutputThread, Target, lost_text
 from vonage_sock.display.render import TimeText, line_text, start_panel
@@ -38,28 +39,34 @@ class LivePainter:
 
     def __init__(self, target: Target, time_text: TimeText, env: Mapping[str, str]) -> None:
         self.status = Status(0)
+        self.controls: Controls | None = None
         self._target = target
         self._time_text = time_text
         self._console = console_for(target, env)
         self._ascii_only = self._console.options.ascii_only
         self._live: Live | None = None
+        self._drawn = Text()
 
     def paint(self, items: Sequence[Item], lost: int) -> None:
         """Print the items, then show the latest status."""
         if (size := self._target.size()) is not None and size != self._console.size:
             self._console.size = size
         width, height = self._console.size
-        block = status_block(self.status, width, max_rows=height - 2, ascii_only=self._ascii_only)
+        block = self._block(width, height)
         if not block and self._live is not None:
             self._live.stop()
             self._live = None
         elif block and self._live is not None:
             self._live.update(block)
-        if items or lost:
-            # In one go, and the block with it, so that it is drawn again once and not for every line.
-            self._console.print(Group(*self._renderables(items, lost, width)), soft_wrap=False)
-        elif self._live is not None:
-            self._live.refresh()
+        # Written in one go.
+        with self._console:
+            if items or lost:
+                # All lines at once, so that the block is drawn again once and not for every line.
+                self._console.print(Group(*self._renderables(items, lost, width)), soft_wrap=False)
+            if self._live is not None and (block != self._drawn or not (items or lost)):
+                # What is drawn under lines is the block as it was.
+                self._live.refresh()
+        self._drawn = block
         if block and self._live is None:
             self._start(block)
 
@@ -68,6 +75,16 @@ class LivePainter:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _block(self, width: int, height: int) -> Text:
+        controls = self.controls
+        rows = [] if controls is None else controls_rows(controls, width, ascii_only=self._ascii_only)
+        # The last of them is what is being typed, and stays to the last.
+        rows = rows[-max(1, height - 1) :]
+        calls = status_block(self.status, width, max_rows=height - 2 - len(rows), ascii_only=self._ascii_only)
+        if calls and len(rows) + calls.plain.count("\n") + 1 < height:
+            rows = [calls, *rows]
+        return Text("\n", no_wrap=True, overflow="crop").join(rows)
 
     def _start(self, block: Text) -> None:
         # Redirecting would put rich between other threads and their stdout.
@@ -139,6 +156,11 @@ class LiveDisplay:
         if self._shown_at is None or now - self._shown_at >= REFRESH_NS:
             self._shown_at = now
             self._set_status(now)
+
+    def show_controls(self, controls: Controls | None) -> None:
+        """What the keys stand at, under the calls."""
+        self._painter.controls = controls
+        self._output.wake()
 
     def _set_status(self, now: int) -> None:
         self._painter.status = self._screen.status(now)

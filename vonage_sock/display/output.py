@@ -15,7 +15,7 @@ import errno
 import os
 import select
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TextIO, TypeVar
 
 from vonage_sock.protocol.logtext import logger
@@ -156,6 +156,31 @@ class LinePainter:
         """Nothing to undo."""
 
 
+class PromptPainter(LinePainter):
+    """Lines of text, and under them what is being asked, on a terminal that shows nothing else."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._rows = 0
+        self.prompt: Callable[[int], list[str]] = lambda _width: []
+        """Gives, for a width, the rows to stand under the lines; the cursor stays behind the last."""
+
+    def paint(self, items: Sequence[str], lost: int) -> None:
+        """Write the lines, and what is asked under them."""
+        self.finish()
+        super().paint(items, lost)
+        columns, _ = self._target.size() or (80, 24)
+        rows = self.prompt(columns)
+        self._rows = len(rows)
+        self._target.write("\n".join(rows))
+
+    def finish(self) -> None:
+        """Take away what is asked."""
+        if self._rows:
+            self._target.write("\r\x1b[2K" + "\x1b[1A\x1b[2K" * (self._rows - 1))
+            self._rows = 0
+
+
 def lost_text(lost: int) -> str:
     """What stands in place of lines that couldn't be kept."""
     return f"... {lost:,} line{'' if lost == 1 else 's'} not shown"
@@ -180,6 +205,8 @@ class OutputThread(Generic[T]):
         self._under_way = 0
         self._woken = False
         self._closing = False
+        self._held = False
+        self._holding = False
         self._failed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="vsock-output", daemon=True)
@@ -217,19 +244,33 @@ class OutputThread(Generic[T]):
                 self._lost_in_all += 1
                 return
             self._items.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def wake(self) -> None:
         """Call the painter even without items: what it looks at by itself has changed."""
         with self._changed:
             self._woken = True
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def pause(self, timeout_s: float) -> bool:
+        """Show what waits, leave the terminal as it was and alone until ``resume``; False where that took too long."""
+        with self._changed:
+            self._held = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._holding or self._closing, timeout_s)
+
+    def resume(self) -> None:
+        """Go on."""
+        with self._changed:
+            self._held = self._holding = False
+            self._woken = True
+            self._changed.notify_all()
 
     def close(self, timeout_s: float) -> bool:
         """Show what waits and stop; False when that took too long and the thread is still held in a write."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -237,16 +278,25 @@ class OutputThread(Generic[T]):
         closing = False
         while not closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._items or self._lost or self._woken or self._closing)
+                self._changed.wait_for(lambda: self._items or self._lost or self._woken or self._closing or self._held)
                 items, self._items = self._items, []
                 self._under_way = len(items)
                 lost, self._lost = self._lost, 0
                 self._woken = False
                 closing = self._closing
+                holding = self._held and not closing
             if not self._target.broken:
-                self._guarded(items, lost, closing=closing)
+                self._guarded(items, lost, closing=closing or holding)
             self._under_way = 0
+            if holding:
+                self._hold()
         self._target.close()
+
+    def _hold(self) -> None:
+        with self._changed:
+            self._holding = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._holding or self._closing)
 
     def _guarded(self, items: list[T], lost: int, *, closing: bool) -> None:
         try:

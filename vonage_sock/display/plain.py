@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from rich.text import Text
+
 from vonage_sock.call.events import Ended, Event, FindingRaised, ServerStarted, StatsUpdated
 from vonage_sock.clock import SECOND, Clock
+from vonage_sock.display.controls import Controls, controls_rows
 from vonage_sock.display.model import URGENT, Kind, Line, Screen
 from vonage_sock.display.output import TextOutput
 from vonage_sock.display.render import TimeText, local_time, plain_ascii, plain_line, start_hints
@@ -13,6 +18,24 @@ from vonage_sock.display.safe import clean
 def wall_clock(clock: Clock) -> TimeText:
     """Monotonic nanoseconds as local time of day."""
     return lambda at: local_time(clock.wall_ns() - (clock.now() - at))
+
+
+def prompt_of(controls: Controls | None, *, ascii_only: bool = False) -> Callable[[int], list[str]]:
+    """What stands under the lines for a width: what is asked, or the help; in between, nothing."""
+    if controls is None or (controls.ask is None and controls.choose is None and not controls.help):
+        return lambda _width: []
+    kept = slice(-1) if controls.help else slice(None)
+    return lambda width: [with_cursor(row) for row in controls_rows(controls, width, ascii_only=ascii_only)[kept]]
+
+
+def with_cursor(row: Text) -> str:
+    """A row as it is written to a terminal: what is reversed in it is the cursor, all other looks are left out."""
+    text, at = "", 0
+    for span in row.spans:
+        if span.style == "reverse":
+            text += f"{row.plain[at : span.start]}\x1b[7m{row.plain[span.start : span.end]}\x1b[27m"
+            at = span.end
+    return text + row.plain[at:]
 
 
 class Plain:

@@ -286,6 +286,14 @@ class VsockServer:
         """The ids of the open ones, oldest first."""
         return tuple(self._calls)
 
+    def act(self, call_id: str, action: Callable[[CallSession], None]) -> bool:
+        """Do something in an open call, from the event loop; False where there is no such call any more."""
+        if call_id not in self._calls:
+            return False
+        session, driver = self._calls[call_id]
+        _acting(session, driver)(lambda: action(session))
+        return True
+
     def tell_stats(self, call_id: str) -> None:
         """Tell where this call stands, if it is open; ``Figures`` does this for many."""
         if call_id in self._calls:
