@@ -99,10 +99,10 @@ async def test_whoever_answers_hears_himself(vsock: Vsock, tmp_path: Path, key: 
     assert report.said_pcm.strip(b"\0")[:8000] in report.heard_pcm
     assert ("POST", 201, f"calls {NUMBER}") == tried.asked[0]
     told = [line.split("notice")[1].strip() for line in out.splitlines() if " notice " in line]
-    assert ["it rings", "our socket is connected to the call"] == [told[2], told[4]]
-    assert told[1].startswith(f"calling {NUMBER} (call ")
-    assert told[3].startswith("answered after ")
-    assert told[5].startswith("the call is over, it lasted ")
+    course = told[[text.startswith(f"calling {NUMBER} (call ") for text in told].index(True) + 1 :]
+    assert ["it rings", "our socket is connected to the call"] == [course[0], course[2]]
+    assert course[1].startswith("answered after ")
+    assert course[3].startswith("the call is over, it lasted ")
     assert "from 442079460000" in out
 
 
