@@ -209,11 +209,11 @@ async def test_what_breaks_websocket_itself_is_refused_with_its_code(
         client.send(opcode, payload)
         for _ in range(traffic):
             client.send(BINARY, bytes(640))
-        closed_with, _ = await client.receive_close()
+        closed_with, why = await client.receive_close()
         await client.close()
         ended = await seen.next(Ended)
 
-    assert code == closed_with
+    assert (code, True) == (closed_with, bool(why))
     assert (code, "server") == (ended.close_code, ended.closed_by)
     assert ended.close_reason
 

@@ -274,13 +274,12 @@ WAITS_FOR_MORE = {"in a first fragment, with more to come", "in a later fragment
 """Text is looked at when its message is whole."""
 
 TAKES_UNMASKED = {f"kind {opcode} without a mask" for opcode in (TEXT, BINARY, PING, CLOSE)}
-ANSWERS_ANY_CODE = {f"code {code}, which none may send": code for code in (1006, 5000, 65_535)}
 AIOHTTPS = [row for row in TABLE if row.name not in ITS_OWN_LIMIT | WAITS_FOR_MORE | TAKES_UNMASKED]
 
 
 @on_both_loops
 async def test_what_the_table_says_holds_for_aiohttps_engine_but_for_what_is_known() -> None:
-    """More than a hundred rows as they are, and three codes that it gives back though none may send them."""
+    """More than a hundred rows as they are; frames without a mask, which it takes, are beyond our reach."""
     assert 100 < len(AIOHTTPS)
     otherwise = {}
     async with echo_server("aiohttp") as port:
@@ -295,7 +294,7 @@ async def test_what_the_table_says_holds_for_aiohttps_engine_but_for_what_is_kno
             if code != int.from_bytes(body[:2], "big"):
                 otherwise[row.name] = int.from_bytes(body[:2], "big")
 
-    assert ANSWERS_ANY_CODE == otherwise
+    assert {} == otherwise
 
 
 @on_both_loops

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+import sys
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -21,7 +22,15 @@ from vonage_sock.call.inspect import Found
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import SECOND
 from vonage_sock.limits import DEFAULTS, Limits
-from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL, CLOSE_POLICY, close_body
+from vonage_sock.protocol.rfc6455 import (
+    CLOSE_ABNORMAL,
+    CLOSE_NO_CODE,
+    CLOSE_NORMAL,
+    CLOSE_POLICY,
+    CLOSE_PROTOCOL_ERROR,
+    close_body,
+    may_be_sent,
+)
 from vonage_sock.transport.delivery import Delivery
 from vonage_sock.transport.framesocket import LINGER_NS, TOO_MANY_PARTS
 
@@ -32,7 +41,17 @@ def new_websocket(limits: Limits = DEFAULTS) -> web.WebSocketResponse:
     """A response that upgrades: no compression, bounded messages; pings, pongs and closes are the socket's to see."""
     # aiohttp refuses a message of the very size that it is given.
     size = limits.message_bytes + 1
-    return web.WebSocketResponse(compress=False, max_msg_size=size, autoclose=False, autoping=False)
+    return _WebSocket(compress=False, max_msg_size=size, autoclose=False, autoping=False)
+
+
+class _WebSocket(web.WebSocketResponse):
+    """aiohttp's, which closes without a word when a peer breaks the rules; this one says which."""
+
+    async def close(self, *, code: int = CLOSE_NORMAL, message: bytes = b"", drain: bool = True) -> bool:
+        error = sys.exc_info()[1]
+        if not message and isinstance(error, WebSocketError):
+            message = close_body(code, str(error))[2:]
+        return await super().close(code=code, message=message, drain=drain)
 
 
 class ServerSocket:
@@ -167,9 +186,13 @@ class ServerSocket:
 
     async def _answer_close(self, code: int, reason: str | None) -> None:
         if self._close_sent is None:
-            # aiohttp gives a close frame without a code as 0.
+            # aiohttp gives a close frame without a code as 0, and takes some that none may have.
+            answer, why = code or CLOSE_NORMAL, ""
             self._code, self._reason = code or CLOSE_NO_CODE, reason or ""
-            await self._websocket.close(code=code or CLOSE_NORMAL, drain=False)
+            if not may_be_sent(answer):
+                answer, why = CLOSE_PROTOCOL_ERROR, f"a close frame with the code {code}, which none may have"
+                self._code, self._reason, self._refused = answer, why, True
+            await self._websocket.close(code=answer, message=why.encode(), drain=False)
             return
         # A peer may answer with a code of its own, which says nothing.
         self._code, self._reason = self._close_sent
