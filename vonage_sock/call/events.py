@@ -452,7 +452,7 @@ class LoadProgress(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadTried(Event):
-    """One try of ``--find-max`` is over; ``missed`` has a sentence for each broken threshold, ``refusals`` for calls."""
+    """One try of ``--find-max`` is over; ``missed`` says which thresholds weren't kept, ``refusals`` why calls failed."""
 
     name: ClassVar[str] = "load.try"
 
