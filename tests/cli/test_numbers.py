@@ -17,8 +17,9 @@ NUMERIC = type(click.INT), type(click.FLOAT)
 
 
 def numeric_options() -> Iterator[tuple[tuple[str, ...], click.Option]]:
-    """All of them, with the words of their command."""
+    """Each of them once, with the words of the first command that has it."""
     context = click.Context(cli)
+    known: set[tuple[object, ...]] = set()
     waiting: list[tuple[tuple[str, ...], click.Command]] = [((), cli)]
     while waiting:
         words, command = waiting.pop(0)
@@ -29,11 +30,15 @@ def numeric_options() -> Iterator[tuple[tuple[str, ...], click.Option]]:
                 waiting.append(((*words, name), found))
         for param in command.params:
             if isinstance(param, click.Option) and isinstance(param.type, NUMERIC):
-                yield words, param
+                kind = (*param.opts, type(param.type), *sorted(vars(param.type).items()))
+                if kind not in known:
+                    known.add(kind)
+                    yield words, param
 
 
 SAID = re.compile(
-    r"^Error: Invalid value for .* (is not a valid (number|whole number|integer)\.|is not in the range \S+)$"
+    r"^Error: Invalid value for .* (is not a( valid)? (number|whole number|integer)\.|is not in the range \S+"
+    r"|is not a size: give bytes, or a unit, as in 500M, 64KiB or 2GB\.|-?inf is (more|less) than .+ that it can be\.)$"
 )
 OPTIONS = list(numeric_options())
 BAD = [(words, param, text) for words, param in OPTIONS for text in ("nan", "-inf", "inf", "1e999", "x", "")]
