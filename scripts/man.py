@@ -115,7 +115,9 @@ def _section(title: str, paragraphs: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """A paragraph in lines that people can read, too."""
+    """A paragraph in lines that people can read, too; lines that it has already stay."""
+    if "\n" in text:
+        return "\n".join([".nf", *map(_escaped, text.splitlines()), ".fi"])
     return "\n".join(map(_escaped, textwrap.wrap(text, LINE, break_on_hyphens=False)))
 
 

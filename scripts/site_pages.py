@@ -218,9 +218,13 @@ def command_path(command: Described) -> str:
     return f"reference/commands/{'-'.join(command.path) or 'index'}.md"
 
 
+def _paragraph(text: str) -> str:
+    return f"```text\n{text}\n```" if "\n" in text else escaped(text)
+
+
 def command_page(command: Described, below: list[Described]) -> str:
     """What a command's help says, with its options as tables."""
-    parts = [f"# {command.name}", *(escaped(paragraph) for paragraph in command.paragraphs)]
+    parts = [f"# {command.name}", *map(_paragraph, command.paragraphs)]
     parts += ["```text\n" + " ".join((command.name, *command.usage)) + "\n```"]
     if command.examples:
         parts += ["## Examples", "```sh\n" + "\n".join(command.examples) + "\n```"]

@@ -92,10 +92,10 @@ async def test_a_name_that_this_server_refuses_is_said(certificates: Certificate
     """Its public address is another."""
     async with serving(certificates) as (url, key):
         fault = await reach(
-            url.replace("localhost", "127.0.0.1"), probe_key=key, clock=CLOCK, trust=_unnamed(certificates[1])
+            url.replace("localhost", "0.0.0.0"), probe_key=key, clock=CLOCK, trust=_unnamed(certificates[1])
         )
 
-    # 127.0.0.1 names this machine to itself, but the edge has another port.
+    # It leads to this machine, and isn't a name by which its own programs call it.
     assert (
         fault
         == "this server refuses what comes through it with 421: This server isn't known by the name that was asked for."

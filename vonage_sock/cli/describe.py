@@ -111,7 +111,7 @@ def _below(command: click.Command, ctx: click.Context, path: tuple[str, ...], su
         path=path,
         usage=tuple(command.collect_usage_pieces(ctx)),
         summary=summary,
-        paragraphs=tuple(" ".join(part.split()) for part in (command.help or "").split("\n\n")),
+        paragraphs=tuple(_paragraph(part) for part in (command.help or "").split("\n\n")),
         examples=tuple(examples_of(command)),
         sections={
             title: tuple(_option(option, ctx) for option in options)
@@ -165,6 +165,12 @@ def _values(param: click.Parameter, ctx: click.Context, place: str) -> Values:
     if words & _FILES or isinstance(param.type, click.Path):
         return Values("pair" if "=" in metavar else "file")
     return Values("text")
+
+
+def _paragraph(text: str) -> str:
+    """One line, or several where they are marked as such."""
+    kept = text.lstrip("\n").startswith("\b")
+    return "\n".join(text.split("\n")[1:]).rstrip("\n") if kept else " ".join(text.split())
 
 
 def _first_sentence(command: click.Command) -> str:
