@@ -81,3 +81,16 @@ def test_the_package_loads_next_to_nothing() -> None:
     result = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True)
 
     assert {"typing", "re", "importlib", "click", "dataclasses"}.isdisjoint(eval(result.stdout))
+
+
+def test_a_thread_that_nobody_waits_for_doesnt_spoil_the_end() -> None:
+    """The program is over at once: such a thread may wake up while all is taken down, which ends with SIGABRT."""
+    before = """
+import atexit, threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+atexit.register(print, "taken down")
+"""
+
+    code, said, _ = run("-", "no-such-command", before=before)
+
+    assert (ExitCode.USAGE, "") == (code, said)

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.account.fakes import APP_ID, OTHER_ID, FakeApi, application, applications_api
+from tests.control.fakes import private_key
 from vonage_sock.cli import cli
 
 URL = "https://line.example.com"
@@ -91,7 +92,8 @@ async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     await hangs(api, 1)
     written, pointed = journal(tmp_path), [api.addresses(app_id) for app_id in IDS]
     programs[0].process.send_signal(signal.SIGHUP)
-    code, _, _ = await programs[0].end()
+    code, out, _ = await programs[0].end()
+    changed = [line for line in map(json.loads, out.splitlines()) if line["event"].startswith("application.")]
     for number in (1, 2):
         programs[number].process.kill()
         await programs[number].end()
@@ -104,6 +106,9 @@ async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     assert ([OURS] * 3, IDS, IDS[1:]) == (pointed, written, left)
     assert (0, 2, []) == (code, said.count("is put back"), journal(tmp_path))
     assert all(api.is_as_it_was(app_id) for app_id in IDS)
+    assert ["application.pointed", "application.restored"] == [line["event"] for line in changed]
+    assert (OURS, OURS) == (changed[0]["addresses"], changed[1]["previous"])
+    assert changed[0]["previous"] == changed[1]["addresses"]
 
 
 async def test_what_fails_at_the_end_stays_in_the_journal(
@@ -125,8 +130,18 @@ async def test_what_fails_at_the_end_stays_in_the_journal(
     assert [APP_ID] == journal(tmp_path)
     told = await here(api, tmp_path, monkeypatch, "explain")
     assert "has left application 'My phone line' changed; put it back with: vsock restore" in told.stderr
-    assert "is put back" in (await here(api, tmp_path, monkeypatch, "restore")).stdout
+    monkeypatch.setattr("vonage_sock.cli.dial.run", lambda session: session.close())
+    monkeypatch.setenv("VONAGE_PRIVATE_KEY", private_key())
+    dialled = await here(api, tmp_path, monkeypatch, "dial", "447700900001", "--yes", "--app", APP_ID, "--port", "0")
+    assert f"After a crash: application 'My phone line' ({APP_ID}) is put back" in dialled.stderr
+    assert "restore" not in dialled.stderr
     assert api.is_as_it_was()
+    (tmp_path / "state" / "vsock" / "applications" / f"{APP_ID}.json").write_text("{")
+    shown, other = [
+        await here(api, tmp_path, monkeypatch, "restore", *args) for args in (["--dry-run"], ["--app", OTHER_ID])
+    ]
+    assert (1, "", 0, "nothing to put back\n") == (shown.exit_code, shown.stdout, other.exit_code, other.stdout)
+    (tmp_path / "state" / "vsock" / "applications" / f"{APP_ID}.json").unlink()
     assert "nothing to put back\n" == (await here(api, tmp_path, monkeypatch, "restore")).stdout
 
 
@@ -151,7 +166,10 @@ async def test_nothing_is_changed_that_nobody_agreed_to(
         (["--app", OTHER_ID], "HTTP 404"),
         (["--app", ""], "no application was named, and the account has these with voice: 78d335fa"),
         (["--tunnel", "ngrok"], "--url names a public address, and --tunnel ngrok makes another"),
-        (["--api-secret", "wrong"], "the API key of VONAGE_API_KEY with the secret of --api-secret was refused"),
+        (
+            ["--api-secret", "another0fSome0ther"],
+            "the API key of VONAGE_API_KEY with the secret of --api-secret was refused",
+        ),
         (["--signature-secret", "x" * 32], "signed_callbacks is false"),
     ],
 )

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.account.fakes import APP_ID, KEY, SECRET, FakeApi, application, applications_api
+from tests.account.fakes import APP_ID, KEY, OLD, SECRET, FakeApi, application, applications_api
 from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.account.journal import Journal
 from vonage_sock.account.sdk import Sdk
+from vonage_sock.call.events import Event, Notice
 from vonage_sock.cli import asking
 from vonage_sock.cli import reach as module
 from vonage_sock.cli.reach import DeclinedError, Reach, addresses_at
@@ -23,7 +24,8 @@ from vonage_sock.clock import ManualClock
 from vonage_sock.errors import ConnectError, ExitCode
 from vonage_sock.tunnels.health import Health
 
-BASE = "https://line.example.com"
+BASE, THIRD = "https://line.example.com", "https://three.example.com"
+OLD_ADDRESSES = {name: item["address"] for name, item in OLD.items()}
 
 
 class Tunnel:
@@ -55,20 +57,24 @@ class Run:
         found = Credentials(api_key=Setting(KEY, "x"), api_secret=Setting(SECRET, "x"))
         self.journal = Journal(folder / "state")
         self.said: list[str] = []
+        self.events: list[Event] = []
         self.stopped = asyncio.Event()
         settings = {"trust": None, "ask": False, "tell": True, "keep": False, "check": True, "clock": ManualClock()}
         self.reach = Reach(
             Sdk(found, api_host=api.host, ca=api.ca), self.journal, application(), APP_ID, **{**settings, **more}
         )
 
-    def notice(self, level: str, message: str) -> None:
-        self.said.append(f"{level}: {message}")
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self.said.append(f"{event.level}: {event.message}")
+        else:
+            self.events.append(event)
 
     async def begin(self, tunnel: Tunnel) -> None:
-        await self.reach.begin(tunnel, stopped=self.stopped, notice=self.notice)  # type: ignore[arg-type]
+        await self.reach.begin(tunnel, stopped=self.stopped, tell=self.tell)  # type: ignore[arg-type]
 
     async def leave(self) -> None:
-        await self.reach.leave(self.notice)
+        await self.reach.leave(self.tell)
 
 
 @pytest.fixture
@@ -99,6 +105,52 @@ async def test_who_stops_while_the_address_is_tried_has_changed_nothing(api: Fak
         await beginning
 
     assert [] == api.asked
+
+
+async def hangs(api: FakeApi) -> None:
+    """Wait until a request does."""
+    for _ in range(2000):
+        if api.hanging:
+            return
+        await asyncio.sleep(0.005)
+
+
+async def test_who_stops_before_the_journal_is_written_waits_for_nothing(api: FakeApi, run: Callable[..., Run]) -> None:
+    """An API that says nothing holds up nobody who has changed nothing."""
+    api.faults["GET"] = ["hang"]
+    stopping = run()
+    beginning = asyncio.create_task(stopping.begin(Tunnel()))
+    await hangs(api)
+    stopping.stopped.set()
+    with pytest.raises(DeclinedError, match="stopped before anything was changed"):
+        await asyncio.wait_for(beginning, 2)
+
+    assert ([], []) == (api.writes(), stopping.journal.applications())
+
+
+async def test_who_stops_while_the_api_writes_is_told_what_is_waited_for(
+    api: FakeApi, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was written, though nobody has heard so, is put back."""
+    monkeypatch.setattr(module, "SLOW_S", 0.01)
+    api.faults["PUT"] = ["late"]
+    stopping = run()
+    beginning = asyncio.create_task(stopping.begin(Tunnel()))
+    await hangs(api)
+    written = [addresses_at(BASE), [APP_ID]] == [api.addresses(), stopping.journal.applications()]
+    stopping.stopped.set()
+    for _ in range(2000):
+        if stopping.said:
+            break
+        await asyncio.sleep(0.005)
+    for transport in api.transports:
+        transport.abort()
+    with pytest.raises(ConnectError, match="it closed the connection without an answer"):
+        await beginning
+    await stopping.leave()
+
+    assert (True, True, []) == (written, api.is_as_it_was(), stopping.journal.applications())
+    assert "hasn't answered yet, and the application can't be put back before" in stopping.said[0]
 
 
 @pytest.fixture
@@ -147,14 +199,19 @@ async def test_a_tunnel_that_moves_takes_the_application_with_it(api: FakeApi, r
     """And the application is still put back to what it was at first, once, by whoever leaves first."""
     moving = run()
     await moving.begin(Tunnel())
-    moving.reach.follow("https://two.example.com", moving.notice)
-    moving.reach.follow("https://three.example.com", moving.notice)
+    moving.reach.follow("https://two.example.com", moving.tell)
+    moving.reach.follow(THIRD, moving.tell)
+    await asyncio.wait([moving.reach._following])  # type: ignore[list-item]
     await moving.leave()
     await moving.leave()
 
     assert api.is_as_it_was()
     assert [] == moving.journal.applications()
     assert 1 == sum("is put back" in line for line in moving.said)
+    *pointed, restored = moving.events
+    assert [addresses_at(base) for base in (BASE, THIRD)] == [event.addresses for event in (pointed[0], pointed[-1])]
+    assert {**OLD_ADDRESSES, "fallback_answer_url": None} == pointed[0].previous == restored.addresses
+    assert (addresses_at(THIRD), {}) == (restored.previous, restored.left)
 
 
 async def test_a_fault_for_a_moment_is_tried_again(

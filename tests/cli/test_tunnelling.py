@@ -119,18 +119,19 @@ async def test_our_own_end_is_the_tunnel_s_too(vsock: Vsock, ngrok: dict[str, st
 
 
 async def test_a_tunnel_that_can_not_be_had_is_one_sentence(vsock: Vsock, tmp_path: Path) -> None:
-    """And the exit code says whose fault it is."""
+    """And the exit code says whose fault it is; workers that have begun are gone without a word."""
     program = tmp_path / "cloudflared"
     program.write_text('#!/bin/sh\necho "failed to request quick Tunnel: dial tcp: no such host" >&2\nexit 1\n')
     program.chmod(0o755)
-    failing = await vsock("serve", "--port", 0, "--tunnel", "cloudflared", "--json", PATH=f"{tmp_path}:/usr/bin:/bin")
+    options = ["--port", 0, "--tunnel", "cloudflared", "--workers", 2, "--json"]
+    failing = await vsock("serve", *options, PATH=f"{tmp_path}:/usr/bin:/bin")
     both = await vsock("serve", "--tunnel", "ngrok", "--url", "https://calls.example")
     ends = [await server.end() for server in (failing, both)]
 
     assert [ExitCode.CONNECT, ExitCode.USAGE] == [code for code, _, _ in ends]
     assert "" == ends[0][1]
     assert (
-        "Error: cloudflared can't open a tunnel: failed to request quick Tunnel: dial tcp: no such host\n" in ends[0][2]
+        "Error: cloudflared can't open a tunnel: failed to request quick Tunnel: dial tcp: no such host\n" == ends[0][2]
     )
     assert ends[1][2].startswith("Error: --url names a public address, and --tunnel ngrok makes another")
 

@@ -138,6 +138,10 @@ def one_of_each(text: str = "text", call: str = "c1") -> list[ev.Event]:
             at=0, url=text, answer_ms=80.0, answer_jitter_ms=3.0, socket_ms=None, socket_jitter_ms=None, faults=(text,)
         ),
         ev.TunnelClosed(at=0, tunnel=text, url=text, reason=text, calls=2),
+        ev.ApplicationPointed(at=0, application=text, id=text, addresses={text: text}, previous={text: None}),
+        ev.ApplicationRestored(
+            at=0, application=text, id=text, addresses={text: None}, previous={text: text}, left={text: text}
+        ),
         ev.DoctorChecked(at=0, about=text, check=text, result=text, message=text, cures=(text,)),
         ev.DoctorSummed(at=0, ok=1, faults=1, skipped=1, advised=0, exit_code=3, duration_s=1.0),
         ev.WorkerStarted(at=0, worker=1, pid=4242),

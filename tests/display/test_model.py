@@ -192,10 +192,11 @@ def test_verbose_shows_whole_bodies() -> None:
 
 @pytest.mark.parametrize("event", make.one_of_each(), ids=lambda event: event.name)
 def test_every_event_but_figures_and_keys_has_a_line(event: ev.Event) -> None:
-    """Nothing is unseen; figures go to the status block, keys wait for more, notices tell of workers and of tunnels."""
+    """Nothing is unseen; figures go to the status block, keys wait for more, notices tell of all about the way to us."""
     figures = ev.StatsUpdated | ev.DtmfPressed | ev.CallReported | ev.ScenariosSummed
     noticed = ev.WorkerStarted | ev.WorkerEnded | ev.TunnelOpened | ev.TunnelChecked | ev.TunnelClosed
-    expected = not isinstance(event, figures | noticed)
+    applied = ev.ApplicationPointed | ev.ApplicationRestored
+    expected = not isinstance(event, figures | noticed | applied)
 
     assert expected == bool(Screen().apply(event))
 

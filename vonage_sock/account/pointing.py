@@ -76,17 +76,27 @@ def changes(application: Mapping[str, Any], addresses: Mapping[str, str]) -> lis
 
 
 async def point(
-    sdk: Sdk, journal: Journal, application_id: str, addresses: Mapping[str, str], *, clock: Clock, keep: bool = False
+    sdk: Sdk,
+    journal: Journal,
+    application_id: str,
+    addresses: Mapping[str, str],
+    *,
+    clock: Clock,
+    keep: bool = False,
+    application: JsonObject | None = None,
 ) -> Entry | None:
     """
     Give the application these addresses; the journal's entry, None where it had them all. Hold the application for it.
 
     An entry that there is stays as it is but for the further addresses, so what it puts back is what was before it.
 
+    Args:
+        application: as it was read just before; None where it wasn't.
+
     Raises:
         VsockError: it couldn't be done. Where there is an entry then, nobody knows whether it was.
     """
-    application = await read_application(sdk, application_id)
+    application = application or await read_application(sdk, application_id)
     entry = journal.read(application_id)
     if not changes(application, addresses):
         return entry

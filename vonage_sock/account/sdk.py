@@ -99,8 +99,11 @@ class Sdk:
             try:
                 async with asyncio.timeout(WHOLE_S):
                     return await _in_thread(lambda: self._run(fn))
-            except TimeoutError:
+            except asyncio.CancelledError:
                 # The thread may still be using it.
+                self._client = None
+                raise
+            except TimeoutError:
                 self._client = None
                 raise ConnectError(f"{self.api_host} took too long over {doing} (more than {WHOLE_S:g} s)") from None
             except VsockError:

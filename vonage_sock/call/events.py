@@ -112,6 +112,35 @@ class TunnelClosed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationPointed(Event):
+    """The application's ``addresses`` of voice lead to us; ``previous`` are those before, null for one that there wasn't."""
+
+    name: ClassVar[str] = "application.pointed"
+
+    application: str
+    id: str
+    addresses: dict[str, str]
+    previous: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationRestored(Event):
+    """
+    The application's ``addresses`` are again what they were; ``previous`` are ours, and ``left`` what others changed.
+
+    Null stands for an address that there isn't. Those that others have changed meanwhile stay as they are.
+    """
+
+    name: ClassVar[str] = "application.restored"
+
+    application: str
+    id: str
+    addresses: dict[str, str | None]
+    previous: dict[str, str]
+    left: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRequested(Event):
     """
     The platform fetched the NCCO. ``verified`` is None where no signature was asked for.

@@ -50,7 +50,7 @@ COMMANDS = {
     "completion": ("completion", "Print a script that completes command lines in bash, zsh or fish."),
 }
 
-PUT_BACK = frozenset({"serve", "record", "play", "dev", "restore"})
+PUT_BACK = frozenset({"serve", "record", "play", "dev", "dial", "restore"})
 """The commands that put back what a killed ``vsock dev`` has left in an application; the others only tell of it."""
 
 EXAMPLES = """\b
@@ -139,6 +139,9 @@ def main() -> None:
         title.hide_secrets()
     try:
         cli(prog_name="vsock")
+    except SystemExit as ending:
+        _end_beside_threads(ending.code)
+        raise
     except Exception as error:
         if "--debug" in sys.argv:
             raise
@@ -152,6 +155,24 @@ def main() -> None:
             )
         printing.discard_stdout()
         sys.exit(ExitCode.ERROR)
+
+
+def _end_beside_threads(code: object) -> None:
+    """
+    End at once where a thread is left that nobody waits for: it asks an API or a name server that may never answer.
+
+    One that wakes up while the interpreter is taken down would end the program with SIGABRT.
+    """
+    import threading  # noqa: PLC0415  (it is there already)
+
+    if any(thread.daemon for thread in threading.enumerate()):
+        terminal = sys.modules.get("vonage_sock.cli.terminal")
+        if terminal is not None:
+            terminal.restore_modes()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code if isinstance(code, int) else ExitCode.OK if code is None else ExitCode.ERROR)
 
 
 def say_error(text: str) -> None:

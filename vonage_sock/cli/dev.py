@@ -28,6 +28,22 @@ DEV = option_group(
 )
 
 
+HELP = {
+    "url": "Public base address.  [default: the tunnel's]",
+    "tunnel": "Who leads a public address here: a running ngrok agent, or else the first that can be started of the ngrok "
+    "SDK, ngrok and cloudflared (auto); or one of them by name; none takes --url as it is, and watches nothing.",
+}
+"""Where it differs from what vsock serve does."""
+
+
+def _told_anew(command: click.Command) -> click.Command:
+    for param in command.params:
+        if isinstance(param, click.Option) and param.name in HELP:
+            param.help = HELP[param.name]
+    return command
+
+
+@_told_anew
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @DEV
 @CREDENTIALS

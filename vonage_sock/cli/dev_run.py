@@ -19,6 +19,7 @@ from vonage_sock.account.credentials import Credentials, where
 from vonage_sock.account.journal import Journal
 from vonage_sock.account.pointing import changes, put_back
 from vonage_sock.account.sdk import Sdk
+from vonage_sock.call.events import Event, Notice
 from vonage_sock.cli.account_words import change_lines, change_values, named, put_back_lines
 from vonage_sock.cli.asking import can_ask
 from vonage_sock.cli.credential_options import credentials_of, sdk_of
@@ -206,11 +207,13 @@ async def _left(reach: Reach) -> AsyncIterator[None]:
         yield
     finally:
         # A second Ctrl-C that cancels us must not end it halfway.
-        await asyncio.shield(asyncio.ensure_future(reach.leave(_say_level)))
+        await asyncio.shield(asyncio.ensure_future(reach.leave(_say_notice)))
 
 
-def _say_level(level: str, message: str) -> None:
-    say(clean(message if level == "info" else f"{level.capitalize()}: {message}", 1000))
+def _say_notice(event: Event) -> None:
+    if isinstance(event, Notice):
+        text = event.message if event.level == "info" else f"{event.level.capitalize()}: {event.message}"
+        say(clean(text, 1000))
 
 
 def clean_json(value: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import click
 
 from vonage_sock.call.events import AnswerRequested, Event, EventPosted, Notice, ServerStarted
 from vonage_sock.cli.credential_options import CREDENTIALS, credentials_of, sdk_of
+from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.loop import run
 from vonage_sock.cli.numbers import WholeNumber
@@ -109,10 +110,12 @@ def dial(ctx: click.Context, /, *, number: str, **options: Any) -> None:
         ringing_s=options["ringing_s"],
         length_s=options["length_s"],
     )
-    sdk = sdk_of(options, credentials_of(options))
+    credentials = credentials_of(options)
+    sdk = sdk_of(options, credentials)
     calls = open_calls(sdk, api_host=options["api_host"])
     plan = Plan(ServeOptions.of(options, once=False, workers=1))
     _ask_first(order, yes=options["yes"])
+    put_back_at_start(credentials)
     try:
         ctx.exit(run(DialSession(plan, calls, order, is_simulated=options["api_host"] is not None).run()))
     finally:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from vonage_sock.account.applications import JsonObject
-from vonage_sock.account.journal import Entry, Journal
-from vonage_sock.account.pointing import changes, point, put_back
+from vonage_sock.account.applications import JsonObject, read_application, voice_addresses
+from vonage_sock.account.journal import Journal
+from vonage_sock.account.pointing import PutBack, changes, point, put_back
 from vonage_sock.account.sdk import ApiError, Sdk
+from vonage_sock.call.events import ApplicationPointed, ApplicationRestored, Notice, Observer
 from vonage_sock.cli.account_words import MAX_NAME, change_lines, kept, named, put_back_lines, still_points
 from vonage_sock.cli.asking import ask
 from vonage_sock.cli.printing import say
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
 LEAVE_S: Final = 8.0
 """How long putting back may take, with all that is tried again."""
 
+SLOW_S: Final = 1.0
+"""So long nobody wonders why it doesn't end."""
+
 STOPPED: Final = "stopped before anything was changed"
 TRIES: Final = 3
 BETWEEN_S: Final = 0.5
 
-Notify = Callable[[str, str], None]
 T = TypeVar("T")
 
 
@@ -89,7 +92,7 @@ class Reach:
         self._following: asyncio.Task[None] | None = None
         self._left = False
 
-    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, notice: Notify) -> None:
+    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, tell: Observer) -> None:
         """
         Point the application at the tunnel, if it leads to us, and if that is wanted.
 
@@ -107,14 +110,20 @@ class Reach:
             if health.faults:
                 raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
         await self._consent(base, stopped)
-        await self._point(base)
-        notice("info", f"application {self.name!r} points here{'' if self._keep else ' until this ends'}")
+        application = await _unless(stopped, read_application(self._sdk, self._id))
+        telling = asyncio.create_task(self._tell_of_waiting(stopped, tell))
+        try:
+            # Nobody knows what to put back before it is answered.
+            await self._point(base, application, tell)
+        finally:
+            telling.cancel()
+        self._notice(tell, "info", f"application {self.name!r} points here{'' if self._keep else ' until this ends'}")
 
-    def follow(self, base: str, notice: Notify) -> None:
+    def follow(self, base: str, tell: Observer) -> None:
         """The tunnel has another address now: point the application at that."""
-        self._following = asyncio.create_task(self._follow(base, self._following, notice))
+        self._following = asyncio.create_task(self._follow(base, self._following, tell))
 
-    async def leave(self, notice: Notify) -> None:
+    async def leave(self, tell: Observer) -> None:
         """Put the application back; never raises for what can't be done. Again does nothing."""
         if self._left:
             return
@@ -122,7 +131,8 @@ class Reach:
         if self._following is not None:
             # What is being written can't be taken back while nobody knows whether it arrived.
             await asyncio.wait([self._following])
-        await self._put_back(notice)
+        with self._told_when_slow(tell):
+            await self._put_back(tell)
 
     def give_up(self) -> None:
         """The program is ended the hard way: say what it leaves behind."""
@@ -152,32 +162,50 @@ class Reach:
         if stopped.is_set():
             raise DeclinedError(STOPPED)
 
-    async def _point(self, base: str) -> Entry | None:
-        return await point(self._sdk, self._journal, self._id, addresses_at(base), clock=self._clock, keep=self._keep)
+    async def _point(self, base: str, application: JsonObject, tell: Observer) -> None:
+        addresses = addresses_at(base)
+        await point(
+            self._sdk,
+            self._journal,
+            self._id,
+            addresses,
+            clock=self._clock,
+            keep=self._keep,
+            application=application,
+        )
+        tell(
+            ApplicationPointed(
+                at=self._clock.now(),
+                application=self.name,
+                id=self._id,
+                addresses=addresses,
+                previous=voice_addresses(application),
+            )
+        )
 
-    async def _follow(self, base: str, before: asyncio.Task[None] | None, notice: Notify) -> None:
+    async def _follow(self, base: str, before: asyncio.Task[None] | None, tell: Observer) -> None:
         if before is not None:
             await asyncio.wait([before])
         if self._left:
             return
         try:
-            await self._point(base)
+            await self._point(base, await read_application(self._sdk, self._id), tell)
         except VsockError as error:
-            notice("error", f"{self._named} can't be pointed at the tunnel's new address {base}: {error}")
+            self._notice(tell, "error", f"{self._named} can't be pointed at the tunnel's new address {base}: {error}")
         else:
-            notice("info", f"{self._named} points at the new address")
+            self._notice(tell, "info", f"{self._named} points at the new address")
 
-    async def _put_back(self, notice: Notify) -> None:
+    async def _put_back(self, tell: Observer) -> None:
         try:
             entry = self._journal.read(self._id)
         except VsockError as error:
             self.exit_code = error.exit_code
-            notice("error", str(error))
+            self._notice(tell, "error", str(error))
             return
         if entry is None:
             return
         if entry.keep:
-            notice("info", kept(entry))
+            self._notice(tell, "info", kept(entry))
             return
         try:
             async with asyncio.timeout(LEAVE_S):
@@ -185,10 +213,48 @@ class Reach:
         except (VsockError, TimeoutError) as error:
             self.exit_code = getattr(error, "exit_code", ExitCode.CONNECT)
             why = str(error) or f"{self._sdk.api_host} took more than {LEAVE_S:g} s"
-            notice("error", still_points(entry, why))
+            self._notice(tell, "error", still_points(entry, why))
             return
+        self._tell_put_back(result, tell)
+
+    def _tell_put_back(self, result: PutBack, tell: Observer) -> None:
+        if result.back or result.left:
+            tell(
+                ApplicationRestored(
+                    at=self._clock.now(),
+                    application=self.name,
+                    id=self._id,
+                    addresses=dict(result.back),
+                    previous={name: result.entry.ours[name][-1] for name in result.back},
+                    left=dict(result.left),
+                )
+            )
         for level, line in put_back_lines(result):
-            notice(level, line)
+            self._notice(tell, level, line)
+
+    async def _tell_of_waiting(self, stopped: asyncio.Event, tell: Observer) -> None:
+        await stopped.wait()
+        await asyncio.sleep(SLOW_S)
+        self._say_awaited(tell)
+
+    @contextlib.contextmanager
+    def _told_when_slow(self, tell: Observer) -> Iterator[None]:
+        timer = asyncio.get_running_loop().call_later(SLOW_S, self._say_awaited, tell)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _say_awaited(self, tell: Observer) -> None:
+        self._notice(
+            tell,
+            "warning",
+            f"{self._sdk.api_host} hasn't answered yet, and the application can't be put back before; a second Ctrl-C "
+            "leaves that to vsock restore",
+        )
+
+    def _notice(self, tell: Observer, level: str, message: str) -> None:
+        tell(Notice(at=self._clock.now(), level=level, message=message))
 
 
 async def _unless(stopped: asyncio.Event, work: Awaitable[T]) -> T:

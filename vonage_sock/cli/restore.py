@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import click
@@ -45,8 +46,7 @@ def restore(ctx: click.Context, /, **options: Any) -> None:
         print_lines(["nothing to put back"])
         return
     if options["dry_run"]:
-        print_lines([_described(journal, application) for application in applications])
-        return
+        ctx.exit(_show(journal, applications))
     ctx.exit(asyncio.run(_restore(journal, credentials_of({**options, "app": None}), applications, options)))
 
 
@@ -56,15 +56,27 @@ def _chosen(journal: Journal, application: str | None) -> list[str]:
         return there
     wanted = application.strip().lower()
     if wanted not in there:
-        raise UsageError(f"nothing of application {application[:60]!r} is to be put back; see vsock restore --dry-run")
+        try:
+            uuid.UUID(wanted)
+        except ValueError:
+            raise UsageError(f"--app {application[:60]!r} isn't an application's id") from None
+        return []
     return [wanted]
 
 
+def _show(journal: Journal, applications: list[str]) -> ExitCode:
+    code = ExitCode.OK
+    for application in applications:
+        try:
+            print_lines([_described(journal, application)])
+        except VsockError as error:
+            say(clean(f"Error: {error}", 1000))
+            code = error.exit_code
+    return code
+
+
 def _described(journal: Journal, application: str) -> str:
-    try:
-        entry = journal.read(application)
-    except VsockError as error:
-        return clean(str(error), 1000)
+    entry = journal.read(application)
     if entry is None:
         return f"{application}: nothing"
     state = "in use by a vsock dev that runs" if journal.is_held(application) else "left behind"

@@ -338,7 +338,7 @@ class Session:
         if self._reach is None:
             await self._server.stop()
         else:
-            await asyncio.gather(self._server.stop(), self._reach.leave(self._notice))
+            await asyncio.gather(self._server.stop(), self._reach.leave(self._server.tell))
 
     def _give_up(self) -> None:
         """What must still be put right when the program is ended at once."""
@@ -395,12 +395,12 @@ class Session:
         if url is not None:
             self._server.publish(url)
         if self._reach is not None:
-            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._server.tell)
 
     def _publish(self, url: str, _before: str) -> None:
         self._server.publish(url)
         if self._reach is not None:
-            self._reach.follow(url, self._notice)
+            self._reach.follow(url, self._server.tell)
 
     async def _until_done(self) -> None:
         stopped = asyncio.create_task(self._stopped.wait())

@@ -67,6 +67,10 @@ class WorkersSession:
         try:
             await self._serve(team, listeners, lack)
         finally:
+            if not team.over:
+                # A worker's end can't be noted any more when the team is closed.
+                (team.stop if team.ready else team.abandon)()
+                await _heard_out(team)
             team.close()
             await self._tunnelling.close()
         if team.error is not None:
@@ -107,9 +111,8 @@ class WorkersSession:
         while not (team.over or self._stopped.is_set()):
             await self._news(team)
         team.stop()
-        leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._notice))
-        while not team.over:
-            await team.changed()
+        leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._tell))
+        await _heard_out(team)
         if leaving is not None:
             await leaving
 
@@ -117,7 +120,7 @@ class WorkersSession:
         """Take calls; what is pointed at us is pointed at a server that answers."""
         team.go(url)
         if self._reach is not None:
-            await self._reach.begin(self._tunnelling, stopped=self._stopped, notice=self._notice)
+            await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._tell)
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
@@ -130,7 +133,7 @@ class WorkersSession:
         if self._team is not None:
             self._team.publish(url)
         if self._reach is not None:
-            self._reach.follow(url, self._notice)
+            self._reach.follow(url, self._tell)
 
     def _announce(self, host: str, port: int, url: str | None) -> None:
         config = self._plan.config
@@ -172,3 +175,9 @@ class WorkersSession:
 
     def _notice(self, level: str, message: str) -> None:
         self._tell(Notice(at=self._clock.now(), level=level, message=message))
+
+
+async def _heard_out(team: Team) -> None:
+    """Wait until no worker is left."""
+    while not team.over:
+        await team.changed()

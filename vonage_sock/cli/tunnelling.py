@@ -124,7 +124,7 @@ class Tunnelling:
             self._check_soon(NEW_ADDRESS_S if tunnel.started else OLD_ADDRESS_S)
 
     async def check(self, *, within_s: float | None = None) -> Health:
-        """Try the public address now, and tell what was found."""
+        """Try the public address now, and tell what was found; its faults only to programs."""
         if within_s is None:
             within_s = NEW_ADDRESS_S if self._tunnel is not None and self._tunnel.started else OLD_ADDRESS_S
         health = await check(
@@ -165,13 +165,16 @@ class Tunnelling:
         self._checking = asyncio.create_task(self._check(within_s))
 
     async def _check(self, within_s: float) -> None:
-        await self.check(within_s=within_s)
+        health = await self.check(within_s=within_s)
+        if health.faults:
+            self._notice("warning", health.line)
 
     async def _reach(self, tunnel: OpenTunnel) -> str | None:
         return await reach(tunnel.url, probe_key=self._config.probe_key, clock=self._clock, trust=self._trust)
 
     def _tell_health(self, health: Health) -> None:
-        self._notice("warning" if health.faults else "info", health.line)
+        if not health.faults:
+            self._notice("info", health.line)
         answer, audio = health.answer, health.socket
         self.shows(
             TunnelChecked(

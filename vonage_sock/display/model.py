@@ -49,8 +49,10 @@ _SAID_ELSEWHERE: Final = (
     ev.TunnelOpened,
     ev.TunnelChecked,
     ev.TunnelClosed,
+    ev.ApplicationPointed,
+    ev.ApplicationRestored,
 )
-"""Tables of figures stand below the lines, and of workers and tunnels notices say more."""
+"""Tables of figures stand below the lines, and of workers, tunnels and applications notices say more."""
 
 _LEVEL_KINDS: Final = {"error": Kind.ERROR, "warning": Kind.WARNING}
 

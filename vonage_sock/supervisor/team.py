@@ -197,6 +197,15 @@ class Team:
         self._saying = asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say_awaited)
         self._turn()
 
+    def abandon(self) -> None:
+        """End all processes at once, before there is a server; they have had no calls, and nothing is told of them."""
+        self._listening.close()
+        self._restarts.stop(self._clock.now())
+        for worker in self._workers:
+            if worker is not None:
+                worker.stopped = True
+        self.kill()
+
     def kill(self) -> None:
         """End all processes at once."""
         for worker in self._workers:
