@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from vonage_sock.call.events import AnswerRequested, Event, EventPosted, Notice, ServerStarted
+from vonage_sock.call.events import AnswerRequested, Ended, Event, EventPosted, Notice, ServerStarted
 from vonage_sock.cli.credential_options import CREDENTIALS, credentials_of, sdk_of
 from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.loop import run
@@ -26,10 +26,13 @@ from vonage_sock.control.placing import PlacedCall
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.decode import remove_spooled
+from vonage_sock.tunnels.choose import TunnelKind
 
 SECTION: Final = "The call"
 SILENT_S: Final = 5.0
-"""So long without an event, and the API is asked how the call stands."""
+"""So long without an event, and the API is asked how the call stands; then again after twice as long, and so on."""
+
+MOST_SILENT_S: Final = 60.0
 
 POLL_S: Final = 2.0
 LAST_EVENTS_S: Final = 2.0
@@ -146,6 +149,8 @@ class DialSession(Session):
         self._changed = asyncio.Event()
         self._call: PlacedCall | None = None
         self._course: Course | None = None
+        self._look_after_s = SILENT_S
+        self._looked_at = 0
         self._early: list[dict[str, Any]] = []
         self._left_behind = False
         self._error: VsockError | None = None
@@ -223,8 +228,12 @@ class DialSession(Session):
 
     async def _look(self, course: Course) -> None:
         """Ask the API how it stands, where events are missing."""
-        if course.over or self._clock.now() - course.last_told_at < SILENT_S * SECOND:
+        now = self._clock.now()
+        if course.last_told_at > self._looked_at:
+            self._look_after_s, self._looked_at = SILENT_S, course.last_told_at
+        if course.over or now - self._looked_at < self._look_after_s * SECOND:
             return
+        self._looked_at, self._look_after_s = now, min(2 * self._look_after_s, MOST_SILENT_S)
         with contextlib.suppress(VsockError):
             for text in course.polled(await self._calls.get(course.uuid), self._clock.now()):
                 self.say(f"{text} (as the API says; no event came)")
@@ -258,8 +267,8 @@ class DialSession(Session):
                     self._changed.clear()
 
     async def _find_tunnel(self) -> None:
-        # A simulated API is on this machine, and so are we.
-        if not self._is_simulated:
+        # A simulated API is on this machine, and so are we; a tunnel is for who asks for it.
+        if not self._is_simulated or self._plan.options.tunnel != TunnelKind.AUTO.value:
             await super()._find_tunnel()
 
     def _show(self, event: Event) -> None:
@@ -272,6 +281,9 @@ class DialSession(Session):
                     self._early.append(body)
             case AnswerRequested(params={"uuid": str(uuid), "region_url": region_url}):
                 self._calls.remember(uuid, region_url)
+            case Ended():
+                # The phone's end is near; should its event be lost, it isn't waited for long.
+                self._look_after_s = SILENT_S
 
     def _fitting(self, event: Event) -> Event:
         """A program wants the server's addresses; to a person the advice how to be called says nothing here."""
