@@ -15,7 +15,7 @@ from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.call.events import EventPosted
 from vonage_sock.cli import hanging_up
-from vonage_sock.cli.hanging_up import HangUp
+from vonage_sock.cli.hanging_up import HangUp, closes
 from vonage_sock.cli.voice import Voice
 from vonage_sock.display.typing import MAX_LINE
 from vonage_sock.errors import VsockError
@@ -72,7 +72,9 @@ class Desk:
     async def server(self, make: ServerMaker, *, then: Then = Then.HANGUP, **config: Any) -> Server:
         """Start it."""
         server = await make(behaviours=lambda: [self._play(then)], observers=[self._watch], **config)
-        self.hang_up = HangUp(server, self.voice, notice=self.notice, calls=self.api)
+        self.hang_up = HangUp(
+            self.voice, close=closes(server), is_public=lambda: server.is_public, notice=self.notice, calls=self.api
+        )
         return server
 
     def _watch(self, event: Any) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from vonage_sock.behaviours.play import PLAYED_REASON
@@ -69,6 +69,15 @@ class RestCalls(Protocol):
         ...
 
 
+def closes(server: VsockServer) -> Callable[[str, str], None]:
+    """Closes calls of this process."""
+
+    def close(call: str, reason: str) -> None:
+        server.act(call, lambda session: session.close(reason=reason))
+
+    return close
+
+
 def load_client() -> None:
     """Import Vonage's client."""
     importlib.import_module("vonage")
@@ -79,12 +88,23 @@ class HangUp:
     Ends calls, and has the platform speak to them; an observer of the server's events.
 
     Args:
+        close: closes a call's socket, for this reason.
+        is_public: whether the server has an address that Vonage can reach.
         calls: the API; opened with the credentials of ``voice``, when left out.
     """
 
-    def __init__(self, server: VsockServer, voice: Voice, *, notice: Notice, calls: RestCalls | None = None) -> None:
-        self._server = server
+    def __init__(
+        self,
+        voice: Voice,
+        *,
+        close: Callable[[str, str], None],
+        is_public: Callable[[], bool],
+        notice: Notice,
+        calls: RestCalls | None = None,
+    ) -> None:
         self._voice = voice
+        self._close = close
+        self._is_public = is_public
         self._notice = notice
         self._calls = calls or voice.open(lambda sentence: notice("info", sentence))
         self._legs = SocketLegs()
@@ -108,7 +128,7 @@ class HangUp:
 
     @property
     def _by_rest(self) -> bool:
-        return self._voice.is_asked(public=self._server.is_public)
+        return self._voice.is_asked(public=self._is_public())
 
     def watch(self, event: Event) -> None:
         """Follow the legs."""
@@ -210,9 +230,6 @@ class HangUp:
         if call in self._headers:
             self._notice("warning", f"closed, as the Voice API couldn't end it: {why}", call)
             self._close(call, reason)
-
-    def _close(self, call: str, reason: str) -> None:
-        self._server.act(call, lambda session: session.close(reason=reason))
 
     async def _say(self, call: str, uuid: str, text: str, calls: RestCalls) -> None:
         try:

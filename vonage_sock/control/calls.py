@@ -298,6 +298,8 @@ class Calls:
             for leg in await self.list_calls(most=MAX_PAGE)
             if leg.is_live and leg.uuid.startswith(text.lower())
         ]
+        if not live and self._regions is not None:
+            live = self._regions.beginning(text.lower())
         if len(live) != 1:
             several = f"{len(live)} live calls begin with {text!r}; give more of it"
             raise UsageError(several if live else f"no live call begins with {text!r}; vsock calls lists them")

@@ -49,6 +49,10 @@ class KnownRegions:
         """The address that was kept for this call."""
         return self._waiting.get(uuid) or self._read().get(uuid)
 
+    def beginning(self, text: str) -> list[str]:
+        """The calls whose uuid begins like this; they may be over."""
+        return [uuid for uuid in self._read() if uuid.startswith(text)]
+
     def keep(self, uuid: str, url: str) -> None:
         """Keep it, in a thread; what comes while that writes is written together."""
         if not is_uuid(uuid):
