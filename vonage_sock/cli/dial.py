@@ -17,7 +17,6 @@ from vonage_sock.cli.loop import run
 from vonage_sock.cli.numbers import WholeNumber
 from vonage_sock.cli.options import CA, SERVER, SectionedCommand, option, option_group
 from vonage_sock.cli.run_server import Plan, ServeOptions, Session
-from vonage_sock.clock import SECOND
 from vonage_sock.control.calls import Calls
 from vonage_sock.control.course import Course, Outcome
 from vonage_sock.control.opening import open_calls
@@ -29,11 +28,6 @@ from vonage_sock.media.decode import remove_spooled
 from vonage_sock.tunnels.choose import TunnelKind
 
 SECTION: Final = "The call"
-SILENT_S: Final = 5.0
-"""So long without an event, and the API is asked how the call stands; then again after twice as long, and so on."""
-
-MOST_SILENT_S: Final = 60.0
-
 POLL_S: Final = 2.0
 LAST_EVENTS_S: Final = 2.0
 HANG_UP_WAIT_S: Final = 5.0
@@ -149,8 +143,6 @@ class DialSession(Session):
         self._changed = asyncio.Event()
         self._call: PlacedCall | None = None
         self._course: Course | None = None
-        self._look_after_s = SILENT_S
-        self._looked_at = 0
         self._early: list[dict[str, Any]] = []
         self._left_behind = False
         self._error: VsockError | None = None
@@ -206,7 +198,7 @@ class DialSession(Session):
         placed_at = self._clock.now()
         placed = await call.place()
         course = self._course = Course(placed.uuid, placed.conversation_uuid, placed_at)
-        course.last_told_at = self._clock.now()
+        course.news(self._clock.now())
         self.say(f"calling {self._order.to} (call {placed.uuid}); Ctrl-C hangs up")
         for body in self._early:
             self._take(course, body)
@@ -228,12 +220,8 @@ class DialSession(Session):
 
     async def _look(self, course: Course) -> None:
         """Ask the API how it stands, where events are missing."""
-        now = self._clock.now()
-        if course.last_told_at > self._looked_at:
-            self._look_after_s, self._looked_at = SILENT_S, course.last_told_at
-        if course.over or now - self._looked_at < self._look_after_s * SECOND:
+        if not course.wants_a_look(self._clock.now()):
             return
-        self._looked_at, self._look_after_s = now, min(2 * self._look_after_s, MOST_SILENT_S)
         with contextlib.suppress(VsockError):
             for text in course.polled(await self._calls.get(course.uuid), self._clock.now()):
                 self.say(f"{text} (as the API says; no event came)")
@@ -281,9 +269,9 @@ class DialSession(Session):
                     self._early.append(body)
             case AnswerRequested(params={"uuid": str(uuid), "region_url": region_url}):
                 self._calls.remember(uuid, region_url)
-            case Ended():
+            case Ended() if self._course is not None:
                 # The phone's end is near; should its event be lost, it isn't waited for long.
-                self._look_after_s = SILENT_S
+                self._course.news(self._clock.now())
 
     def _fitting(self, event: Event) -> Event:
         """A program wants the server's addresses; to a person the advice how to be called says nothing here."""

@@ -58,6 +58,7 @@ class KnownRegions:
         if not is_uuid(uuid):
             return
         with self._lock:
+            self._waiting.pop(uuid, None)
             self._waiting[uuid] = url
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write, name="vsock-regions")
