@@ -1,11 +1,19 @@
 """What holds for all tests."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("vsock", deadline=None)
 settings.load_profile("vsock")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What programs keep between runs is not kept among what belongs to whoever runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

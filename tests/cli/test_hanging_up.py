@@ -15,9 +15,11 @@ from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.call.events import EventPosted
 from vonage_sock.cli import hanging_up
-from vonage_sock.cli.hanging_up import HangUp
+from vonage_sock.cli.hanging_up import HangUp, closes
 from vonage_sock.cli.voice import Voice
+from vonage_sock.display.typing import MAX_LINE
 from vonage_sock.errors import VsockError
+from vonage_sock.protocol.webhooks import REGION_URL
 from vonage_sock.server.library import Server
 from vonage_sock.testing import CallReport, PcmSource, ServerMaker, VonageCaller
 
@@ -30,12 +32,13 @@ class Api:
 
     def __init__(self, answer: Callable[[], Awaitable[None]]) -> None:
         self.asked: list[tuple[str, ...]] = []
-        self.regions: set[str] = set()
+        self.regions: dict[str, str] = {}
         self._answer = answer
 
     def remember(self, uuid: str, region_url: object) -> bool:
-        self.regions.add(str(region_url))
-        return True
+        if region_url is not None:
+            self.regions[uuid] = str(region_url)
+        return region_url is not None
 
     async def hangup(self, uuid: str) -> None:
         self.asked.append((uuid,))
@@ -69,7 +72,9 @@ class Desk:
     async def server(self, make: ServerMaker, *, then: Then = Then.HANGUP, **config: Any) -> Server:
         """Start it."""
         server = await make(behaviours=lambda: [self._play(then)], observers=[self._watch], **config)
-        self.hang_up = HangUp(server, self.voice, notice=self.notice, calls=self.api)
+        self.hang_up = HangUp(
+            self.voice, close=closes(server), is_public=lambda: server.is_public, notice=self.notice, calls=self.api
+        )
         return server
 
     def _watch(self, event: Any) -> None:
@@ -166,16 +171,27 @@ async def test_a_leg_that_no_event_has_told_of_is_closed(
 
 
 async def test_hanging_up_twice_closes_at_once(vonage_call: VonageCaller, vonage_server: ServerMaker) -> None:
-    """Whoever presses h again doesn't want to wait for the API."""
-    desk = Desk(Voice(hangup="rest", credentials=NOBODY), api := Api(hangs))
+    """Whoever presses h again doesn't want to wait for the API; that no disconnected is raised isn't said then."""
+    closed, done = asyncio.Event(), asyncio.Event()
+
+    async def late() -> None:
+        await closed.wait()
+        done.set()
+
+    desk = Desk(Voice(hangup="rest", credentials=NOBODY), api := Api(late))
     server = await desk.server(vonage_server, then=Then.STAY)
     calling = asyncio.create_task(vonage_call(server.addresses.answer_url, audio="silence", duration_s=20, fast=True))
     await until(lambda: len(server.calls) == 1 and len(desk.legs) == 2)
     desk.hang_up(server.calls[0])
     await until(lambda: bool(api.asked))
     desk.hang_up(server.calls[0])
+    report = await calling
+    closed.set()
+    await until(done.is_set)
 
-    assert "hung up" == (await calling).close_reason
+    assert ("hung up", []) == (report.close_reason, desk.said)
+    # The answer webhook alone tells the region, and it is that of both legs.
+    assert dict.fromkeys(desk.legs, REGION_URL) == api.regions
 
 
 async def test_the_platform_says_what_is_typed_to_the_caller_s_leg(
@@ -193,7 +209,7 @@ async def test_the_platform_says_what_is_typed_to_the_caller_s_leg(
     calling = asyncio.create_task(vonage_call(server.addresses.answer_url, audio="silence", duration_s=20, fast=True))
     await until(lambda: len(desk.legs) == 2 and desk.hang_up.why_not_say("c1") is None)
     call = server.calls[0]
-    desk.hang_up.say(call, "Hello")
+    desk.hang_up.say(call, "Hello" + MAX_LINE * "o")
     await until(lambda: len(desk.said) == 1)
     refusing.set()
     desk.hang_up.say(call, "Bye")
@@ -201,10 +217,10 @@ async def test_the_platform_says_what_is_typed_to_the_caller_s_leg(
     desk.hang_up(call)
     await calling
 
-    assert [("447700900001", "Hello"), ("447700900001", "Bye")] == [
-        (report_number(desk, uuid), text) for uuid, text in api.asked
+    assert [("447700900001", "Hellooooo"), ("447700900001", "Bye")] == [
+        (report_number(desk, uuid), text[:9]) for uuid, text in api.asked
     ]
-    assert [("info", "the platform says 'Hello' to the caller")] == desk.said[:1]
+    assert [("info", f"the platform says 'Hello{74 * 'o'}…' to the caller")] == desk.said[:1]
     assert ("warning", "nothing is said: the token was refused") == desk.said[1]
 
 

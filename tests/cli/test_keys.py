@@ -44,11 +44,12 @@ async def address(sitting: Sitting) -> str:
     return next(match[1] for line in lines if (match := re.search(r"(http://\S+/webhooks/answer)", line)))
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 async def test_a_call_is_played_to_recorded_and_hung_up_by_keys(
-    sit: Any, vonage_call: VonageCaller, speech: Path, tmp_path: Path
+    sit: Any, vonage_call: VonageCaller, speech: Path, tmp_path: Path, workers: str
 ) -> None:
     """An echo waits while a file plays; the recording holds the caller from then on; q ends it all as Ctrl-C does."""
-    sitting = sit("serve", "--echo")
+    sitting = sit("serve", "--echo", "--workers", workers)
     calling = asyncio.create_task(vonage_call(await address(sitting), audio="tone:440", duration_s=30))
     await asyncio.to_thread(sitting.until, "c1  h hang up")
     for typed, seen in (
@@ -107,16 +108,6 @@ def test_a_killed_server_leaves_the_terminal_as_it_was(sit: Any) -> None:
 
     assert (0, False) == (sitting.end(), hidden)
     assert sitting.is_as_before
-
-
-def test_several_processes_take_no_keys_and_say_so(sit: Any) -> None:
-    """A key is for a call, and that is in another process; the terminal is left alone."""
-    sitting = sit("serve", "--workers", "2")
-    sitting.until("there are no keys")
-    modes = sitting.is_as_before
-    sitting.type("q\x03")
-
-    assert (True, 0) == (modes, sitting.end())
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,3 +139,10 @@ def sdk_at(region: Region, key: str) -> Sdk:
     """Vonage's own client, which trusts the regions' certificate."""
     credentials = Credentials(application_id=Setting(APPLICATION, "--app"), private_key=Setting(key, "--private-key"))
     return Sdk(credentials, api_host=region.host, ca=region.ca)
+
+
+def all_kept() -> None:
+    """Wait until what is kept of regions is on disk."""
+    for thread in threading.enumerate():
+        if thread.name == "vsock-regions":
+            thread.join()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
-from tests.control.fakes import APPLICATION, CALL, CONVERSATION, OTHER_CALL, Region, leg, sdk_at
+from tests.control.fakes import APPLICATION, CALL, CONVERSATION, OTHER_CALL, Region, all_kept, leg, sdk_at
 from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.account.sdk import ApiError, Sdk
 from vonage_sock.control.calls import Calls, NoSuchCallError, RefusedError
+from vonage_sock.control.known import KnownRegions
 from vonage_sock.control.opening import open_calls
 from vonage_sock.control.orders import DialOrder, Placed
 from vonage_sock.errors import ConnectError, ExitCode, UsageError, VsockError
@@ -19,13 +21,14 @@ from vonage_sock.errors import ConnectError, ExitCode, UsageError, VsockError
 NCCO = [{"action": "wait", "timeout": 0.5}, {"action": "talk", "text": "hi", "bargeIn": True}]
 
 
-def calls_at(region: Region, key: str, *others: Region, said: list[str] | None = None) -> Calls:
+def calls_at(region: Region, key: str, *others: Region, said: list[str] | None = None, **more: Any) -> Calls:
     """Those of the application; ``others`` are the regions that may know a call instead."""
     return Calls(
         sdk_at(region, key).at,
         others=[other.host for other in others],
         api_host=region.host,
         say=None if said is None else said.append,
+        **more,
     )
 
 
@@ -87,6 +90,24 @@ async def test_the_region_of_the_answer_webhook_is_asked_first(two: list[Region]
     assert calls.remember(CALL, f"https://{right.host}")
     await calls.hangup(CALL)
     assert ([], 0, 1) == (said, len(wrong.asked), len(right.asked))
+
+
+async def test_what_one_program_was_told_the_next_one_knows(two: list[Region], key: str, tmp_path: Path) -> None:
+    """``vsock hangup`` asks where ``serve`` was told, by a uuid's first letters, too; a wrong hint hinders nothing."""
+    wrong, right = two
+    right.live.append(CALL)
+    kept = tmp_path / "regions.json"
+    calls_at(wrong, key, regions=KnownRegions(kept)).remember(CALL, f"https://{right.host}")
+    await asyncio.to_thread(all_kept)
+    said: list[str] = []
+    next_one = calls_at(wrong, key, said=said, regions=KnownRegions(kept))
+    await next_one.mute(await next_one.find(CALL[:8]))
+
+    assert ([], ["GET"], 1) == (said, [method for method, _, _ in wrong.asked], len(right.asked))
+
+    kept.write_text(kept.read_text().replace(right.host, "127.0.0.1:9"))
+    await calls_at(wrong, key, right, regions=KnownRegions(kept)).mute(CALL)
+    assert 2 == len(right.asked)
 
 
 async def test_a_strangers_region_gets_no_token(two: list[Region], key: str) -> None:

@@ -127,3 +127,13 @@ def test_our_own_end_is_called_ours() -> None:
     course = Course(PHONE, CONVERSATION, 0, hung_up_by_us=True)
 
     assert ["the call is over, we hung up"] == course.event(phone("completed", disconnected_by="platform"), 1)
+
+
+def test_a_long_call_is_asked_about_less_and_less() -> None:
+    """An hour of talking is no 1,800 requests; what is heard of it begins anew."""
+    course = Course(PHONE, CONVERSATION, 0)
+    looks = [second for second in range(200) if course.wants_a_look(second * SECOND)]
+    course.news(200 * SECOND)
+
+    assert [5, 15, 35, 75, 135, 195] == looks
+    assert course.wants_a_look(205 * SECOND)

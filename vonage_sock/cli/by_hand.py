@@ -12,7 +12,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from vonage_sock.behaviours import by_hand
 from vonage_sock.behaviours.record import Record
@@ -26,9 +26,98 @@ from vonage_sock.server.app import VsockServer
 MAX_LISTED: Final = 10_000
 
 
+class Touches(Protocol):
+    """What is done within a call, in the process that has it."""
+
+    def play(self, call: str, path: str) -> None:
+        """Play a file behind what is playing, once it has been looked at."""
+        ...
+
+    def clear(self, call: str) -> None:
+        """Cut off what plays; an echo goes on."""
+        ...
+
+    def record(self, call: str) -> None:
+        """Begin, or complete what is being recorded; where it is, the recorder tells."""
+        ...
+
+    def close(self) -> None:
+        """What is still under way is given up."""
+        ...
+
+
+class Tasks:
+    """What goes on for a while, for somebody who doesn't wait for it."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have it done."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def cancel(self) -> None:
+        """Give it all up."""
+        for task in self._running:
+            task.cancel()
+
+
 class ByHand:
     """
     The ``Actions`` of a ``Desk``.
+
+    Args:
+        calls: the process that has the calls, this one or another.
+    """
+
+    def __init__(self, calls: Touches, hang_up: HangUp, *, notice: Notice) -> None:
+        self._calls = calls
+        self._hang_up = hang_up
+        self._notice = notice
+        self._tasks = Tasks()
+        self.play = calls.play
+        self.clear = calls.clear
+        self.record = calls.record
+
+    def close(self) -> None:
+        """What is still under way is given up."""
+        self._tasks.cancel()
+        self._calls.close()
+
+    def hang_up(self, call: str) -> None:
+        """By the API where that is how calls are ended, else by closing the socket."""
+        self._hang_up(call)
+
+    def why_not_say(self, call: str) -> str | None:
+        """Speech is the platform's, and asked of its API."""
+        return self._hang_up.why_not_say(call)
+
+    def say(self, call: str, text: str) -> None:
+        """To the caller's leg."""
+        self._hang_up.say(call, text)
+
+    def complete(self, path: str, take: Callable[[str], None]) -> None:
+        """Look in the directory, in a thread."""
+
+        async def look() -> None:
+            take(await asyncio.to_thread(completed, path))
+
+        self._tasks.begin(look())
+
+    def quit(self) -> None:
+        """Ctrl-C itself, so that a second one is a second one."""
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def tell(self, sentence: str, call: str | None = None) -> None:
+        """As a notice among the others."""
+        self._notice("info", sentence, call)
+
+
+class InCalls:
+    """
+    The ``Touches`` of a server of this process.
 
     Args:
         recorder: makes, when it is first asked, what writes the recordings; it raises a ``VsockError`` where that can't be.
@@ -39,7 +128,6 @@ class ByHand:
     def __init__(
         self,
         server: VsockServer,
-        hang_up: HangUp,
         *,
         recorder: Callable[[], Recorder],
         make_record: Callable[[Recorder, int], Record],
@@ -49,40 +137,26 @@ class ByHand:
         notice: Notice,
     ) -> None:
         self._server = server
-        self._hang_up = hang_up
         self._recorder = recorder
         self._make_record = make_record
         self._recordings_may_follow = recordings_may_follow
         self._pace_ns = pace_ns
         self._lead_ns = lead_ns
         self._notice = notice
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def close(self) -> None:
         """What is still under way is given up."""
-        for task in self._tasks:
-            task.cancel()
-
-    def hang_up(self, call: str) -> None:
-        """By the API where that is how calls are ended, else by closing the socket."""
-        self._hang_up(call)
+        self._tasks.cancel()
 
     def play(self, call: str, path: str) -> None:
         """Behind what is playing, once the file has been looked at."""
-        self._begin(self._play(call, path))
+        self._tasks.begin(self._play(call, path))
 
     def clear(self, call: str) -> None:
         """Cut off what plays; an echo goes on."""
         if self._act(call, by_hand.clear):
             self._notice("info", "the platform is told to drop what it hasn't played", call)
-
-    def why_not_say(self, call: str) -> str | None:
-        """Speech is the platform's, and asked of its API."""
-        return self._hang_up.why_not_say(call)
-
-    def say(self, call: str, text: str) -> None:
-        """To the caller's leg."""
-        self._hang_up.say(call, text)
 
     def record(self, call: str) -> None:
         """Begin, or complete what is being recorded; where it is, the recorder tells."""
@@ -90,22 +164,6 @@ class ByHand:
             self._act(call, self._toggle_recording)
         except VsockError as error:
             self._notice("warning", f"not recorded: {error}", call)
-
-    def complete(self, path: str, take: Callable[[str], None]) -> None:
-        """Look in the directory, in a thread."""
-
-        async def look() -> None:
-            take(await asyncio.to_thread(completed, path))
-
-        self._begin(look())
-
-    def quit(self) -> None:
-        """Ctrl-C itself, so that a second one is a second one."""
-        os.kill(os.getpid(), signal.SIGINT)
-
-    def tell(self, sentence: str, call: str | None = None) -> None:
-        """As a notice among the others."""
-        self._notice("info", sentence, call)
 
     def _toggle_recording(self, session: CallSession) -> None:
         if by_hand.is_recorded(session):
@@ -138,11 +196,6 @@ class ByHand:
         if not done:
             self._notice("info", "the call has ended meanwhile", call)
         return done
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def completed(path: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from vonage_sock.display.controls import Controls
-from vonage_sock.display.typing import END_OF_INPUT, ENTER, ESCAPE, TAB, LineEditor
+from vonage_sock.display.typing import END_OF_INPUT, ENTER, ESCAPE, MAX_LINE, TAB, LineEditor
 
 MOST_NUMBERS: Final = 9
 NEEDS_CALL: Final = {"h": "hang up", "p": "play to", "c": "clear", "s": "say to", "r": "record"}
@@ -226,4 +226,6 @@ class Desk:
     def _ask(self, question: _Question) -> str:
         last = self._last.get(question.key)
         again = f" (Enter: {last})" if last and not question.editor.text else ""
+        if len(question.editor.text) >= MAX_LINE:
+            again = " (no more fits)"
         return f"{NEEDS_CALL[question.key]} {question.call}{again}:"

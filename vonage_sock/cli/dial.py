@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from vonage_sock.call.events import AnswerRequested, Event, EventPosted, Notice, ServerStarted
+from vonage_sock.call.events import AnswerRequested, Ended, Event, EventPosted, Notice, ServerStarted
 from vonage_sock.cli.credential_options import CREDENTIALS, credentials_of, sdk_of
 from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.limit_options import LIMITS
@@ -18,7 +18,6 @@ from vonage_sock.cli.loop import run
 from vonage_sock.cli.numbers import WholeNumber
 from vonage_sock.cli.options import CA, SERVER, SectionedCommand, option, option_group
 from vonage_sock.cli.run_server import Plan, ServeOptions, Session
-from vonage_sock.clock import SECOND
 from vonage_sock.control.calls import Calls
 from vonage_sock.control.course import Course, Outcome
 from vonage_sock.control.opening import open_calls
@@ -27,11 +26,9 @@ from vonage_sock.control.placing import PlacedCall
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError, VsockError
 from vonage_sock.media.decode import remove_spooled
+from vonage_sock.tunnels.choose import TunnelKind
 
 SECTION: Final = "The call"
-SILENT_S: Final = 5.0
-"""So long without an event, and the API is asked how the call stands."""
-
 POLL_S: Final = 2.0
 LAST_EVENTS_S: Final = 2.0
 HANG_UP_WAIT_S: Final = 5.0
@@ -204,7 +201,7 @@ class DialSession(Session):
         placed_at = self._clock.now()
         placed = await call.place()
         course = self._course = Course(placed.uuid, placed.conversation_uuid, placed_at)
-        course.last_told_at = self._clock.now()
+        course.news(self._clock.now())
         self.say(f"calling {self._order.to} (call {placed.uuid}); Ctrl-C hangs up")
         for body in self._early:
             self._take(course, body)
@@ -226,7 +223,7 @@ class DialSession(Session):
 
     async def _look(self, course: Course) -> None:
         """Ask the API how it stands, where events are missing."""
-        if course.over or self._clock.now() - course.last_told_at < SILENT_S * SECOND:
+        if not course.wants_a_look(self._clock.now()):
             return
         with contextlib.suppress(VsockError):
             for text in course.polled(await self._calls.get(course.uuid), self._clock.now()):
@@ -261,8 +258,8 @@ class DialSession(Session):
                     self._changed.clear()
 
     async def _find_tunnel(self) -> None:
-        # A simulated API is on this machine, and so are we.
-        if not self._is_simulated:
+        # A simulated API is on this machine, and so are we; a tunnel is for who asks for it.
+        if not self._is_simulated or self._plan.options.tunnel != TunnelKind.AUTO.value:
             await super()._find_tunnel()
 
     def _show(self, event: Event) -> None:
@@ -275,6 +272,9 @@ class DialSession(Session):
                     self._early.append(body)
             case AnswerRequested(params={"uuid": str(uuid), "region_url": region_url}):
                 self._calls.remember(uuid, region_url)
+            case Ended() if self._course is not None:
+                # The phone's end is near; should its event be lost, it isn't waited for long.
+                self._course.news(self._clock.now())
 
     def _fitting(self, event: Event) -> Event:
         """A program wants the server's addresses; to a person the advice how to be called says nothing here."""

@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import importlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from vonage_sock.behaviours.play import PLAYED_REASON
 from vonage_sock.call.behaviour import Call, JsonObject
-from vonage_sock.call.events import Connected, Ended, Event, EventPosted
+from vonage_sock.call.events import AnswerRequested, Connected, Ended, Event, EventPosted
 from vonage_sock.cli.voice import Voice
-from vonage_sock.control.legs import SocketLegs
+from vonage_sock.control.legs import MAX_CONVERSATIONS, SocketLegs
 from vonage_sock.control.orders import is_uuid
+from vonage_sock.display.safe import clean
 from vonage_sock.errors import VsockError
 from vonage_sock.server.app import VsockServer
 
@@ -29,6 +30,9 @@ REST_WAIT_S: Final = 5.0
 
 LEG_WAIT_S: Final = 1.0
 """How long the events of a leg are waited for that has begun a moment ago."""
+
+SHOWN_TEXT: Final = 80
+MAX_CONVERSATION: Final = 64
 
 
 class Notice(Protocol):
@@ -65,6 +69,15 @@ class RestCalls(Protocol):
         ...
 
 
+def closes(server: VsockServer) -> Callable[[str, str], None]:
+    """Closes calls of this process."""
+
+    def close(call: str, reason: str) -> None:
+        server.act(call, lambda session: session.close(reason=reason))
+
+    return close
+
+
 def load_client() -> None:
     """Import Vonage's client."""
     importlib.import_module("vonage")
@@ -75,17 +88,30 @@ class HangUp:
     Ends calls, and has the platform speak to them; an observer of the server's events.
 
     Args:
+        close: closes a call's socket, for this reason.
+        is_public: whether the server has an address that Vonage can reach.
         calls: the API; opened with the credentials of ``voice``, when left out.
     """
 
-    def __init__(self, server: VsockServer, voice: Voice, *, notice: Notice, calls: RestCalls | None = None) -> None:
-        self._server = server
+    def __init__(
+        self,
+        voice: Voice,
+        *,
+        close: Callable[[str, str], None],
+        is_public: Callable[[], bool],
+        notice: Notice,
+        calls: RestCalls | None = None,
+    ) -> None:
         self._voice = voice
+        self._close = close
+        self._is_public = is_public
         self._notice = notice
         self._calls = calls or voice.open(lambda sentence: notice("info", sentence))
         self._legs = SocketLegs()
         self._headers: dict[str, JsonObject] = {}
+        self._regions: dict[str, object] = {}
         self._ending: set[str] = set()
+        self._closed: set[str] = set()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -102,7 +128,7 @@ class HangUp:
 
     @property
     def _by_rest(self) -> bool:
-        return self._voice.is_asked(public=self._server.is_public)
+        return self._voice.is_asked(public=self._is_public())
 
     def watch(self, event: Event) -> None:
         """Follow the legs."""
@@ -115,13 +141,17 @@ class HangUp:
                 self._ending.discard(call)
             case EventPosted(body=body) if self._calls is not None:
                 self._legs.event(body)
-                if isinstance(uuid := body.get("uuid"), str) and "region_url" in body:
-                    self._calls.remember(uuid, body["region_url"])
+                self._note_region(body)
                 self._news.set()
+            case AnswerRequested(params=params) if self._calls is not None:
+                self._note_region(params)
 
     def __call__(self, call: str, *, reason: str = BY_HAND) -> None:
         """End a call; a second time it is closed, however the API is getting on."""
-        if call in self._ending or not self._by_rest or self._calls is None:
+        if not self._by_rest or self._calls is None:
+            self._close(call, reason)
+        elif call in self._ending:
+            self._closed.add(call)
             self._close(call, reason)
         else:
             self._ask(call, reason, self._calls)
@@ -165,7 +195,9 @@ class HangUp:
         except VsockError as error:
             self._fall_back(call, reason, str(error))
         else:
-            self._notice("info", "its leg is ended by the Voice API, which raises no disconnected", call)
+            if call not in self._closed:
+                self._notice("info", "its leg is ended by the Voice API, which raises no disconnected", call)
+        self._closed.discard(call)
 
     async def _leg_of(self, call: str) -> str:
         """
@@ -183,13 +215,21 @@ class HangUp:
             raise VsockError("no event has told the uuid of its leg; does the event URL lead here?") from None
         return uuid
 
+    def _note_region(self, body: JsonObject) -> None:
+        """Only the answer webhook tells where a call is known; all legs of its conversation are there."""
+        uuid, conversation = body.get("uuid"), body.get("conversation_uuid")
+        if not isinstance(uuid, str) or not isinstance(conversation, str) or self._calls is None:
+            return
+        region_url = body.get("region_url") or self._regions.get(conversation)
+        if self._calls.remember(uuid, region_url) and len(conversation) <= MAX_CONVERSATION:
+            self._regions[conversation] = region_url
+            if len(self._regions) > MAX_CONVERSATIONS:
+                del self._regions[next(iter(self._regions))]
+
     def _fall_back(self, call: str, reason: str, why: str) -> None:
         if call in self._headers:
             self._notice("warning", f"closed, as the Voice API couldn't end it: {why}", call)
             self._close(call, reason)
-
-    def _close(self, call: str, reason: str) -> None:
-        self._server.act(call, lambda session: session.close(reason=reason))
 
     async def _say(self, call: str, uuid: str, text: str, calls: RestCalls) -> None:
         try:
@@ -200,7 +240,7 @@ class HangUp:
         except VsockError as error:
             self._notice("warning", f"nothing is said: {error}", call)
         else:
-            self._notice("info", f"the platform says {text!r} to the caller", call)
+            self._notice("info", f"the platform says {clean(text, SHOWN_TEXT)!r} to the caller", call)
 
     def _caller_leg(self, call: str) -> str | None:
         # Our NCCO gives the socket the uuid of the leg that asked for it.

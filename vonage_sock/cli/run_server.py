@@ -21,10 +21,10 @@ from vonage_sock.behaviours.record import Record
 from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
 from vonage_sock.cli import say_error
-from vonage_sock.cli.by_hand import ByHand
+from vonage_sock.cli.by_hand import ByHand, InCalls
 from vonage_sock.cli.combinations import STDIN, STDOUT, check_combinations
 from vonage_sock.cli.descriptors import make_room
-from vonage_sock.cli.hanging_up import HangUp
+from vonage_sock.cli.hanging_up import HangUp, closes
 from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
@@ -291,9 +291,13 @@ class Session:
         self._server = plan.make_server(
             self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
         )
-        self._hanging_up = HangUp(self._server, plan.options.voice, notice=self._notice)
-        self._recorder = None if plan.recording is None else self._new_recorder(plan.recording)
-        self._recorder_by_hand: Recorder | None = None
+        self._hanging_up = HangUp(
+            plan.options.voice,
+            close=closes(self._server),
+            is_public=lambda: self._server.is_public,
+            notice=self._notice,
+        )
+        self._recorders = Recorders(plan.recording, self._new_recorder)
         self._keys: Keys | None = None
 
     async def run(self) -> ExitCode:
@@ -313,8 +317,7 @@ class Session:
             await self._server.stop()
             self._display.close(SHOW_WAIT_S)
             raise
-        if self._recorder is not None:
-            self._recorder.start()
+        self._recorders.start()
         self._server.announce(application=None if self._reach is None else self._reach.name)
         self._tunnelling.begin(checked=self._reach is not None)
         if self._server.is_public and (open_to := exposure(self._plan.config)):
@@ -327,8 +330,7 @@ class Session:
             await self._until_done()
         await self._stop_serving()
         self._hanging_up.stop()
-        for recorder in self._recorders:
-            await save(recorder, self._notice)
+        await self._recorders.save(self._notice)
         ticker.cancel()
         await self._tunnelling.close()
         self._server.tell_stopped()
@@ -347,7 +349,7 @@ class Session:
             self._reach.give_up()
 
     def _behaviours(self) -> Sequence[Behaviour]:
-        return self._plan.behaviours(self._recorder, hang_up=self._hanging_up.from_within)
+        return self._plan.behaviours(self._recorders.first, hang_up=self._hanging_up.from_within)
 
     @contextlib.contextmanager
     def _keys_taken(self) -> Iterator[None]:
@@ -355,17 +357,8 @@ class Session:
         if fd is None:
             yield
             return
-        plan, options = self._plan, self._plan.options
-        actions = ByHand(
-            self._server,
-            self._hanging_up,
-            recorder=self._any_recorder,
-            make_record=plan.new_record,
-            recordings_may_follow=options.record != STDOUT,
-            pace_ns=round(options.pace_ms * MS),
-            lead_ns=options.lead_ms * MS,
-            notice=self._notice,
-        )
+        calls = in_calls(self._plan, self._server, self._recorders, self._notice)
+        actions = ByHand(calls, self._hanging_up, notice=self._notice)
         self._keys = Keys(fd, self._display, actions)
         self._hanging_up.prepare()
         try:
@@ -376,19 +369,6 @@ class Session:
 
     def _new_recorder(self, path: RecordingPath) -> Recorder:
         return Recorder(path, observer=self._server.tell, clock=self._clock, limits=self._plan.config.limits)
-
-    def _any_recorder(self) -> Recorder:
-        """That of ``--record``, or one that is made when the first recording is begun by hand."""
-        if self._recorder is not None:
-            return self._recorder
-        if self._recorder_by_hand is None:
-            self._recorder_by_hand = self._new_recorder(RecordingPath(RECORDED_BY_HAND).check_first())
-            self._recorder_by_hand.start()
-        return self._recorder_by_hand
-
-    @property
-    def _recorders(self) -> list[Recorder]:
-        return [recorder for recorder in (self._recorder, self._recorder_by_hand) if recorder is not None]
 
     async def _find_tunnel(self) -> None:
         url = await self._tunnelling.open(self._server.port, self._stopped)
@@ -415,7 +395,7 @@ class Session:
         stopped.cancel()
 
     def _exit_code(self) -> ExitCode:
-        if any(recorder.failures for recorder in self._recorders):
+        if self._recorders.failures:
             return ExitCode.RECORDING
         if self._plan.options.once and self._server.error_findings:
             return ExitCode.PROTOCOL
@@ -447,6 +427,68 @@ class Session:
 
     def _notice(self, level: str, message: str, call: str | None = None) -> None:
         self._server.tell(Notice(at=self._clock.now(), call=call, level=level, message=message))
+
+
+class Recorders:
+    """
+    That of ``--record``, and one for what keys begin without it, made when the first is begun.
+
+    Args:
+        path: where ``--record`` records to.
+        make: a recorder of this process.
+    """
+
+    def __init__(self, path: RecordingPath | None, make: Callable[[RecordingPath], Recorder]) -> None:
+        self._make = make
+        self.first = None if path is None else make(path)
+        self._by_hand: Recorder | None = None
+
+    @property
+    def failures(self) -> int:
+        """How many recordings aren't complete."""
+        return sum(recorder.failures for recorder in self._all)
+
+    def start(self) -> None:
+        """Take what ``--record`` records."""
+        if self.first is not None:
+            self.first.start()
+
+    def any(self) -> Recorder:
+        """
+        One that can be recorded with.
+
+        Raises:
+            VsockError: nothing can be written here.
+        """
+        if self.first is not None:
+            return self.first
+        if self._by_hand is None:
+            self._by_hand = self._make(RecordingPath(RECORDED_BY_HAND).check_first())
+            self._by_hand.start()
+        return self._by_hand
+
+    async def save(self, notice: Callable[[str, str], None]) -> None:
+        """Complete them all."""
+        for recorder in self._all:
+            await save(recorder, notice)
+
+    @property
+    def _all(self) -> list[Recorder]:
+        return [recorder for recorder in (self.first, self._by_hand) if recorder is not None]
+
+
+def in_calls(plan: Plan, server: VsockServer, recorders: Recorders, notice: Any) -> InCalls:
+    """What keys do in the calls of this process."""
+    options = plan.options
+    return InCalls(
+        server,
+        recorder=recorders.any,
+        make_record=plan.new_record,
+        recordings_may_follow=options.record != STDOUT,
+        pace_ns=round(options.pace_ms * MS),
+        lead_ns=options.lead_ms * MS,
+        notice=notice,
+    )
 
 
 async def save(recorder: Recorder, notice: Callable[[str, str], None]) -> None:

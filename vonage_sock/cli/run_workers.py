@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
+from vonage_sock.cli.by_hand import ByHand
 from vonage_sock.cli.descriptors import make_room
-from vonage_sock.cli.keys import somebody_sits
+from vonage_sock.cli.hanging_up import HangUp
+from vonage_sock.cli.hanging_up import Notice as Tell
+from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_terminal, tick
 from vonage_sock.cli.tunnelling import Tunnelling
@@ -17,6 +22,7 @@ from vonage_sock.errors import ExitCode
 from vonage_sock.server.config import Addresses, local_url, trying
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
+from vonage_sock.supervisor.channel import Order
 from vonage_sock.supervisor.team import Team, program
 
 if TYPE_CHECKING:
@@ -38,6 +44,8 @@ class WorkersSession:
             plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
         )
         self._team: Team | None = None
+        self._hanging_up: HangUp | None = None
+        self._keys: Keys | None = None
         self._calls_ended = 0
         self._recordings_failed = 0
 
@@ -104,17 +112,37 @@ class WorkersSession:
             self._notice("info", f"{self._plan.options.workers} workers take the calls (processes {ids})")
         if lack:
             self._notice("warning", lack)
-        if somebody_sits(self._plan.options):
-            self._notice(
-                "info", "there are no keys with --workers: a call is in another process; Ctrl-C stops them all"
-            )
-        while not (team.over or self._stopped.is_set()):
-            await self._news(team)
+        with self._keys_taken(team):
+            while not (team.over or self._stopped.is_set()):
+                await self._news(team)
         team.stop()
         leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._tell))
         await _heard_out(team)
         if leaving is not None:
             await leaving
+
+    @contextlib.contextmanager
+    def _keys_taken(self, team: Team) -> Iterator[None]:
+        fd = keyboard_of(self._plan.options)
+        if fd is None:
+            yield
+            return
+        elsewhere = _Elsewhere(team, self._notice)
+        # Events of all workers come here, so that a leg is known whichever of them was told of it.
+        self._hanging_up = HangUp(
+            self._plan.options.voice,
+            close=elsewhere.close_call,
+            is_public=lambda: self._tunnelling.url is not None,
+            notice=self._notice,
+        )
+        self._keys = Keys(fd, self._display, ByHand(elsewhere, self._hanging_up, notice=self._notice))
+        self._hanging_up.prepare()
+        try:
+            self._keys.start()
+            yield
+        finally:
+            self._keys.close()
+            self._hanging_up.stop()
 
     async def _let_in(self, team: Team, url: str | None) -> None:
         """Take calls; what is pointed at us is pointed at a server that answers."""
@@ -171,13 +199,48 @@ class WorkersSession:
                 self._calls_ended += 1
             case RecordingFailed():
                 self._recordings_failed += 1
+        if self._hanging_up is not None:
+            self._hanging_up.watch(event)
+        if self._keys is not None:
+            self._keys.watch(event)
         self._tunnelling.shows(event)
 
-    def _notice(self, level: str, message: str) -> None:
-        self._tell(Notice(at=self._clock.now(), level=level, message=message))
+    def _notice(self, level: str, message: str, call: str | None = None) -> None:
+        self._tell(Notice(at=self._clock.now(), call=call, level=level, message=message))
 
 
 async def _heard_out(team: Team) -> None:
     """Wait until no worker is left."""
     while not team.over:
         await team.changed()
+
+
+class _Elsewhere:
+    """What keys do in a call: it is in another process, which does it and tells what came of it."""
+
+    def __init__(self, team: Team, notice: Tell) -> None:
+        self._team = team
+        self._notice = notice
+
+    def play(self, call: str, path: str) -> None:
+        """Behind what is playing."""
+        self._order(call, "play", path)
+
+    def clear(self, call: str) -> None:
+        """Cut off what plays."""
+        self._order(call, "clear")
+
+    def record(self, call: str) -> None:
+        """Begin, or complete what is being recorded."""
+        self._order(call, "record")
+
+    def close_call(self, call: str, reason: str) -> None:
+        """Close its socket."""
+        self._order(call, "close", reason)
+
+    def close(self) -> None:
+        """What goes on there ends there."""
+
+    def _order(self, call: str, what: str, text: str = "") -> None:
+        if not self._team.order(Order(call, what, text)):
+            self._notice("info", "the call has ended meanwhile", call)

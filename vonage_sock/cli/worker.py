@@ -17,10 +17,13 @@ from typing import Final, TypeVar
 
 from vonage_sock.call.behaviour import Behaviour
 from vonage_sock.call.events import Notice
+from vonage_sock.cli.by_hand import InCalls
+from vonage_sock.cli.hanging_up import closes
 from vonage_sock.cli.loop import STOP_SIGNALS, run
-from vonage_sock.cli.run_server import Plan, save
+from vonage_sock.cli.run_server import Plan, Recorders, in_calls
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode, VsockError
+from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import VsockServer, failures_log
 from vonage_sock.server.figures import TICK_MS, Figures
@@ -30,6 +33,7 @@ from vonage_sock.supervisor.channel import (
     Failed,
     Go,
     Message,
+    Order,
     Outbox,
     Ready,
     Stop,
@@ -64,6 +68,7 @@ class WorkerProcess:
         self._channel: Channel | None = None
         self._server: VsockServer | None = None
         self._outbox: Outbox | None = None
+        self._in_calls: InCalls | None = None
         self._watched: tuple[str, ...] = ()
         self._stopping = False
         self._changed = asyncio.Event()
@@ -92,10 +97,13 @@ class WorkerProcess:
         plan: Plan = begin.job
         ledger = Ledger(begin.ledger, begin.workers)
         outbox = self._outbox = Outbox(channel)
-        recorder: Recorder | None = None
+        recorders: list[Recorders] = []
 
         def behaviours() -> Sequence[Behaviour]:
-            return plan.behaviours(recorder)
+            return plan.behaviours(recorders[0].first)
+
+        def recorder(path: RecordingPath) -> Recorder:
+            return Recorder(path, observer=server.tell, clock=self._clock, names=ledger, limits=plan.config.limits)
 
         server = plan.make_server(
             behaviours,
@@ -106,18 +114,16 @@ class WorkerProcess:
             ),
             replays=None if plan.config.signature_secret is None else ledger.replays(),
         )
-        if plan.recording is not None:
-            recorder = Recorder(
-                plan.recording, observer=server.tell, clock=self._clock, names=ledger, limits=plan.config.limits
-            )
-            recorder.start()
+        recorders.append(Recorders(plan.recording, recorder))
+        recorders[0].start()
+        self._in_calls = in_calls(plan, server, recorders[0], self._tell)
         channel.send(Ready())
         if (go := await self._given(self._go)) is not None:
             await self._serve(server, go, begin)
-        if recorder is not None:
-            await save(recorder, lambda level, text: server.tell(self._notice(level, text)))
+        self._in_calls.close()
+        await recorders[0].save(self._tell)
         outbox.flush()
-        channel.send(Stopped(failures=0 if recorder is None else recorder.failures))
+        channel.send(Stopped(failures=recorders[0].failures))
 
     async def _serve(self, server: VsockServer, go: Go, begin: Begin) -> None:
         if go.url is not None:
@@ -147,6 +153,8 @@ class WorkerProcess:
                     self._server.publish(message.url)
             case Watch(calls=calls):
                 self._watched = calls
+            case Order():
+                self._carry_out(message)
             case Stop():
                 self._stopping = True
                 self._answer_stop()
@@ -164,8 +172,22 @@ class WorkerProcess:
         self._stopping = True
         self._changed.set()
 
-    def _notice(self, level: str, message: str) -> Notice:
-        return Notice(at=self._clock.now(), level=level, message=message)
+    def _carry_out(self, order: Order) -> None:
+        if self._server is None or self._in_calls is None:
+            return
+        match order.what:
+            case "close":
+                closes(self._server)(order.call, order.text)
+            case "play":
+                self._in_calls.play(order.call, order.text)
+            case "clear":
+                self._in_calls.clear(order.call)
+            case "record":
+                self._in_calls.record(order.call)
+
+    def _tell(self, level: str, message: str, call: str | None = None) -> None:
+        if self._outbox is not None:
+            self._outbox(Notice(at=self._clock.now(), call=call, level=level, message=message))
 
 
 async def _tick(figures: Figures) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from vonage_sock.control.known import KnownRegions
 from vonage_sock.control.orders import CallInfo, DialOrder, Placed, check_uuid, is_uuid, read_call, text_in
 from vonage_sock.control.regions import ALL_HOSTS, DEFAULT_HOST, trusted_host
 from vonage_sock.errors import ConnectError, ExitCode, UsageError, VsockError
@@ -96,6 +97,7 @@ class Calls:
         others: where a call may be known instead; Vonage's regions, when left out, unless ``api_host`` is given.
         api_host: an API in place of Vonage's, whose host no token may leave.
         say: is told in a sentence when a call is looked for in another region.
+        regions: what other programs were told of where calls are known, and are to be told.
 
     ``open_calls`` in ``control.opening`` makes one from credentials.
     """
@@ -108,6 +110,7 @@ class Calls:
         others: Sequence[str] | None = None,
         api_host: str | None = None,
         say: Callable[[str], None] | None = None,
+        regions: KnownRegions | None = None,
     ) -> None:
         self._open_sdk = open_sdk
         self._api_host = api_host
@@ -116,6 +119,7 @@ class Calls:
         self._say = say
         self._sdks: dict[str, Sdk] = {}
         self._known = _Known()
+        self._regions = regions
 
     @property
     def host(self) -> str:
@@ -129,7 +133,7 @@ class Calls:
     def anew(self) -> Calls:
         """The same, with connections of its own, for another thread's event loop."""
         calls = Calls(self._open_sdk, host=self._host, others=self._others, api_host=self._api_host, say=self._say)
-        calls._known = self._known
+        calls._known, calls._regions = self._known, self._regions
         return calls
 
     def remember(self, uuid: str, region_url: object) -> bool:
@@ -139,9 +143,11 @@ class Calls:
         An address that is neither Vonage's nor of the machine that was named is passed over: it would get a token.
         """
         host = trusted_host(region_url, named=self._api_host)
-        if host is not None:
-            self._known.put(uuid, host)
-        return host is not None
+        if host is None or not is_uuid(uuid):
+            return False
+        if self._known.hosts.get(uuid) != host:
+            self._note(uuid, host)
+        return True
 
     # Calls.
 
@@ -292,6 +298,8 @@ class Calls:
             for leg in await self.list_calls(most=MAX_PAGE)
             if leg.is_live and leg.uuid.startswith(text.lower())
         ]
+        if not live and self._regions is not None:
+            live = self._regions.beginning(text.lower())
         if len(live) != 1:
             several = f"{len(live)} live calls begin with {text!r}; give more of it"
             raise UsageError(several if live else f"no live call begins with {text!r}; vsock calls lists them")
@@ -314,30 +322,47 @@ class Calls:
         """Ask where the call is known, and where that is wrong, everywhere."""
         check_uuid(uuid, whole=True)
         asked: list[str] = []
-        for host in self._hosts(uuid):
+        away: ConnectError | None = None
+        kept = self._kept(uuid)
+        for host in self._hosts(uuid, kept):
             if asked and self._say is not None:
                 self._say(f"{asked[-1]} doesn't know this call (404), as all regions but its own; asking {host}")
             try:
                 answer = await self._ask(host, ask, doing)
-            except ConnectError:
-                if not asked:
+            except ConnectError as error:
+                if not asked and host != kept:
                     raise
+                away = error if host == kept else away
                 continue
             if not isinstance(answer, _No):
-                self._known.put(uuid, host)
+                if asked:
+                    self._note(uuid, host)
                 return answer
             if answer.status != NOT_FOUND:
                 raise _refusal(answer, host, f"{doing} failed")
             asked.append(host)
+        if away is not None:
+            raise away
         raise NoSuchCallError(
             f"no live call {uuid} is known at {_listed(asked)}: it is over, or another application's; "
             "vsock calls lists yours",
             status=NOT_FOUND,
         )
 
-    def _hosts(self, uuid: str) -> list[str]:
-        known = self._known.hosts.get(uuid)
+    def _kept(self, uuid: str) -> str | None:
+        """What another program was told, where we were told nothing."""
+        if self._regions is None or uuid in self._known.hosts:
+            return None
+        return trusted_host(self._regions.find(uuid), named=self._api_host)
+
+    def _hosts(self, uuid: str, kept: str | None) -> list[str]:
+        known = self._known.hosts.get(uuid, kept)
         return list(dict.fromkeys([*([known] if known else []), self._host, *self._others]))
+
+    def _note(self, uuid: str, host: str) -> None:
+        self._known.put(uuid, host)
+        if self._regions is not None:
+            self._regions.keep(uuid, f"https://{host}")
 
     async def _ask(self, host: str, ask: Ask, doing: str) -> Any:
         if host not in self._sdks:

@@ -20,6 +20,8 @@ from vonage_sock.protocol.harmless import visible
 JsonObject = dict[str, Any]
 
 MAX_SAID: Final = 200
+FIRST_LOOK_NS: Final = 5 * SECOND
+LAST_LOOK_NS: Final = 60 * SECOND
 
 UNREACHED: Final = {
     "busy": "the line is busy",
@@ -95,7 +97,8 @@ class Course:
     """What Vonage couldn't do in an answered call, such as to connect our socket."""
 
     hung_up_by_us: bool = False
-    last_told_at: int = 0
+    _told_at: int = 0
+    _patience_ns: int = FIRST_LOOK_NS
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -116,7 +119,7 @@ class Course:
         """An event webhook came; what there is to say about it."""
         if not self.concerns(body):
             return []
-        self.last_told_at = now
+        self.news(now)
         if body.get("conversation_uuid_to") and body.get("uuid") == self.uuid:
             self.conversation_uuid = text_in(body, "conversation_uuid_to")
             return []
@@ -128,6 +131,17 @@ class Course:
         if text_in(body, "to").lower().startswith(("ws:", "wss:")):
             return self._say_socket(status, body)
         return []
+
+    def news(self, now: int) -> None:
+        """It was heard of."""
+        self._told_at, self._patience_ns = now, FIRST_LOOK_NS
+
+    def wants_a_look(self, now: int) -> bool:
+        """Whether it was silent for so long that the API is to be asked; each time after twice as long."""
+        if self.over or now - self._told_at < self._patience_ns:
+            return False
+        self._told_at, self._patience_ns = now, min(2 * self._patience_ns, LAST_LOOK_NS)
+        return True
 
     def polled(self, info: CallInfo, now: int) -> list[str]:
         """The API was asked how the call stands."""

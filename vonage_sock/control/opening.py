@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from vonage_sock.account.sdk import Sdk
 from vonage_sock.control.calls import Calls
+from vonage_sock.control.known import KnownRegions, regions_file
 from vonage_sock.control.regions import REGIONS
 
 
@@ -23,4 +26,5 @@ def open_calls(sdk: Sdk, *, api_host: str | None = None, say: Callable[[str], No
     sdk.credentials.require_application()
     region = sdk.credentials.region
     host = None if region is None else REGIONS[region.value]
-    return Calls(sdk.at, host=host, api_host=api_host, say=say)
+    regions = KnownRegions(regions_file(os.environ, Path.home()))
+    return Calls(sdk.at, host=host, api_host=api_host, say=say, regions=regions)

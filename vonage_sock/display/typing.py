@@ -28,7 +28,8 @@ CUT_REST: Final = "cut-rest"
 CUT_WORD: Final = "cut-word"
 END_OF_INPUT: Final = "end-of-input"
 
-MAX_LINE: Final = 1000
+MAX_LINE: Final = 1500
+"""As much as the platform speaks at once."""
 
 _CONTROLS: Final = {
     "\r": ENTER,

@@ -56,6 +56,15 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """Parent to worker: do this in a call, as the program that is run by both understands it."""
+
+    call: str
+    what: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Parent to worker: close the calls, complete the files, and end."""
 
@@ -93,7 +102,7 @@ class Stopped:
     failures: int
 
 
-Message = Begin | Go | Watch | Stop | Ready | Told | Failed | Stopping | Stopped
+Message = Begin | Go | Watch | Order | Stop | Ready | Told | Failed | Stopping | Stopped
 
 
 class Channel(asyncio.Protocol):

@@ -80,6 +80,10 @@ class Living:
                 live = worker.calls[call]
                 live.digits = (live.digits + digit)[:MAX_DIGITS_KEPT]
 
+    def slot_of(self, call: str) -> int | None:
+        """Which worker has this call; None where it has ended."""
+        return next((slot for slot, worker in enumerate(self._workers) if call in worker.calls), None)
+
     def completes(self, slot: int) -> bool:
         """Whether a worker has recordings that aren't complete."""
         return bool(self._workers[slot].recordings)

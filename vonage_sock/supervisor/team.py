@@ -27,6 +27,7 @@ from vonage_sock.supervisor.channel import (
     Failed,
     Go,
     Message,
+    Order,
     Ready,
     Stop,
     Stopped,
@@ -189,6 +190,14 @@ class Team:
         for worker in self._workers:
             if worker is not None:
                 _send(worker, self._watched)
+
+    def order(self, order: Order) -> bool:
+        """Have something done in a call, by the worker that has it; False where nobody has it any more."""
+        slot = self._living.slot_of(order.call)
+        worker = None if slot is None else self._workers[slot]
+        if worker is not None:
+            _send(worker, order)
+        return worker is not None
 
     def stop(self) -> None:
         """Close all calls, complete all files, and end all processes."""
