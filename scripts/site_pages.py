@@ -18,6 +18,7 @@ import functools
 import re
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -225,10 +226,13 @@ def command_page(command: Described, below: list[Described]) -> str:
     if command.examples:
         parts += ["## Examples", "```sh\n" + "\n".join(command.examples) + "\n```"]
     if below:
+        parts += ["## Commands"]
+    for heading, commands in groupby(below, key=lambda command: command.heading):
         rows = "".join(
-            f"| [{other.name}]({Path(command_path(other)).name}) | {cell(other.summary)} |\n" for other in below
+            f"| [{other.name}]({Path(command_path(other)).name}) | {cell(other.summary)} |\n" for other in commands
         )
-        parts += ["## Commands", f"| command | what it does |\n|---|---|\n{rows}"]
+        parts += [f"### {heading}"] if heading else []
+        parts += [f"| command | what it does |\n|---|---|\n{rows}"]
     if any(option.variables for option in command.options):
         parts += [
             "Each option may also stand in the environment, as `VSOCK_` and its long name; the command line comes first."

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from vonage_sock import __version__
-from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.cli import COMMANDS, SECTIONS, cli
 from vonage_sock.cli.describe import describe
 
 HEAVY = ("numpy", "aiohttp", "websockets", "soundfile", "soxr", "rich", "asyncio", "jwt", "yaml", "jsonschema")
@@ -57,6 +57,18 @@ def test_the_list_of_commands_matches_the_commands() -> None:
         assert name == command.name
         assert module in (name, "live")
         assert short_help.endswith(".")
+
+
+def test_each_command_is_found_in_a_line_of_its_own_at_80_columns() -> None:
+    """Under a title, in columns that are the same in all sections, so that 25 commands can be read at a glance."""
+    lines = CliRunner().invoke(cli, ["--help"], prog_name="vsock", terminal_width=80).output.splitlines()
+    widest = max(map(len, COMMANDS))
+
+    assert [] == [line for line in lines if len(line) > 80]
+    for title, commands in SECTIONS.items():
+        listed = [f"  {name:<{widest}}  {told}" for name, (_, told) in commands.items()]
+        start = lines.index(f"{title}:") + 1
+        assert listed == lines[start : start + len(listed)]
 
 
 def test_the_version_is_the_package_s() -> None:
