@@ -123,18 +123,25 @@ def inputs_table(inputs: dict[str, dict[str, Any]]) -> str:
 
 
 def section(text: str, title: str) -> Iterator[str]:
-    """The lines of a section without its heading; the headings in it are as high as if it were the page."""
+    """
+    The lines of a section without its heading; the headings in it are as high as if it were the page.
+
+    Commands in it are left out: each has a page of its own in the reference.
+    """
     height = 0
-    fenced = False
+    fenced = of_command = False
     for line in text.splitlines():
         fenced ^= line.startswith("```")
         heading = None if fenced else HEADING.fullmatch(line)
         if heading is None:
-            if height:
+            if height and not of_command:
                 yield line
         elif height and len(heading["signs"]) > height:
-            yield f"{heading['signs'][height - 1 :]} {heading['title']}"
+            of_command = heading["title"].startswith("vsock ")
+            if not of_command:
+                yield f"{heading['signs'][height - 1 :]} {heading['title']}"
         else:
+            of_command = False
             height = len(heading["signs"]) if heading["title"] == title else 0
 
 
