@@ -39,6 +39,8 @@ def test_each_command_s_help_shows_examples_before_options() -> None:
         assert 0 == result.exit_code
         assert f"\n  {command.name}" in before.partition("\n\nExamples:")[2]
         assert "-h, --help" in after
+        # A command line may be as long as it must be; what is said beside one may not.
+        assert [] == [line for line in command.examples if len(line) > 78 and "  " in line]
 
 
 def test_examples_are_shown_as_they_stand_however_narrow_the_terminal_is() -> None:
