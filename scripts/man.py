@@ -14,6 +14,7 @@ import tempfile
 import textwrap
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,8 +78,7 @@ def page(command: Described, below: list[Described]) -> str:
         _section("DESCRIPTION", command.paragraphs),
         "\n".join([".SH EXAMPLES", ".nf", *map(_escaped, command.examples), ".fi"]) if command.examples else "",
         *_options(command),
-        *([".SH COMMANDS"] if below else []),
-        *(f".TP\n\\fB{_escaped(page_name(other))}\\fR(1)\n{_text(other.summary)}" for other in below),
+        *_commands(below),
         _section("ENVIRONMENT", [VARIABLES]) if any(option.variables for option in command.options) else "",
         _exit_codes() if not command.path else "",
         _see_also(command),
@@ -92,6 +92,14 @@ def _options(command: Described) -> list[str]:
     for title, options in command.sections.items():
         parts += [f'.SS "{_escaped(title)}"'] if len(titles) > 1 else []
         parts += [_option(option) for option in options]
+    return parts
+
+
+def _commands(below: list[Described]) -> list[str]:
+    parts = [".SH COMMANDS"] if below else []
+    for heading, commands in groupby(below, key=lambda command: command.heading):
+        parts += [f'.SS "{_escaped(heading)}"'] if heading else []
+        parts += [f".TP\n\\fB{_escaped(page_name(other))}\\fR(1)\n{_text(other.summary)}" for other in commands]
     return parts
 
 
@@ -115,9 +123,7 @@ def _section(title: str, paragraphs: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """A paragraph in lines that people can read, too; lines that it has already stay."""
-    if "\n" in text:
-        return "\n".join([".nf", *map(_escaped, text.splitlines()), ".fi"])
+    """A paragraph in lines that people can read, too."""
     return "\n".join(map(_escaped, textwrap.wrap(text, LINE, break_on_hyphens=False)))
 
 

@@ -18,6 +18,7 @@ import functools
 import re
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,18 +123,25 @@ def inputs_table(inputs: dict[str, dict[str, Any]]) -> str:
 
 
 def section(text: str, title: str) -> Iterator[str]:
-    """The lines of a section without its heading; the headings in it are as high as if it were the page."""
+    """
+    The lines of a section without its heading; the headings in it are as high as if it were the page.
+
+    Commands in it are left out: each has a page of its own in the reference.
+    """
     height = 0
-    fenced = False
+    fenced = of_command = False
     for line in text.splitlines():
         fenced ^= line.startswith("```")
         heading = None if fenced else HEADING.fullmatch(line)
         if heading is None:
-            if height:
+            if height and not of_command:
                 yield line
         elif height and len(heading["signs"]) > height:
-            yield f"{heading['signs'][height - 1 :]} {heading['title']}"
+            of_command = heading["title"].startswith("vsock ")
+            if not of_command:
+                yield f"{heading['signs'][height - 1 :]} {heading['title']}"
         else:
+            of_command = False
             height = len(heading["signs"]) if heading["title"] == title else 0
 
 
@@ -218,21 +226,20 @@ def command_path(command: Described) -> str:
     return f"reference/commands/{'-'.join(command.path) or 'index'}.md"
 
 
-def _paragraph(text: str) -> str:
-    return f"```text\n{text}\n```" if "\n" in text else escaped(text)
-
-
 def command_page(command: Described, below: list[Described]) -> str:
     """What a command's help says, with its options as tables."""
-    parts = [f"# {command.name}", *map(_paragraph, command.paragraphs)]
+    parts = [f"# {command.name}", *(escaped(paragraph) for paragraph in command.paragraphs)]
     parts += ["```text\n" + " ".join((command.name, *command.usage)) + "\n```"]
     if command.examples:
         parts += ["## Examples", "```sh\n" + "\n".join(command.examples) + "\n```"]
     if below:
+        parts += ["## Commands"]
+    for heading, commands in groupby(below, key=lambda command: command.heading):
         rows = "".join(
-            f"| [{other.name}]({Path(command_path(other)).name}) | {cell(other.summary)} |\n" for other in below
+            f"| [{other.name}]({Path(command_path(other)).name}) | {cell(other.summary)} |\n" for other in commands
         )
-        parts += ["## Commands", f"| command | what it does |\n|---|---|\n{rows}"]
+        parts += [f"### {heading}"] if heading else []
+        parts += [f"| command | what it does |\n|---|---|\n{rows}"]
     if any(option.variables for option in command.options):
         parts += [
             "Each option may also stand in the environment, as `VSOCK_` and its long name; the command line comes first."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -74,8 +75,14 @@ async def test_only_a_trusted_api_is_told_the_secret(api: FakeApi, sdk: Sdk) -> 
     assert [] == api.asked
 
 
-async def test_an_api_that_isnt_there_is_named(sdk: Sdk) -> None:
-    """With its host, and why."""
+async def test_an_api_that_isnt_there_is_named(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its host, and why; a port that takes connections and says nothing is told as that."""
+    monkeypatch.setattr(module, "STEP_S", 1)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ConnectError, match=r"doesn't speak TLS within 1 s; look at the network"),
+    ):
+        await read_application(Sdk(sdk.credentials, api_host=f"127.0.0.1:{silent.getsockname()[1]}"), APP_ID)
     with pytest.raises(ConnectError, match=r"localhost:9 can't be reached .* \(connection refused\)"):
         await read_application(Sdk(sdk.credentials, api_host="localhost:9"), APP_ID)
 

@@ -137,7 +137,7 @@ def test_a_tab_completes_commands_options_words_and_files_and_starts_nothing(
     ("words", "wanted"),
     [
         ("vsock | se", "serve"),
-        ("vsock --debug | li", "lint limits"),
+        ("vsock --debug | li", "limits lint"),
         ("vsock scenario | ", "check init schema"),
         ("vsock scenario --he", "--help"),
         ("vsock serve --the", "--then"),
@@ -153,7 +153,7 @@ def test_a_tab_completes_commands_options_words_and_files_and_starts_nothing(
         ("vsock play --on-dtmf | 1 | = | wav", "wave of mine.wav"),
         ("vsock play --on-dtmf | = | 1 | = | wav", "wave of mine.wav"),
         ("vsock serve --ncco | = | re", "recordings"),
-        ("vsock play serve | --hango", "--hangover"),
+        ("vsock play serve | --hang", "--hangover --hangup"),
         ("vsock completion | z", "zsh"),
     ],
 )

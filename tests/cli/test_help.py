@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from vonage_sock import __version__
-from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.cli import COMMANDS, SECTIONS, cli
 from vonage_sock.cli.describe import describe
 
 HEAVY = ("numpy", "aiohttp", "websockets", "soundfile", "soxr", "rich", "asyncio", "jwt", "yaml", "jsonschema")
@@ -39,6 +39,8 @@ def test_each_command_s_help_shows_examples_before_options() -> None:
         assert 0 == result.exit_code
         assert f"\n  {command.name}" in before.partition("\n\nExamples:")[2]
         assert "-h, --help" in after
+        # A command line may be as long as it must be; what is said beside one may not.
+        assert [] == [line for line in command.examples if len(line) > 78 and "  " in line]
 
 
 def test_examples_are_shown_as_they_stand_however_narrow_the_terminal_is() -> None:
@@ -57,6 +59,18 @@ def test_the_list_of_commands_matches_the_commands() -> None:
         assert name == command.name
         assert module in (name, "live")
         assert short_help.endswith(".")
+
+
+def test_each_command_is_found_in_a_line_of_its_own_at_80_columns() -> None:
+    """Under a title, in columns that are the same in all sections, so that 25 commands can be read at a glance."""
+    lines = CliRunner().invoke(cli, ["--help"], prog_name="vsock", terminal_width=80).output.splitlines()
+    widest = max(map(len, COMMANDS))
+
+    assert [] == [line for line in lines if len(line) > 80]
+    for title, commands in SECTIONS.items():
+        listed = [f"  {name:<{widest}}  {told}" for name, (_, told) in commands.items()]
+        start = lines.index(f"{title}:") + 1
+        assert listed == lines[start : start + len(listed)]
 
 
 def test_the_version_is_the_package_s() -> None:

@@ -194,10 +194,14 @@ def test_the_region(region: object, wanted: str | None, expected: str) -> None:
     [
         (True, True, "ok | on, and the secret to check them is here"),
         (True, False, "ok | on | nothing here can check them; give --signature-secret"),
-        (False, False, "fault | off: whoever finds the address can say to be Vonage | switch on 'Use signed webhooks'"),
-        (None, True, "fault | off: whoever finds the address can say to be Vonage, and all are refused where"),
+        (False, False, "ok | off | whoever finds the address can say to be Vonage: switch on 'Use signed webhooks' in"),
+        (
+            None,
+            True,
+            "fault | off: webhooks come unsigned, and are refused where a signature secret is set, as here | s",
+        ),
     ],
 )
 def test_signed_webhooks(signed: object, *, has_secret: bool, expected: str) -> None:
-    """On, and checked here."""
+    """On, and checked here; off is advice, and a fault where a secret is set that refuses what isn't signed."""
     assert told(judge_signing(application(signed_callbacks=signed), has_secret=has_secret)).startswith(expected)

@@ -175,14 +175,14 @@ async def test_an_upgrade_that_is_refused_leaves_the_frames_untried() -> None:
 
 
 async def test_an_ncco_that_leads_to_no_socket_or_to_none_that_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A talk alone is fine, and there is nothing to call."""
+    """A talk alone is fine, there is nothing to call, and nothing is posted to an address that nobody named."""
     connect = {"action": "connect", "endpoint": [{"type": "websocket", "uri": "ws://127.0.0.1:0/x"}]}
     async with serving(Fake(ncco=[{"action": "talk", "text": "hi"}])) as fake:
         silent = await examine(fake.url)
         fake.ncco = [connect]
         nowhere = await examine(fake.url)
 
-    assert ["+NCCO", "-upgrade", "-first frames", "+event URL"] == silent.names[-4:]
+    assert ["+NCCO", "-upgrade", "-first frames", "-event URL"] == silent.names[-4:]
     assert "no websocket" in silent.of("upgrade").message
     assert "is none that can be opened" in nowhere.of("socket address").message
 

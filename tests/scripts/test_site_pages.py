@@ -34,6 +34,10 @@ Text with [a link](#two-of-them), <!-- kept --> and [the web](https://example.co
 # no heading
 ```
 
+### vsock x
+
+Of its own page.
+
 ### Below
 
 ## Two of them
@@ -51,7 +55,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 
 def test_a_section_is_shown_as_if_it_were_the_page(site: ModuleType) -> None:
-    """Without its heading, with those below it raised, and with nothing of the next; a shell's comment is no heading."""
+    """Without its heading and commands, with those below it raised, and nothing of the next; a comment is no heading."""
     lines = list(site.section(README, "One"))
 
     assert ["", "```sh", "# no heading", "```", "", "## Below", ""] == lines[2:]
@@ -67,6 +71,19 @@ def test_a_link_leads_to_the_page_that_shows_its_target_or_fails_the_build(site:
         site.linked("[e](#nowhere)", "how-to/three.md")
     with pytest.raises(PluginError, match="has no section 'Nothing'"):
         site.shown("readme", "Nothing", "one.md")
+
+
+def test_every_section_of_the_readme_is_shown(site: ModuleType) -> None:
+    """But for what the tutorial says in its own way, and what is about the documentation itself."""
+    text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    titles = [*re.findall(r"^## (.+)$", text, re.MULTILINE), "Real calls", "A Voice REST API beside the call"]
+    shown = set(site.SHOWN_HERE) | {
+        match["name"] for path in DOCS.rglob("*.md") for match in site.SHOWN.finditer(path.read_text())
+    }
+
+    assert {"In two terminals", "Commands", "Manual pages, a site, a container, a GitHub action", "More"} == {
+        title for title in titles if title not in shown
+    }
 
 
 def test_text_is_never_taken_for_markup(site: ModuleType) -> None:

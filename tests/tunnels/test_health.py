@@ -95,7 +95,7 @@ async def test_a_name_that_this_server_refuses_is_said(certificates: Certificate
             url.replace("localhost", "0.0.0.0"), probe_key=key, clock=CLOCK, trust=_unnamed(certificates[1])
         )
 
-    # It leads to this machine, and isn't a name by which its own programs call it.
+    # It leads here, and says so of no machine, as a name does that somebody else has let lead to us.
     assert (
         fault
         == "this server refuses what comes through it with 421: This server isn't known by the name that was asked for."
@@ -113,22 +113,22 @@ def _unnamed(ca: Path) -> ssl.SSLContext:
     [
         pytest.param(
             lambda: web.Response(status=404, headers={"ngrok-error-code": "ERR_NGROK_3200"}, text="<html>"),
-            "another answers than this server, with 404 (its tunnel is offline, ERR_NGROK_3200)",
+            "another answers than this server, with 404: the ngrok tunnel of this name is offline (ERR_NGROK_3200)",
             id="offline",
         ),
         pytest.param(
             lambda: web.Response(status=502, text="<!doctype html>… ERR_NGROK_8012 …"),
-            "its agent can't reach this server on its port, ERR_NGROK_8012)",
+            "its agent can't reach the server behind it (ERR_NGROK_8012)",
             id="no upstream",
         ),
         pytest.param(
             lambda: web.Response(text="<noscript>You are about to visit … (ERR_NGROK_6024)</noscript>"),
-            "ngrok shows its warning page in place of ours, ERR_NGROK_6024)",
+            "ngrok's warning page for browsers stands in the server's place (ERR_NGROK_6024)",
             id="interstitial",
         ),
         pytest.param(
             lambda: web.Response(status=530, headers={"Server": "cloudflare"}, text="error code: 1033"),
-            "with 530 (Cloudflare has no tunnel of this name any more)",
+            "with 530: Cloudflare knows the name, and no cloudflared runs for it (error 1033)",
             id="cloudflare",
         ),
         pytest.param(

@@ -265,6 +265,8 @@ def _network_reason(error: BaseException) -> str:
     for cause in _causes(error):
         if type(cause).__name__ == "NameResolutionError":
             return "its name isn't known to DNS; look at the network, and at --api-host"
+        if isinstance(cause, TimeoutError):
+            return f"it takes connections and doesn't speak TLS within {STEP_S} s; look at the network"
         if isinstance(cause, ConnectionRefusedError):
             return "nothing listens there (connection refused)"
         if isinstance(cause, ConnectionError):

@@ -22,45 +22,62 @@ from vonage_sock.cli.help import Group
 from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.starting import loaded
 
-COMMANDS = {
-    "demo": ("demo", "Show a whole call, our own server and our own caller, on this machine."),
-    "serve": ("serve", "Answer calls: echo, record, play, or just show what happens."),
-    "record": ("record", "Answer calls and record them to a file."),
-    "play": ("play", "Answer calls and play files into them."),
-    "dev": ("dev", "Answer real calls here: a tunnel, an application pointed at it, and everything put back."),
-    "restore": ("restore", "Put back what a killed vsock dev has left in an application."),
-    "config": ("config", "Show which credentials are used, and where each comes from."),
-    "call": ("call", "Be Vonage: call a server on this machine or anywhere, without an account."),
-    "load": ("load", "Make many calls at once, and measure how soon a server returns what they say."),
-    "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
-    "init": ("init", "Write a small project to begin with: echo, recorder, ivr, bot or browser."),
-    "doctor": ("doctor", "Find out why calls don't come: the account, the address, the server behind it."),
-    "dial": ("dial", "Call a number, and connect whoever answers to our socket."),
-    "hangup": ("live", "Hang up live calls, by the Voice API."),
-    "transfer": ("live", "Let another NCCO take over live calls."),
-    "talk": ("live", "Speak a text into live calls, or stop that."),
-    "stream": ("live", "Play a file into live calls, or stop that."),
-    "dtmf": ("live", "Press keys in live calls."),
-    "mute": ("live", "Let nobody hear a live call, or let it hear nobody."),
-    "calls": ("live", "List the application's calls."),
-    "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
-    "limits": ("limits", "Show what the server takes from whoever reaches it, and the options for it."),
-    "repair": ("repair", "Complete recordings that a crash has left behind."),
-    "explain": ("explain", "Say what a finding means, and how to put it right."),
-    "completion": ("completion", "Print a script that completes command lines in bash, zsh or fish."),
+SECTIONS = {
+    "Try it": {
+        "demo": ("demo", "Show a whole call on this machine: our server and our caller."),
+        "init": ("init", "Write a small project: echo, recorder, ivr, bot or browser."),
+    },
+    "Answer calls": {
+        "serve": ("serve", "Answer calls: echo, record, play, or just show what happens."),
+        "record": ("record", "Answer calls and record them to a file."),
+        "play": ("play", "Answer calls and play files into them."),
+        "repair": ("repair", "Complete recordings that a crash has left behind."),
+        "limits": ("limits", "Show what the server takes from whoever reaches it."),
+    },
+    "Be Vonage, without an account": {
+        "call": ("call", "Call a server on this machine or anywhere, as Vonage does."),
+        "scenario": ("scenario", "Write, check and describe the files of vsock call --scenario."),
+        "load": ("load", "Make many calls at once, and measure how soon a server echoes."),
+    },
+    "Real calls, with an account": {
+        "dev": ("dev", "Answer real calls here: tunnel, application, all put back."),
+        "dial": ("dial", "Call a number, and connect whoever answers to our socket."),
+        "config": ("config", "Show which credentials are used, and where each comes from."),
+        "restore": ("restore", "Put back what a killed vsock dev has left in an application."),
+    },
+    "Live calls, by the Voice API": {
+        "calls": ("live", "List the application's calls."),
+        "hangup": ("live", "Hang up live calls."),
+        "transfer": ("live", "Let another NCCO take over live calls."),
+        "talk": ("live", "Speak a text into live calls, or stop that."),
+        "stream": ("live", "Play a file into live calls, or stop that."),
+        "dtmf": ("live", "Press keys in live calls."),
+        "mute": ("live", "Let nobody hear a live call, or let it hear nobody."),
+    },
+    "Find out what is wrong": {
+        "doctor": ("doctor", "Find out why calls don't come: account, address, server."),
+        "lint": ("lint", "Check an NCCO: a file, an answer URL, or standard input."),
+        "explain": ("explain", "Say what a finding means, and how to put it right."),
+    },
+    "Set up": {
+        "completion": ("completion", "Print a script that completes commands in bash, zsh or fish."),
+    },
 }
+"""Each command's module and short help, which fits a line of 80 columns; in the order in which a newcomer needs them."""
+
+COMMANDS = {name: about for commands in SECTIONS.values() for name, about in commands.items()}
 
 PUT_BACK = frozenset({"serve", "record", "play", "dev", "dial", "restore"})
 """The commands that put back what a killed ``vsock dev`` has left in an application; the others only tell of it."""
 
 EXAMPLES = """\b
 Examples:
-  vsock demo                              see it work, no account needed
-  vsock serve --echo                      callers hear themselves
-  vsock record out.wav                    record the next calls
-  vsock play welcome.mp3 --then hangup    play a file and hang up
-  vsock call http://127.0.0.1:8000/webhooks/answer    as Vonage would
-  vsock load ws://127.0.0.1:8000/socket -n 100    many calls at once
+  vsock demo                                        no account needed
+  vsock serve --echo                                callers hear themselves
+  vsock call http://127.0.0.1:8000/webhooks/answer  be the caller, as Vonage is
+  vsock dev --echo                                  answer a real telephone
+  vsock doctor                                      why don't calls come?
+  vsock COMMAND --help                              its examples and options
 """
 
 
@@ -89,9 +106,12 @@ class LazyCommands(Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, short_help) for name, (_, short_help) in COMMANDS.items()])
+        """The list of commands, without importing any; all sections in the same columns."""
+        widest = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                spacing = 2 + widest - max(map(len, commands))
+                formatter.write_dl([(name, told) for name, (_, told) in commands.items()], col_spacing=spacing)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error of ours becomes one sentence, made harmless, and its exit code."""

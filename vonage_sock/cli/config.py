@@ -21,7 +21,7 @@ from vonage_sock.errors import ExitCode
 
 EXAMPLES = """\b
 Examples:
-  vsock config                    what vsock dev and vsock dial would use, and where each comes from
+  vsock config                    what is used, and where it comes from
   vsock config --json             the same for programs; secrets stay masked
   vsock config --app 78d335fa-323d-0114-9c3d-d6f0d48968cf    … with this option
 """

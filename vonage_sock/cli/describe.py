@@ -15,7 +15,7 @@ from typing import Final, Literal
 import click
 
 from vonage_sock.call.findings import CATALOGUE
-from vonage_sock.cli import COMMANDS, cli
+from vonage_sock.cli import COMMANDS, SECTIONS, cli
 from vonage_sock.cli.help import examples_of, sections_of
 
 Kind = Literal["flag", "text", "words", "file", "directory", "pair"]
@@ -25,6 +25,8 @@ _DIRECTORIES: Final = frozenset({"DIR", "DIRECTORY", "FOLDER"})
 _FILES: Final = frozenset({"FILE", "FILES", "PATH", "PATHS", "WHAT"})
 _WORDS: Final = {"explain CODE": tuple(CATALOGUE)}
 """Arguments that take certain words only, and say so when they are read."""
+
+_HEADINGS: Final = {name: title for title, commands in SECTIONS.items() for name in commands}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Described:
         path: the words that call it, without ``vsock``.
         usage: what follows these words.
         summary: the line in which its group tells of it.
+        heading: over that line; empty where the group has no sections.
         paragraphs: of its description.
         examples: lines, each as it stands in the help.
         sections: its options by their titles.
@@ -78,6 +81,7 @@ class Described:
     path: tuple[str, ...]
     usage: tuple[str, ...]
     summary: str
+    heading: str
     paragraphs: tuple[str, ...]
     examples: tuple[str, ...]
     sections: dict[str, tuple[Parameter, ...]]
@@ -111,7 +115,8 @@ def _below(command: click.Command, ctx: click.Context, path: tuple[str, ...], su
         path=path,
         usage=tuple(command.collect_usage_pieces(ctx)),
         summary=summary,
-        paragraphs=tuple(_paragraph(part) for part in (command.help or "").split("\n\n")),
+        heading=_HEADINGS[path[0]] if len(path) == 1 else "",
+        paragraphs=tuple(_paragraphs(command.help or "")),
         examples=tuple(examples_of(command)),
         sections={
             title: tuple(_option(option, ctx) for option in options)
@@ -167,10 +172,13 @@ def _values(param: click.Parameter, ctx: click.Context, place: str) -> Values:
     return Values("text")
 
 
-def _paragraph(text: str) -> str:
-    """One line, or several where they are marked as such."""
-    kept = text.lstrip("\n").startswith("\b")
-    return "\n".join(text.split("\n")[1:]).rstrip("\n") if kept else " ".join(text.split())
+def _paragraphs(text: str) -> Iterator[str]:
+    for part in text.strip().split("\n\n"):
+        if part.startswith("\b\n"):
+            # What click leaves as it stands is a list of words, each with what it means behind two spaces.
+            yield from (re.sub(r" {2,}", " \u2013 ", line.strip()) for line in part.splitlines()[1:])
+        else:
+            yield " ".join(part.split())
 
 
 def _first_sentence(command: click.Command) -> str:

@@ -12,11 +12,11 @@ from vonage_sock.cli.options import CA, SERVER, SectionedCommand, option, option
 
 EXAMPLES = """\b
 Examples:
-  vsock dev --echo                   real callers hear themselves, with the application that is configured
+  vsock dev --echo                   real callers hear themselves
   vsock dev --app 78d335fa-323d-0114-9c3d-d6f0d48968cf --record call.wav
   vsock dev --dry-run                what would be changed, and nothing is
-  vsock dev --url https://example.ngrok.app --yes    a tunnel of your own, and no question
-  vsock restore                      put back what a killed vsock dev has left behind
+  vsock dev --url https://example.ngrok.app --yes    ask nothing
+  vsock restore                      put back what a killed vsock dev has left
 """
 
 APPLICATION = "Application"

@@ -37,7 +37,7 @@ MAX_EARLY: Final = 100
 
 EXAMPLES: Final = """\b
 Examples:
-  vsock dial 447700900001 --echo                      whoever answers hears themselves
+  vsock dial 447700900001 --echo                whoever answers hears themselves
   vsock dial "+44 7700 900001" --play hello.mp3 --then hangup --yes
   vsock dial 447700900001 --from 442079460000 --record call.wav --stereo
   vsock dial 447700900001 --echo --api-host 127.0.0.1:8100 --ca cert.pem

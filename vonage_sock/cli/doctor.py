@@ -20,8 +20,8 @@ from vonage_sock.transport.tls import trusting
 
 EXAMPLES = """\b
 Examples:
-  vsock doctor                                    the application's own addresses, else http://127.0.0.1:8000
-  vsock doctor https://example.ngrok.app          what leads there, and what is there
+  vsock doctor                                    where the application leads
+  vsock doctor https://example.ngrok.app          what is there
   vsock doctor https://example.com/answer --event-url https://example.com/event
   vsock doctor wss://example.com/socket --json
 """

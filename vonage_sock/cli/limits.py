@@ -17,9 +17,9 @@ from vonage_sock.limits import DEFAULTS, Limits, amount, catalogue
 
 EXAMPLES = """\b
 Examples:
-  vsock limits                                all limits, as they are without options
-  VSOCK_MAX_CALLS=200 vsock limits            … as they are in this environment
-  vsock limits --max-body-bytes 1M --json     … with an option that vsock serve would be given
+  vsock limits                              all limits, without options
+  VSOCK_MAX_CALLS=200 vsock limits          … as they are in this environment
+  vsock limits --max-body-bytes 1M --json   … with an option of vsock serve
 """
 WIDE: Final = 120
 NARROW: Final = 72

@@ -64,7 +64,7 @@ def _command(examples: str) -> Callable[[Command], click.Command]:
 
 @_command("""
 vsock hangup aaaaaaaa-bbbb-cccc-dddd-0123456789ab
-vsock hangup 63f61863 8a1b2c3d              the first letters of a live call's uuid will do
+vsock hangup 63f61863 8a1b2c3d            a live call's first letters will do
 vsock hangup 63f61863 --json
 """)
 @_uuids()

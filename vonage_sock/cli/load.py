@@ -53,7 +53,7 @@ MAX_PROCS: Final = 64
 
 EXAMPLES = """\b
 Examples:
-  vsock serve --echo --max-calls 2000 --max-silent 200     a server to try it with
+  vsock serve --echo --max-calls 2000 --max-silent 200  a server to try it with
   vsock load ws://127.0.0.1:8000/socket -n 100
   vsock load http://127.0.0.1:8000/webhooks/answer -n 300 --duration 60 --html load.html
   vsock load ws://127.0.0.1:8000/socket -n 500 --max-p99 20ms --max-lost 0 --pid 4242

@@ -196,15 +196,13 @@ def judge_region(value: Mapping[str, Any], wanted: str | None) -> Check:
 
 
 def judge_signing(value: Mapping[str, Any], *, has_secret: bool) -> Check:
-    """The webhooks are signed, and can be checked here."""
-    signed = (voice_of(value) or {}).get("signed_callbacks")
-    if signed is not True:
-        more = ", and all are refused where a signature secret is set, as here" if has_secret else ""
-        return fault(
-            SIGNED,
-            f"off: whoever finds the address can say to be Vonage{more}",
-            f"switch on 'Use signed webhooks' in {DASHBOARD}",
-        )
+    """The webhooks are signed, and can be checked here; a fault only where a secret makes us refuse what isn't signed."""
+    if (voice_of(value) or {}).get("signed_callbacks") is not True:
+        cure = f"switch on 'Use signed webhooks' in {DASHBOARD}"
+        if has_secret:
+            said = "off: webhooks come unsigned, and are refused where a signature secret is set, as here"
+            return fault(SIGNED, said, f"{cure}, or take the signature secret away")
+        return fine(SIGNED, "off", f"whoever finds the address can say to be Vonage: {cure}")
     if not has_secret:
         return fine(SIGNED, "on", f"nothing here can check them; {where('signature_secret')}")
     return fine(SIGNED, "on, and the secret to check them is here")

@@ -16,10 +16,10 @@ from vonage_sock.call.findings import CATALOGUE, Level
 from vonage_sock.clock import SECOND
 from vonage_sock.doctor.addresses import same_address
 from vonage_sock.doctor.checks import Check, fault, fine, skipped
-from vonage_sock.doctor.pages import recognise
 from vonage_sock.protocol.ncco import Ncco
 from vonage_sock.protocol.ncco_lint import Problem, lint_event_reply
 from vonage_sock.simulator.webhooks.web import ANSWER_TIMEOUT_S, EVENT_TIMEOUT_S, Answer
+from vonage_sock.tunnels.pages import recognise
 
 PAGE: Final = "tunnel page"
 REDIRECT: Final = "redirects"

@@ -13,9 +13,9 @@ from vonage_sock.call.findings import CATALOGUE, Level
 from vonage_sock.doctor.addresses import Place
 from vonage_sock.doctor.answers import REDIRECTS
 from vonage_sock.doctor.checks import Check, fault, fine
-from vonage_sock.doctor.pages import recognise
 from vonage_sock.doctor.trying import OPEN_WAIT_S, Opening, Tried
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NORMAL
+from vonage_sock.tunnels.pages import recognise
 
 ADDRESS: Final = "socket address"
 UPGRADE: Final = "upgrade"

@@ -28,7 +28,6 @@ from vonage_sock.errors import ConnectError
 from vonage_sock.protocol.ncco import Ncco, WebsocketEndpoint
 from vonage_sock.protocol.ncco_lint import lint_text
 from vonage_sock.protocol.webhooks import ANSWER_PATH, Leg, completed_fields
-from vonage_sock.simulator.ncco.answered import neighbour_event_url
 from vonage_sock.simulator.ncco.connecting import upgrade_headers
 from vonage_sock.simulator.ncco.reading import first_endpoint, ncco_of
 from vonage_sock.simulator.webhooks.web import LateAnswerError, Webhooks
@@ -87,7 +86,7 @@ class Examination:
         self._call_s = call_s
         self._about = ACCOUNT
         self._application: JsonObject | None = None
-        self._told_clock = self._answered = False
+        self._told_clock = False
         self._traveller = Traveller(clock, trust=order.trust, own_authority=order.own_authority, doing=doing)
         self._leg = Leg(
             uuid=str(uuid.uuid4()), conversation_uuid=f"CON-{uuid.uuid4()}", from_="447700900001", to="442079460000"
@@ -199,7 +198,6 @@ class Examination:
             self._skip("the NCCO can't be carried out", calls.UPGRADE, calls.FRAMES)
             return None
         self._tell(*answers.judge_ncco(ncco, problems))
-        self._answered = True
         return ncco
 
     def _method_of(self, kind: str, address: str) -> str | None:
@@ -264,9 +262,6 @@ class Examination:
         own = addresses["event_url"]
         if own is not None and addresses["answer_url"] == target.url and own not in found:
             found[own] = _Event(own, self._method_of("event_url", own) or "POST")
-        beside = neighbour_event_url(target.url) if self._answered else None
-        if not found and beside is not None:
-            found[beside] = _Event(beside)
         if not found:
             self._skip("nobody names one; give it with --event-url", answers.EVENT)
         return list(found.values())

@@ -8,13 +8,12 @@ answers is a stranger until it has shown that it is us; little of it is read, an
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import socket
 import ssl
 import statistics
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, Self
@@ -29,6 +28,7 @@ from vonage_sock.protocol import webhooks
 from vonage_sock.protocol.probing import PROBE_HEADER, probe_reply, probe_value
 from vonage_sock.transport.tls import why_not
 from vonage_sock.tunnels.base import said
+from vonage_sock.tunnels.pages import recognise
 
 ANSWER_TRIES: Final = 5
 SOCKET_FRAMES: Final = 25
@@ -37,21 +37,6 @@ SOCKET_FRAMES: Final = 25
 TRY_S: Final = 5.0
 AGAIN_S: Final = 0.5
 MAX_READ: Final = 65536
-
-_NGROK_CODE = re.compile(r"ERR_NGROK_\d{1,6}")
-_NGROK_MEANINGS: Final = {
-    "ERR_NGROK_3200": "its tunnel is offline",
-    "ERR_NGROK_8012": "the tunnel is there, and its agent can't reach this server on its port",
-    "ERR_NGROK_6024": "ngrok shows its warning page in place of ours",
-    "ERR_NGROK_727": "the account's requests for this month are used up",
-    "ERR_NGROK_725": "the account's traffic for this month is used up",
-    "ERR_NGROK_734": "too many requests in a minute for the account's plan",
-}
-_CLOUDFLARE_MEANINGS: Final = {
-    502: "Cloudflare's tunnel is there, and cloudflared can't reach this server on its port",
-    530: "Cloudflare has no tunnel of this name any more",
-    1033: "Cloudflare has no tunnel of this name any more",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +194,7 @@ class _Way:
         except aiohttp.WSServerHandshakeError as error:
             raise UnreachableError(
                 f"webhooks come through and WebSockets don't: the upgrade is answered with {error.status}"
-                f"{_hint(error.status, error.headers)}"
+                f"{_page(error.status, error.headers)}"
             ) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise UnreachableError(f"webhooks come through and WebSockets don't: {_why(error)}") from error
@@ -265,7 +250,7 @@ class _Way:
                 f"it answers with a redirect ({status}{f' to {target}' if target else ''}), and Vonage follows none"
             )
         raise UnreachableError(
-            f"another answers than this server, with {status}{_hint(status, response.headers, body)}"
+            f"another answers than this server, with {status}{_page(status, response.headers, body)}"
         )
 
     def _value(self) -> str:
@@ -334,18 +319,9 @@ def _why(error: BaseException) -> str:
     return said(str(error), 160) or type(error).__name__
 
 
-def _hint(status: int, headers: Any, body: bytes = b"") -> str:
-    code = _NGROK_CODE.search((headers or {}).get("ngrok-error-code", "")) or _NGROK_CODE.search(
-        body[:MAX_READ].decode(errors="replace")
-    )
-    if code is not None:
-        meaning = _NGROK_MEANINGS.get(code[0])
-        return f" ({f'{meaning}, ' if meaning else ''}{code[0]})"
-    if "cloudflare" in (headers or {}).get("Server", "").lower():
-        number = re.search(rb"error code: (\d{3,4})", body)
-        meaning = _CLOUDFLARE_MEANINGS.get(int(number[1]) if number else status) or _CLOUDFLARE_MEANINGS.get(status)
-        return f" ({meaning})" if meaning else ""
-    return ""
+def _page(status: int, headers: Mapping[str, str] | None, body: bytes = b"") -> str:
+    page = recognise(status, headers or {}, body)
+    return "" if page is None else f": {page.what}"
 
 
 def _ms(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vonage_sock.doctor.pages import recognise
+from vonage_sock.tunnels.pages import recognise
 
 INTERSTITIAL = b"""<!DOCTYPE html><html class="h-full" lang="en-US" dir="ltr"><head>
 <meta name="author" content="ngrok"><meta name="description" content="ngrok is the fastest way to put anything on the
@@ -27,7 +27,13 @@ ARGO = b"""<!DOCTYPE html><html><head><title>Argo Tunnel error | x.trycloudflare
             "is offline",
             "start the tunnel again",
         ),
-        (502, {}, b"<html>ERR_NGROK_8012 dial tcp refused</html>", "nothing listens behind it", "start the server"),
+        (
+            502,
+            {},
+            b"<html>ERR_NGROK_8012 dial tcp refused</html>",
+            "can't reach the server behind it",
+            "start the server",
+        ),
         (503, {"ngrok-error-code": "ERR_NGROK_9999"}, b"", "(ERR_NGROK_9999)", "ngrok.com/docs/errors/err_ngrok_9999"),
         (530, {"server": "cloudflare"}, b"error code: 1033", "no cloudflared runs", "start the tunnel again"),
         (530, {}, ARGO, "no cloudflared runs", "start the tunnel again"),
@@ -35,6 +41,8 @@ ARGO = b"""<!DOCTYPE html><html><head><title>Argo Tunnel error | x.trycloudflare
         (530, {}, b"", "no cloudflared runs", "start the tunnel again"),
         (403, {"server": "cloudflare"}, b"error code: 1020", "firewall", "allow Vonage's addresses"),
         (409, {"server": "cloudflare"}, b"error code: 1099", "error 1099", "look it up"),
+        (402, {"ngrok-error-code": "ERR_NGROK_725"}, b"", "month's traffic", "another tunnel"),
+        (502, {"server": "cloudflare"}, b"", "can't reach the server behind it", "cloudflared tunnel --url"),
         (502, {"cf-ray": "1-FRA"}, b"", "can't reach the server behind it", "cloudflared tunnel --url"),
         (511, {}, b"bypass-tunnel-reminder", "reminder page", "use another tunnel"),
         (404, {"server": "localtunnel"}, b"404", "no tunnel of this name", "start the tunnel again"),

@@ -33,6 +33,7 @@ class Page:
 _START: Final = (
     "start the tunnel again; if its address has changed, let the application point at the new one (vsock dev does both)"
 )
+_NEXT_MONTH: Final = "wait for the next month, or use another tunnel"
 _NGROK: Final = {
     "ERR_NGROK_3200": Page("the ngrok tunnel of this name is offline (ERR_NGROK_3200)", _START),
     "ERR_NGROK_3004": Page(
@@ -48,12 +49,11 @@ _NGROK: Final = {
         "it is shown to browsers only; should Vonage get it too, use a domain of a paid ngrok account, or cloudflared",
     ),
     "ERR_NGROK_8012": Page(
-        "the ngrok tunnel stands, and nothing listens behind it (ERR_NGROK_8012)",
+        "the ngrok tunnel stands, and its agent can't reach the server behind it (ERR_NGROK_8012)",
         "start the server, or let the tunnel lead to its port: ngrok http PORT",
     ),
-    "ERR_NGROK_727": Page(
-        "this ngrok account has used up its requests (ERR_NGROK_727)", "wait for the next month, or use another tunnel"
-    ),
+    "ERR_NGROK_725": Page("this ngrok account has used up its month's traffic (ERR_NGROK_725)", _NEXT_MONTH),
+    "ERR_NGROK_727": Page("this ngrok account has used up its month's requests (ERR_NGROK_727)", _NEXT_MONTH),
     "ERR_NGROK_734": Page(
         "there are more requests a minute than this ngrok account may have (ERR_NGROK_734)",
         "wait for a minute; a paid plan takes more",
@@ -73,6 +73,9 @@ _CLOUDFLARE: Final = {
         "allow Vonage's addresses, and clients that are no browsers, in the zone's firewall",
     ),
 }
+
+
+_NO_ORIGIN: Final = frozenset({502, 521, 522, 523})
 
 
 def recognise(status: int, headers: Mapping[str, str], body: bytes) -> Page | None:
@@ -96,9 +99,9 @@ def _ngrok(status: int, headers: Mapping[str, str], text: str) -> Page | None:
 def _cloudflare(status: int, headers: Mapping[str, str], text: str) -> Page | None:
     if status < 400:
         return None
-    if (
-        found := _CLOUDFLARE_CODE.search(text)
-    ) is not None and "cloudflare" in f"{_header(headers, 'server')}{text}".lower():
+    by_cloudflare = bool(_header(headers, "cf-ray")) or "cloudflare" in _header(headers, "server").lower()
+    found = _CLOUDFLARE_CODE.search(text)
+    if found is not None and (by_cloudflare or "cloudflare" in text.lower()):
         known = _CLOUDFLARE.get(found[1])
         code = found[1]
         return known or Page(
@@ -107,7 +110,7 @@ def _cloudflare(status: int, headers: Mapping[str, str], text: str) -> Page | No
         )
     if status == 530:
         return _CLOUDFLARE["1033"]
-    if "Unable to reach the origin service" in text or (status in {502, 521, 522, 523} and _header(headers, "cf-ray")):
+    if "Unable to reach the origin service" in text or (status in _NO_ORIGIN and by_cloudflare):
         return Page(
             f"Cloudflare can't reach the server behind it (HTTP {status})",
             "start the server, or let the tunnel lead to its port: cloudflared tunnel --url http://localhost:PORT",
