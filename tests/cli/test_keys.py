@@ -18,7 +18,7 @@ import pytest
 from tests.cli.conftest import pcm_of
 from tests.cli.sitting import Sitting
 from vonage_sock.cli.keys import somebody_sits
-from vonage_sock.cli.run_server import ServeOptions
+from vonage_sock.cli.plan import ServeOptions
 from vonage_sock.testing import VonageCaller
 
 EMPTY = dict.fromkeys((field.name for field in fields(ServeOptions)), None)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from vonage_sock.cli import cli
-from vonage_sock.cli.run_server import Plan, ServeOptions
+from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.serve import serve
 from vonage_sock.errors import ExitCode
 from vonage_sock.limits import DEFAULTS, Limits, catalogue

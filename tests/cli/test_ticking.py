@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from vonage_sock.cli.run_server import DRAWING_TURN_S, tick_server
+from vonage_sock.cli.showing import DRAWING_TURN_S, tick_server
 from vonage_sock.clock import SystemClock
 from vonage_sock.display import make_display
 from vonage_sock.server.app import VsockServer

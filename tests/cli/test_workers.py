@@ -17,7 +17,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.cli.conftest import WAIT_S, Program, Vsock, pcm_of
-from vonage_sock.cli.run_server import Plan, ServeOptions
+from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.serve import serve as serve_command
 from vonage_sock.errors import UsageError
 from vonage_sock.media.naming import part_of

@@ -31,7 +31,7 @@ from vonage_sock.cli.call_options import (
 from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import ca_of, parse_headers
-from vonage_sock.cli.run_server import finish, restore_terminal, tick
+from vonage_sock.cli.showing import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.display.ladder import ladder

@@ -13,7 +13,7 @@ from vonage_sock.errors import UsageError
 from vonage_sock.limits import DEFAULTS
 
 if TYPE_CHECKING:
-    from vonage_sock.cli.run_server import ServeOptions
+    from vonage_sock.cli.plan import ServeOptions
 
 STDIN: Final = "-"
 STDOUT: Final = "-"

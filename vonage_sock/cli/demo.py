@@ -17,7 +17,7 @@ from vonage_sock.call.events import Event, Notice, ServerStarted
 from vonage_sock.cli.help import SectionedCommand
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.options import QUIET, VERBOSE, option
-from vonage_sock.cli.run_server import finish, restore_terminal, tick_server
+from vonage_sock.cli.showing import finish, restore_terminal, tick_server
 from vonage_sock.clock import SystemClock
 from vonage_sock.display import make_display
 from vonage_sock.display.ladder import ladder

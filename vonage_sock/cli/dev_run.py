@@ -26,9 +26,10 @@ from vonage_sock.cli.credential_options import credentials_of, sdk_of
 from vonage_sock.cli.leftovers import journal_of_user, put_back_at_start
 from vonage_sock.cli.loop import run
 from vonage_sock.cli.options import ca_of
+from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.printing import print_lines, say
 from vonage_sock.cli.reach import DeclinedError, Reach, addresses_at
-from vonage_sock.cli.run_server import Plan, ServeOptions, Session
+from vonage_sock.cli.run_server import Session
 from vonage_sock.clock import SystemClock
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError

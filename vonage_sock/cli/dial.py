@@ -17,7 +17,8 @@ from vonage_sock.cli.limit_options import LIMITS
 from vonage_sock.cli.loop import run
 from vonage_sock.cli.numbers import WholeNumber
 from vonage_sock.cli.options import CA, SERVER, SectionedCommand, option, option_group
-from vonage_sock.cli.run_server import Plan, ServeOptions, Session
+from vonage_sock.cli.plan import Plan, ServeOptions
+from vonage_sock.cli.run_server import Session
 from vonage_sock.control.calls import Calls
 from vonage_sock.control.course import Course, Outcome
 from vonage_sock.control.opening import open_calls

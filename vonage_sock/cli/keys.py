@@ -22,7 +22,7 @@ from vonage_sock.display.output import Target
 from vonage_sock.display.typing import KeyReader
 
 if TYPE_CHECKING:
-    from vonage_sock.cli.run_server import ServeOptions
+    from vonage_sock.cli.plan import ServeOptions
 
 ESCAPE_WAIT_S: Final = 0.05
 """An escape that so soon nothing follows was pressed by itself."""

@@ -91,7 +91,7 @@ def transfer(ctx: click.Context, /, *, words: tuple[str, ...], **options: Any) -
     if where.lower().startswith(("http://", "https://")):
         act: Act = functools.partial(_transfer, url=_address(where))
     else:
-        from vonage_sock.cli.run_server import read_ncco_file  # noqa: PLC0415  (it brings the whole server)
+        from vonage_sock.cli.plan import read_ncco_file  # noqa: PLC0415  (it brings the whole server)
 
         act = functools.partial(_transfer, ncco=read_ncco_file(where, option_name="the NCCO"))
     ctx.exit(_for_each(uuids, options, "transfer", "transferred", act))

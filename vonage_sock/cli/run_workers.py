@@ -15,7 +15,8 @@ from vonage_sock.cli.hanging_up import HangUp
 from vonage_sock.cli.hanging_up import Notice as Tell
 from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.loop import on_stop
-from vonage_sock.cli.run_server import SHOW_WAIT_S, Plan, finish, restore_terminal, tick
+from vonage_sock.cli.plan import Plan
+from vonage_sock.cli.showing import SHOW_WAIT_S, finish, restore_terminal, tick
 from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode

@@ -25,7 +25,6 @@ from vonage_sock.cli import say_error
 from vonage_sock.cli.junit import Case, JunitFile
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.printing import cannot_write
-from vonage_sock.cli.run_server import finish, restore_terminal, tick
 from vonage_sock.cli.scenario_table import (
     expectation_lines,
     failure_lines,
@@ -34,6 +33,7 @@ from vonage_sock.cli.scenario_table import (
     run_line,
     summary_line,
 )
+from vonage_sock.cli.showing import finish, restore_terminal, tick
 from vonage_sock.clock import SECOND, Clock, ManualClock, SystemClock
 from vonage_sock.display import Display, make_display
 from vonage_sock.display.ladder import ladder, ladder_text

@@ -20,7 +20,8 @@ from vonage_sock.call.events import Notice
 from vonage_sock.cli.by_hand import InCalls
 from vonage_sock.cli.hanging_up import closes
 from vonage_sock.cli.loop import STOP_SIGNALS, run
-from vonage_sock.cli.run_server import Plan, Recorders, in_calls
+from vonage_sock.cli.plan import Plan
+from vonage_sock.cli.run_server import Recorders, in_calls
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.media.naming import RecordingPath
