@@ -67,7 +67,8 @@ async def test_the_caller_hears_its_echo_and_reports_it(vsock: Vsock, speech: Pa
 
     assert 0 == code
     assert "call.report" == report["event"]
-    assert (50, 50, 50) == (report["frames_sent"], report["frames_received"], report["echo"]["frames"])
+    assert 50 == report["echo"]["frames"]
+    assert 99 < report["frames_sent"] < 150  # a second of silence, in which nothing more came
     assert pcm_of(speech) == heard_in(tmp_path / "heard.wav")
 
 
@@ -391,7 +392,7 @@ async def test_a_port_in_use_is_one_sentence(vsock: Vsock) -> None:
     code, output, errors = await (await vsock("serve", "--port", port)).end()
 
     assert (6, "") == (code, output)
-    assert f"Error: port {port} is in use on 127.0.0.1; choose another with --port" in errors
+    assert f"Error: port {port} is in use on 127.0.0.1; choose another port" in errors
     assert 1 == len(errors.splitlines())
 
 

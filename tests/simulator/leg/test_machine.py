@@ -218,7 +218,7 @@ def test_a_leg_ends_a_second_after_all_was_said() -> None:
 
 @pytest.mark.parametrize(("late_ns", "loudness"), [(0, 1), (2 * SECOND, 1), (0, 0.5)])
 def test_silence_that_comes_back_keeps_nobody(late_ns: int, loudness: float) -> None:
-    """All that was said is heard, whatever pause is in it; a second later, or a few where it comes back changed, it is over."""
+    """All that was said is heard, pauses and all; a second later it is over, or a few where it comes back changed."""
     steps = Steps()
     words = [bytes(np.roll(np.frombuffer(FRAME, "<i2"), turn)) for turn in range(100)]
     platform = leg(b"".join([*words[:50], *[SILENCE] * 60, *words[50:]]), steps=steps, duration_ns=None)
@@ -231,7 +231,9 @@ def test_silence_that_comes_back_keeps_nobody(late_ns: int, loudness: float) -> 
     sounds = [place for place, frame in enumerate(steps.heard) if frame != SILENCE]
 
     assert 100 == len(sounds)
-    assert (LINGER_NS + max(FRAME_NS, late_ns) if loudness == 1 else PAUSE_NS) // FRAME_NS == len(steps.heard) - 1 - sounds[-1]
+    assert (LINGER_NS + max(FRAME_NS, late_ns) if loudness == 1 else PAUSE_NS) // FRAME_NS == len(
+        steps.heard
+    ) - 1 - sounds[-1]
 
 
 @pytest.mark.parametrize("pause_s", [2, 30])
