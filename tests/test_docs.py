@@ -71,7 +71,7 @@ async def test_the_caller_and_the_behaviours_of_the_readme_work_together() -> No
     async with asyncio.timeout(30), vonage_sock.Server(behaviours=example("behaviour").behaviours, port=0) as server:
         report = await example("caller").try_it(server.addresses.answer_url)
 
-    assert 270 == report["frames_sent"] == report["frames_received"]
+    assert 270 < report["frames_received"] <= report["frames_sent"]
     assert 500 <= report["echo"]["delay_ms"]["p50"]
 
 

@@ -229,7 +229,7 @@ async def test_standard_input_is_read_once_and_played_by_every_worker(vsock: Vso
 
     assert [pcm_of(speech)] * 6 == heard
     assert (6, "") == (code, output)
-    assert errors.startswith(f"Error: port {first['port']} is in use on 127.0.0.1; choose another with --port")
+    assert errors.startswith(f"Error: port {first['port']} is in use on 127.0.0.1; choose another port")
     assert 0 == (await server.end())[0]
 
 

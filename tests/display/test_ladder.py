@@ -164,6 +164,14 @@ def test_a_call_at_120_columns_in_ascii() -> None:
     assert AT_120_IN_ASCII + cure(120) == ladder_text(CALL, REPORT, 120, ascii_only=True)
 
 
+def test_a_wide_terminal_s_rows_are_one_line_each() -> None:
+    """What a row says is wrapped only where there is no room for it."""
+    said = "the caller hears, for about 4 s: " + " ".join(["words"] * 12)
+    events: list[ev.Event] = [connected(0), ev.Notice(at=20 * MS, level="info", message=said)]
+
+    assert any(line.endswith(said) for line in ladder_text(events, {}, 300).splitlines())
+
+
 def test_a_narrow_terminal_loses_the_columns_and_no_text() -> None:
     """One thing that happened after the other."""
     assert ladder_text(CALL, REPORT, 40).startswith(AT_40)

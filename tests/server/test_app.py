@@ -169,8 +169,7 @@ async def test_a_port_in_use_is_one_sentence() -> None:
             await serving(port=server.port).start()
 
     assert (
-        f"port {server.port} is in use on 127.0.0.1; choose another with --port (0 picks a free one) "
-        "or stop the other program"
+        f"port {server.port} is in use on 127.0.0.1; choose another port (0 picks a free one) or stop the other program"
     ) == str(caught.value)
 
 

@@ -85,7 +85,7 @@ async def test_the_last_socket_is_kept_so_that_nobody_else_gets_the_port() -> No
 async def test_a_port_of_another_server_is_in_use_also_when_it_shares_it_among_its_own_processes(count: int) -> None:
     """Two servers that took turns in answering would be hard to understand."""
     first = await bind(ServerConfig(port=0), 2)
-    with pytest.raises(ListenError, match=f"port {first.port} is in use on 127.0.0.1; choose another with --port"):
+    with pytest.raises(ListenError, match=f"port {first.port} is in use on 127.0.0.1; choose another port"):
         await bind(ServerConfig(port=first.port), count)
     first.close()
 

@@ -193,11 +193,11 @@ async def test_a_cancelled_call_drops_its_socket() -> None:
 
 
 async def test_the_other_actions_of_an_ncco() -> None:
-    """A talk is told, a known action passed over, an unknown one a finding; then the socket."""
+    """A talk is told, a known action passed over, an unknown one a finding; then the socket, with all its time."""
     events: list[Event] = []
     async with Application().running() as app:
         app.ncco = [
-            {"action": "talk", "text": "Hi"},
+            {"action": "talk", "text": "Hi" * 60},
             {"action": "pay"},
             {"action": "dance"},
             *app.connect(),
@@ -205,7 +205,7 @@ async def test_the_other_actions_of_an_ncco() -> None:
         report = await call(app.answer_url, events, fast=True)
 
     assert [
-        "the caller hears, for about 1 s: Hi",
+        "the caller hears, for about 8 s: " + "Hi" * 60,
         "action 2 of the NCCO, pay, is passed over",
     ] == [event.message for event in events if isinstance(event, Notice)]
     assert ["VS406"] == codes(report)

@@ -10,6 +10,9 @@ from typing import Final
 import numpy as np
 
 FLOOR_DBFS: Final = -96.0
+AUDIBLE_DBFS: Final = -50.0
+"""What is louder is heard: zeros and faint noise are nothing that is said."""
+
 FULL_SCALE: Final = 32768.0
 SAMPLE_BYTES: Final = 2
 SILENT_POWER: Final = 1e-12

@@ -172,6 +172,10 @@ class PlayoutBuffer(Generic[FrameT]):
             done.append(Played(self._next_at, frame))
             self._next_at += FRAME_NS
 
+    def waiting(self) -> list[FrameT]:
+        """The frames that wait, in order."""
+        return [item for item in self._queue if not isinstance(item, _Marker)]
+
     def clear(self) -> tuple[int, int]:
         """Drop all that waits, the markers too; how many frames and how many markers that were."""
         dropped = self._frames, self._markers

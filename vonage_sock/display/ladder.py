@@ -31,6 +31,8 @@ MAX_ROWS: Final = 60
 
 MAX_GAPS: Final = 8
 MAX_WIDTH: Final = 120
+"""Of sentences, which are hard to read when they are longer; the table takes all the room there is."""
+
 KEYS_TOGETHER_NS: Final = 1_000 * MS
 
 _TIME_WIDTH: Final = 7
@@ -95,9 +97,9 @@ def ladder(
     """
     if report is None:
         report = next((event.report for event in reversed(events) if isinstance(event, ev.CallReported)), {})
-    width = min(width, MAX_WIDTH)
     show = _as_ascii if ascii_only else _as_it_is
     lines = [*_table(_shortened(ladder_rows(events, report)), width, show)]
+    width = min(width, MAX_WIDTH)
     if numbers and (figures := number_lines(report)):
         lines += [Text(""), *(Text(part) for figure in figures for part in wrap(show(figure), width))]
     if drills := _drill_lines(report, width, show):

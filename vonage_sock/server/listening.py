@@ -179,10 +179,10 @@ def why_not_listening(config: ServerConfig, error: Exception) -> str:
         case errno.EADDRINUSE:
             return (
                 f"port {config.port} is in use on {config.host}; "
-                "choose another with --port (0 picks a free one) or stop the other program"
+                "choose another port (0 picks a free one) or stop the other program"
             )
         case errno.EACCES:
-            return f"you may not listen on {where}; ports below 1024 need rights, choose a higher one with --port"
+            return f"you may not listen on {where}; ports below 1024 need rights, choose a higher one"
         case errno.EADDRNOTAVAIL:
             return not_here
         case None if "could not bind on any address" in str(error):

@@ -28,7 +28,8 @@ class CallOrder:
         connect_outcomes: how phones and others answer, one after the other; the last holds for all that follow.
         speech: what a speech ``input`` recognises, one text for each.
         record_dir: where ``record`` writes; a new temporary directory when None.
-        fast: let no time pass in ``talk``, ``stream``, ``wait`` and the like; a websocket's leg takes its time.
+        fast: let no time pass in ``talk``, ``stream``, ``wait`` and the like; a websocket's leg takes its time, and has all
+            of the plan's duration.
         shuffle_seed: post events out of order and some of them twice; None for the usual order.
         drills: what the call is to suffer.
         ca: trust also the servers whose certificates were signed with one in this file (PEM).

@@ -149,7 +149,7 @@ class CallReport:
         return [found.code for found in self.findings]
 
     def ladder(self, width: int = 100, *, ascii_only: bool = False) -> str:
-        """The call on one time axis, its numbers and findings, as text."""
+        """The call on one time axis, its numbers and findings, as text in lines of at most ``width`` cells."""
         return ladder_text(self.events, self.figures, width, ascii_only=ascii_only)
 
     def unmet(self) -> str:

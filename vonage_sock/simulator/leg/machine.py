@@ -3,7 +3,8 @@ The platform's end of a leg: what Vonage does on a websocket, as far as it is kn
 
 It says ``websocket:connected``, sends a frame each 20 ms on an absolute schedule and DTMF between them, plays what it is
 sent from a bounded buffer, and answers ``clear`` and ``notify``. One step of 20 ms is the leg's heart-beat: in it one
-frame goes out and one is heard, so that both sides of a recording share one time line.
+frame goes out and one is heard, so that both sides of a recording share one time line. Whoever has nothing to say sends
+silence, until the end: a server that listens for the end of a phrase hears it.
 
 Where Vonage documents nothing, this is the most plausible behaviour: a full buffer drops the newest frame; ``clear``
 cancels pending ``notify`` markers; playing starts 40 ms after the first frame came.
@@ -18,6 +19,7 @@ from typing import Final
 
 from vonage_sock.audio import seam
 from vonage_sock.audio.frames import FRAME_NS, Packetizer
+from vonage_sock.audio.level import AUDIBLE_DBFS, rms_dbfs, rms_of_each
 from vonage_sock.audio.playout import (
     MAX_MARKERS,
     Gap,
@@ -44,6 +46,11 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """What the simulated platform looks at, so that it can say what is wrong with it; Vonage takes one frame a message."""
 
 LINGER_NS: Final = SECOND
+"""How long a caller who has said everything waits for more."""
+
+PAUSE_NS: Final = 3 * SECOND
+"""How long a pause may be in what a server plays that sends silence as well."""
+
 MAX_LENGTH_NS: Final = 7200 * SECOND
 """Vonage's own limit for a leg (NCCO reference, "connect", ``limit``)."""
 
@@ -66,8 +73,7 @@ class VonageLeg:
     A ``Machine`` that plays the platform.
 
     Args:
-        source: what the caller says, in frames of the plan's format; its end is followed by silence while there is a reason
-            to stay.
+        source: what the caller says, in frames of the plan's format; silence follows its end.
         now: when the socket was opened, in nanoseconds; the first frame goes out at once.
     """
 
@@ -111,6 +117,7 @@ class VonageLeg:
         self.deadline_changed = True
         self._said_at: int | None = None
         self._active_at = now
+        self._sound_at = now
         self._closing = False
         self._closed = False
         self._late = Spread()
@@ -306,6 +313,7 @@ class VonageLeg:
         if self._is_over(step_at):
             self._end(Close(rfc6455.CLOSE_NORMAL))
             return
+        said: bytes | None
         if self._script is None:
             said = self._say(step_at)
         else:
@@ -322,16 +330,11 @@ class VonageLeg:
             self._send_key(self._sent_presses.popleft())
         self._step += 1
 
-    def _say(self, step_at: int) -> bytes | None:
+    def _say(self, step_at: int) -> bytes:
         frame = self._source.take() if self._said_at is None else None
         if frame is None and self._said_at is None and self._source.ended():
             self._said_at = step_at
-        if frame is None:
-            silent = not self._key_presses and not self._is_told_more()
-            if self._said_at is not None and silent and self._plan.duration_ns is None:
-                return None
-            frame = self._silence
-        return self._send(frame)
+        return self._send(frame or self._silence)
 
     def _follow(self, move: Move) -> bytes | None:
         for event in move.events:
@@ -356,6 +359,8 @@ class VonageLeg:
                 case Played(_, frame):
                     heard = frame
                     self._active_at = max(self._active_at, item.at + FRAME_NS)
+                    if self._said_at is not None and rms_dbfs(frame) > AUDIBLE_DBFS:
+                        self._sound_at = item.at + FRAME_NS
                 case marker:
                     self.outbox.append(messages.notify_text(marker.payload))
         return heard
@@ -367,10 +372,26 @@ class VonageLeg:
         if elapsed_ns >= MAX_LENGTH_NS:
             return True
         if self._is_told_more():
-            self._active_at = max(self._active_at, step_at)
-        if self._said_at is None or self._key_presses or self._is_told_more() or not self._playout.idle:
+            self._active_at = self._sound_at = max(self._active_at, step_at)
+        if self._said_at is None or self._key_presses or self._is_told_more():
             return False
-        return step_at - max(self._said_at, self._active_at) >= LINGER_NS
+        if self._playout.idle and step_at - max(self._said_at, self._active_at) >= LINGER_NS:
+            return True
+        return self._only_silence_comes(step_at, self._said_at)
+
+    def _only_silence_comes(self, step_at: int, said_at: int) -> bool:
+        """What is still played, as an echo of our silence is, is nothing to stay for."""
+        quiet_ns = step_at - max(said_at, self._sound_at)
+        if quiet_ns < LINGER_NS:
+            return False
+        # What an echo has yet to give back is as old as it is late, and so is the longest pause in it.
+        pause_ns = LINGER_NS + self._echo.longest_ns if self._echo.is_verbatim else PAUSE_NS
+        if quiet_ns < pause_ns:
+            return False
+        waiting = rms_of_each(self._playout.waiting())
+        behind = next((place for place in range(len(waiting), 0, -1) if waiting[place - 1] > AUDIBLE_DBFS), 0)
+        self._sound_at = max(self._sound_at, step_at + behind * FRAME_NS) if behind else self._sound_at
+        return not behind
 
     def _is_told_more(self) -> bool:
         """Somebody outside lets the server hear something, or be told of keys."""
@@ -412,6 +433,7 @@ class VonageLeg:
             case messages.ClearCommand():
                 self._commands["clear"] += 1
                 self._playout.clear()
+                self._sound_at = min(self._sound_at, self._now)
                 self._turns.cleared(self._now - self._started_at)
                 self._inspector.cleared()
                 self._incoming.take_tail()

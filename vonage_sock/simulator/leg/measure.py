@@ -33,6 +33,11 @@ class Spread:
         """How many times were added."""
         return self._count
 
+    @property
+    def max_ns(self) -> int:
+        """The largest of them."""
+        return self._max_ns
+
     def add(self, span_ns: int) -> None:
         """Count one time; a negative one counts as zero."""
         span_ns = max(span_ns, 0)
@@ -101,6 +106,11 @@ class EchoMeter:
     def is_verbatim(self) -> bool:
         """What comes back is what was said, byte for byte; pauses and tones, which repeat themselves, aside."""
         return self._delays.count > VERBATIM_SHARE * self._sounds_received
+
+    @property
+    def longest_ns(self) -> int:
+        """The longest time that a frame took to come back."""
+        return self._delays.max_ns
 
     @property
     def anything_said(self) -> bool:

@@ -65,7 +65,7 @@ class LegPlan:
 
     Args:
         duration_ns: how long the leg lasts, with silence after its audio; None ends it when its audio has been sent and what
-            it was sent has been played.
+            it was sent has been played, but for silence: that goes out, and may come back, until the end.
         strict: drop the connection on a message of the wrong size, as Vonage's servers do; else re-frame it.
         script: leads the caller, in place of its source; it says, too, when the caller leaves.
     """

@@ -276,6 +276,8 @@ class AnsweredCall:
         order, heard = self._order, self._heard
         endpoint = first_endpoint(ncco)
         audio_format = order.plan.audio_format if endpoint is None else endpoint.audio_format
+        # What takes no time uses up none of that which the socket is to have.
+        all_for_socket = order.fast and endpoint is not None
         if isinstance(heard, CallSink):
             heard.begin(audio_format, {"from": order.from_number, "to": order.to_number})
         try:
@@ -284,7 +286,7 @@ class AnsweredCall:
                 clock=self._teller.clock,
                 pause=self._pause,
                 fast=order.fast,
-                limit_ns=order.plan.duration_ns,
+                limit_ns=None if all_for_socket else order.plan.duration_ns,
                 sink=heard,
                 hung_up=self._hung_up,
                 ears=self._control.caller,

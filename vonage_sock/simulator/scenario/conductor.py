@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from vonage_sock.audio.frames import FRAME_NS
-from vonage_sock.audio.level import rms_dbfs
+from vonage_sock.audio.level import AUDIBLE_DBFS, rms_dbfs
 from vonage_sock.call.events import (
     AnswerRequested,
     Connected,
@@ -39,7 +39,6 @@ from vonage_sock.simulator.leg.script import Move
 from vonage_sock.simulator.scenario import model
 from vonage_sock.simulator.scenario.voices import Voices
 
-AUDIBLE_DBFS: Final = -50.0
 SPURT_PAUSE_NS: Final = 200 * MS
 STAY_NS: Final = 1 * SECOND
 """How long the server has to be quiet after the last step until the caller hangs up."""

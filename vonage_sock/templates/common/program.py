@@ -58,5 +58,4 @@ def run(program: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(program)
     except VsockError as error:
-        hint = " (here, options stand in .env: VSOCK_PORT for --port)" if "--" in str(error) else ""
-        sys.exit(f"Error: {error}{hint}")
+        sys.exit(f"Error: {error} (settings stand in .env: VSOCK_PORT and so on)")

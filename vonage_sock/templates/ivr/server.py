@@ -18,8 +18,11 @@ PATIENCE_S = 5.0
 MISSES = 3
 """So many times in a row without a key that leads somewhere end the call."""
 
-FALLBACK = [{"action": "talk", "text": "We are sorry, something went wrong. Please call again."}]
-"""What Vonage does when the socket can't be opened, or is lost in the middle of a call."""
+FALLBACK = [{"action": "talk", "text": "If we were cut off, please call again."}]
+"""
+What Vonage does when the socket can't be opened, or is closed, which it takes for lost: said after "goodbye", too, so it has
+to fit both.
+"""
 
 
 class Ivr:
