@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -104,8 +104,7 @@ class WorkersSession:
         while not (team.ready or team.over or self._stopped.is_set()):
             await self._news(team)
         if team.error is None:
-            await self._let_in(team, url)
-            self._announce(host, port, url)
+            await self._let_in(team, lambda: self._announce(host, port, url), url)
             self._tunnelling.begin(checked=self._reach is not None)
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
@@ -145,11 +144,15 @@ class WorkersSession:
             self._keys.close()
             self._hanging_up.stop()
 
-    async def _let_in(self, team: Team, url: str | None) -> None:
-        """Take calls; what is pointed at us is pointed at a server that answers."""
+    async def _let_in(self, team: Team, announce: Callable[[], None], url: str | None) -> None:
+        """Take calls, and tell of it: first of all, but where an application is pointed at us, which wants an answer."""
+        if self._reach is None:
+            announce()
+            team.go(url)
+            return
         team.go(url)
-        if self._reach is not None:
-            await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._tell)
+        await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._tell)
+        announce()
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
