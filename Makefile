@@ -38,7 +38,7 @@ peers-node: $(NODE_STAMP)  ## Install what the test servers on Node need, where 
 test: $(STAMP) peers-node  ## Run the tests; those of the core must take every branch of it
 	$(BIN)/python -m pytest -n 2 -q --cov --cov-report= $(CORE_TESTS)
 	$(BIN)/python scripts/core_coverage.py
-	$(BIN)/python -m pytest -n 3 $(addprefix --ignore ,$(CORE_TESTS))
+	$(BIN)/python -m pytest -n 5 $(addprefix --ignore ,$(CORE_TESTS))
 
 check: lint types layers test docs-check site wheel-check scoreboard-quick  ## All that CI runs
 
