@@ -186,10 +186,9 @@ def test_ten_minutes_of_echo_are_byte_for_byte_the_same() -> None:
     )
 
 
-@pytest.mark.parametrize("minutes", [15, 30])
-def test_a_long_file_is_heard_whole_by_a_platform_with_a_small_buffer(minutes: int) -> None:
-    """Against 1,024 frames: no overflow, no gap, every frame once. It ignores ``notify``. A leg ends after 2 h."""
-    count = minutes * 60 * 50
+def test_a_long_file_is_heard_whole_by_a_platform_with_a_small_buffer() -> None:
+    """A quarter of an hour, against 1,024 frames: no overflow, no gap, every frame once. It ignores ``notify``."""
+    count = 15 * 60 * 50
     outcome = call(
         Play([opens(count)], then=Then.HANGUP), duration_ns=7200 * SECOND, platform=Platform.Y2021, keep_messages=False
     )
