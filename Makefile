@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CORE_TESTS := tests/test_errors.py tests/audio tests/protocol tests/call tests/behaviours tests/simulator/leg tests/media tests/display/test_safe.py
 
+# Where it is set, each of the hundreds of programs that the tests start would compile all its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
@@ -21,7 +24,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@# uv does in seconds what takes pip more than a minute; where there is no uv, or it knows no index, pip does it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
-	    && $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -e '.[dev,docs]' \
+	    && $(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[dev,docs]' \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
 	@touch $@
 
