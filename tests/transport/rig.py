@@ -213,6 +213,11 @@ class StandInSocket:
             self.incoming.insert(0, chunk[size:])
         return chunk[:size]
 
+    def recv_into(self, buffer: bytearray, size: int) -> int:
+        data = self.recv(size)
+        buffer[: len(data)] = data
+        return len(data)
+
     def send(self, data: bytes) -> int:
         takes = self.takes.pop(0) if self.takes else len(data)
         if isinstance(takes, OSError):

@@ -13,7 +13,7 @@ import pytest
 from loops import on_both_loops
 
 from vonage_sock.clock import MS, SECOND, ManualClock, SystemClock
-from vonage_sock.transport.heralds import PERIOD_NS
+from vonage_sock.transport.heralds import PERIOD_NS, AllHeralds, Heralds
 from vonage_sock.transport.poller import (
     LOOK_NS,
     READY_PER_CLOCK,
@@ -151,12 +151,29 @@ async def test_one_that_another_ends_in_the_same_round_is_not_called() -> None:
 
 
 @on_both_loops
+async def test_what_is_due_does_not_wait_until_all_is_read() -> None:
+    """A frame that is due leaves before those that came are looked at; they are all looked at, after it."""
+    poller = Poller(SystemClock())
+    ends = [End(poller) for _ in range(3)]
+    done: list[str] = []
+    for end in ends:
+        end.then = lambda: done.append("read")
+        end.theirs.send(b"a")
+    poller.call_at(0, lambda _now: done.append("due"))
+    poller._wake()
+    poller.close()
+
+    assert ["due", "read", "read", "read"] == done
+
+
+@on_both_loops
 async def test_nothing_is_called_after_the_poller_is_closed() -> None:
     """By one of those it calls, too: the rest of the round is dropped, and so is every timer."""
     poller = Poller(SystemClock())
     ends = [End(poller) for _ in range(3)]
     fired: list[int] = []
-    poller.call_at(0, fired.append)
+    due_at = SystemClock().now() + 50 * MS
+    poller.call_at(due_at, fired.append)
     for end in ends:
         end.then = poller.close
         end.theirs.send(b"a")
@@ -164,7 +181,7 @@ async def test_nothing_is_called_after_the_poller_is_closed() -> None:
     poller.call_at(0, fired.append)
     poller.close()
     other, later = Poller(SystemClock()), asyncio.Event()
-    other.call_at(SystemClock().now() + 2 * MS, lambda _now: later.set())
+    other.call_at(due_at + 2 * MS, lambda _now: later.set())
     await later.wait()
     other.close()
 
@@ -199,7 +216,7 @@ async def test_what_cannot_be_watched_is_not_remembered() -> None:
 
 
 OFTEN = 400
-"""Times of being woken at once after which a poller with ``gather_ns=MS`` finds that fewer will do."""
+"""Times of being woken at once after which a poller with heralds a millisecond apart finds that fewer will do."""
 
 
 def hush(poller: Poller, clock: ManualClock, end: End) -> None:
@@ -215,7 +232,7 @@ def hush(poller: Poller, clock: ManualClock, end: End) -> None:
 async def test_where_calls_are_many_a_few_wake_the_loop() -> None:
     """Who woke it too soon after the time before does so no longer, and is read with the others."""
     clock = ManualClock(SECOND)
-    poller = Poller(clock, gather_ns=MS)
+    poller = Poller(clock, heralds=Heralds(distance_ns=MS))
     ends = [End(poller) for _ in range(3)]
     hush(poller, clock, ends[0])
     left = poller._heralds.quiet
@@ -231,7 +248,7 @@ async def test_where_calls_are_many_a_few_wake_the_loop() -> None:
 async def test_quiet_ones_are_heard_when_all_heralds_are_silent() -> None:
     """Somebody looks for himself, and who had to wait for that is a herald from then on."""
     clock = ManualClock(SECOND)
-    poller = Poller(clock, gather_ns=MS)
+    poller = Poller(clock, heralds=Heralds(distance_ns=MS))
     ends = [End(poller) for _ in range(3)]
     hush(poller, clock, ends[0])
     clock.advance_to(clock.now() + LOOK_NS - 1)
@@ -249,7 +266,7 @@ async def test_quiet_ones_are_heard_when_all_heralds_are_silent() -> None:
 async def test_where_nothing_comes_any_more_all_are_heralds_again() -> None:
     """Whoever begins to send then is heard at once."""
     clock = ManualClock(SECOND)
-    poller = Poller(clock, gather_ns=MS)
+    poller = Poller(clock, heralds=Heralds(distance_ns=MS))
     ends, quiet = [End(poller) for _ in range(3)], []
     hush(poller, clock, ends[0])
     for _ in range(3):
@@ -265,7 +282,7 @@ async def test_where_nothing_comes_any_more_all_are_heralds_again() -> None:
 async def test_so_many_are_handled_as_of_one_time() -> None:
     """The clock is read again after each sixteen."""
     clock = ManualClock()
-    poller = Poller(clock, gather_ns=0)
+    poller = Poller(clock, heralds=AllHeralds())
     ends = [End(poller) for _ in range(READY_PER_CLOCK * 2 + 1)]
     for end in ends:
         end.then = lambda: clock.advance_to(clock.now() + 1)

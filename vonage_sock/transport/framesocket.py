@@ -57,6 +57,11 @@ _HEAD_16_BYTES: Final = 4
 _PAYLOAD_AT: Final = _HEAD_16_BYTES + MASK_BYTES
 
 
+def _whole(size: int, frame_bytes: int) -> int:
+    """As much of a size as is whole frames: where they pile up, none is cut in two by where reading stops."""
+    return size // frame_bytes * frame_bytes if 0 < frame_bytes <= size else size
+
+
 class Receiver(Protocol):
     """Who is told, on the event loop. Nothing here may wait."""
 
@@ -106,6 +111,7 @@ class FrameSocket:
         "_plain_head",
         "_poller",
         "_pong",
+        "_read_bytes",
         "_reader",
         "_receiver",
         "_recv",
@@ -156,6 +162,7 @@ class FrameSocket:
         self._timer: Timer | None = None
         self._usual_bytes = 0
         self._usual_head = b""
+        self._read_bytes = READ_BYTES
         self._corked: list[bytes] | None = None
         self._plain_bytes = -1
         self._plain_head = b""
@@ -264,7 +271,7 @@ class FrameSocket:
     def readable(self, now: int) -> None:
         """For the poller: there is something to read, or the end of it."""
         try:
-            data = self._recv(READ_BYTES)
+            data = self._recv(self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -280,7 +287,7 @@ class FrameSocket:
             else:
                 self._receiver.binary(unmask(data[_PAYLOAD_AT:], data[_HEAD_16_BYTES:_PAYLOAD_AT]), now)
             return
-        if len(data) == READ_BYTES:
+        if len(data) == self._read_bytes:
             data += self._recv_more()
         self._corked = []
         self._plain_bytes = -1
@@ -292,7 +299,7 @@ class FrameSocket:
     def _recv_more(self) -> bytes:
         """What has piled up behind a first piece; the end of the connection shows itself at the next read."""
         try:
-            return self._recv(PILE_BYTES)
+            return self._recv(_whole(PILE_BYTES, self._usual_bytes))
         except OSError:
             return b""
 
@@ -386,6 +393,7 @@ class FrameSocket:
         if len(head) == _HEAD_16_BYTES and self._reader.between_messages and self._state is _State.OPEN:
             self._usual_head = head
             self._usual_bytes = len(head) + size + (0 if self._client else MASK_BYTES)
+            self._read_bytes = _whole(READ_BYTES, self._usual_bytes)
 
     def _take_close(self, code: int, reason: str, now: int) -> None:
         self.watch.over(answered=True)

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.protocol.logtext import logger
-from vonage_sock.transport.heralds import DISTANCE_NS, AllHeralds, Heralds, ReadyList
+from vonage_sock.transport.heralds import AllHeralds, Heralds, ReadyList
 
 LOOK_NS: Final = 10 * MS
 """Where no herald woke us for so long, we look for ourselves."""
@@ -83,14 +83,13 @@ class Poller:
     Watches sockets on the running event loop.
 
     Args:
-        gather_ns: what a frame may wait for others where many calls send; 0 wakes the loop for each.
+        heralds: which sockets wake the loop; the poller closes them. As few as will do, where left out.
     """
 
-    def __init__(self, clock: Clock, *, gather_ns: int = DISTANCE_NS) -> None:
+    def __init__(self, clock: Clock, *, heralds: Heralds | AllHeralds | None = None) -> None:
         self._clock = clock
-        self._gather_ns = gather_ns
         self._loop = asyncio.get_running_loop()
-        self._heralds = Heralds(distance_ns=gather_ns) if gather_ns else AllHeralds()
+        self._heralds = heralds or Heralds()
         self._watched: dict[int, Ready] = {}
         self._timers: dict[int, list[Timer]] = {}
         self._timers_at: list[int] = []
@@ -232,11 +231,15 @@ class Poller:
 
     def _handle_ready(self) -> ReadyList:
         """Handle what is ready by now; what that was."""
-        watched, clock_now = self._watched, self._clock.now
+        watched, clock_now, timers_at = self._watched, self._clock.now, self._timers_at
         found = self._heralds.ready()
         for number, (fd, events) in enumerate(found):
             if not number % READY_PER_CLOCK:
                 now = clock_now()
+                if timers_at and timers_at[0] <= now:
+                    # What waits to be read can wait on; a frame that is due can't.
+                    self._run_timers(now)
+                    now = clock_now()
             ready = watched.get(fd)
             if ready is None:
                 continue  # an earlier one of this round ended it

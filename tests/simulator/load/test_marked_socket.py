@@ -40,7 +40,8 @@ class Trial:
             self.socket = FrameSocket(poller, self.kernel, self.call, client=True, max_message_bytes=MAX_MESSAGE_BYTES)  # type: ignore[arg-type]
         self.call.begin(DirectChannel(self.socket, FRAMES), {}, 0)
         for at in range(SAID):
-            self.call.step(at * FRAME_NS, at * FRAME_NS)
+            said = self.call.step(at * FRAME_NS, at * FRAME_NS)
+            self.book.tally.sent += said
 
     def come(self, chunks: list[bytes | OSError]) -> None:
         """The kernel gives these, one after the other."""

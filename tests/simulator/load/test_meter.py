@@ -20,10 +20,10 @@ class Trial:
         self.book = Book(late_ns=20 * MS)
         self.meter = CallMeter(self.book, FRAMES)
         self.sent_at = {}
+        self.meter.begin(first)
         for at in range(frames):
-            number = (first + at) % POOL_FRAMES
-            self.sent_at[number] = at * FRAME_NS
-            self.meter.sent(number, at * FRAME_NS)
+            self.sent_at[(first + at) % POOL_FRAMES] = at * FRAME_NS
+            self.meter.sent(at * FRAME_NS)
 
     def back(self, number: int, after_ms: float) -> None:
         """A frame comes back."""

@@ -114,12 +114,13 @@ def test_reasons_are_bounded() -> None:
     assert (1000, MAX_REFUSALS) == (made.failed, len(made.refusals))
 
 
-@given(st.lists(st.integers(0, 1 << 40)))
-def test_many_times_at_once_count_as_one_by_one(spans_ns: list[int]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 1 << 40), st.integers(1, 5))))
+def test_a_time_added_several_times_counts_as_one_by_one(spans: list[tuple[int, int]]) -> None:
     """In the same buckets, and with the same maximum."""
     at_once, singly = Histogram(), Histogram()
-    at_once.add_all(spans_ns)
-    for span_ns in spans_ns:
-        singly.add(span_ns)
+    for span_ns, times in spans:
+        at_once.add(span_ns, times)
+        for _ in range(times):
+            singly.add(span_ns)
 
     assert singly == at_once

@@ -109,23 +109,24 @@ class LoadCall:
     def _use(self, channel: Channel, first_at: int) -> None:
         self._channel = channel
         self._next = (first_at // FRAME_NS + self.number % FRAMES_AT_A_TIME) % POOL_FRAMES
+        self.meter.begin(self._next)
         self._prepared, self._send_prepared = channel.prepared, channel.send_prepared
         self._turns_end_at = self._end_at
 
-    def step(self, due_at: int, now: int) -> None:
-        """20 ms have passed."""
+    def step(self, due_at: int, now: int) -> int:
+        """20 ms have passed; how many frames were said that aren't counted yet."""
         if due_at >= self._turns_end_at:
             self._wind_up(due_at, now)
-            return
-        number, send = self._next, self._send_prepared
+            return 0
+        number = self._next
         self._next = (number + 1) % POOL_FRAMES
-        send(self._prepared[number])
+        self._send_prepared(self._prepared[number])
         waiting = self._waiting
         if len(waiting) >= MAX_WAITING or not number % CHECK_EVERY:
-            self._check(number, now)
-        else:
-            waiting[number] = now
-            self._book.tally.sent += 1
+            self._check(now)
+            return 0
+        waiting.append(now)
+        return 1
 
     @property
     def metered(self) -> CallMeter | None:
@@ -161,9 +162,9 @@ class LoadCall:
     def _finish(self, code: int, reason: str, now: int) -> None:
         """For calls that know more."""
 
-    def _check(self, number: int, now: int) -> None:
+    def _check(self, now: int) -> None:
         """What is looked at now and then."""
-        self.meter.sent(number, now)
+        self.meter.sent(now)
         if self._channel is not None and self._channel.unsent_bytes > MAX_UNSENT_BYTES:
             self._give_up(self._channel)
 
@@ -283,11 +284,13 @@ class WatchedCall(LoadCall):
         self._leg = VonageLeg(f"call-{self.number + 1}", plan, self._script, now=first_at, heard=self._heard)
         self._settle(self._leg, channel, first_at)
 
-    def step(self, due_at: int, now: int) -> None:
+    def step(self, due_at: int, now: int) -> int:
         """One frame goes out, one is heard."""
-        leg, channel = self._leg, self._channel
-        if leg is None or channel is None or self.state in (State.CLOSING, State.GONE):
-            return
+        if self._leg is not None and self._channel is not None and self.state not in (State.CLOSING, State.GONE):
+            self._step(self._leg, self._channel, due_at, now)
+        return 0
+
+    def _step(self, leg: VonageLeg, channel: Channel, due_at: int, now: int) -> None:
         if due_at >= self._end_at:
             self.state = State.DRAINING
             self._script.over = True
@@ -341,7 +344,7 @@ class WatchedCall(LoadCall):
             match message:
                 case bytes() if (number := numbers.get(message[:MARK_BYTES])) is not None:
                     channel.send_prepared(channel.prepared[number])
-                    self.meter.sent(number, now)
+                    self.meter.sent(now)
                     if self._follower is not None:
                         self._follower.sent(number, now)
                 case bytes() | str():

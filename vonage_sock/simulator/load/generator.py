@@ -27,6 +27,7 @@ from vonage_sock.simulator.load.answering import Directory, Place
 from vonage_sock.simulator.load.calls import LoadCall, WatchedCall
 from vonage_sock.simulator.load.correlation import Matched
 from vonage_sock.simulator.load.framed import FramedFrames, frames_of
+from vonage_sock.simulator.load.lag import Lag
 from vonage_sock.simulator.load.meter import Book
 from vonage_sock.simulator.load.opening import open_channel
 from vonage_sock.simulator.load.plan import FOLLOWED_CALLS, LoadPlan
@@ -37,6 +38,9 @@ from vonage_sock.transport.poller import Poller, available
 from vonage_sock.transport.tls import trusting
 
 SAVE_WAIT_S: Final = 30.0
+CALLS_PER_CLOCK: Final = 4
+"""So many calls speak as of one time."""
+
 LAST_WAIT_S: Final = 6.0
 """How long calls may take to close when all of them should be over."""
 
@@ -95,7 +99,8 @@ class Generator:
         self._book = Book(plan.late_ns)
         self._trust = trusting(None if plan.ca is None else Path(plan.ca))
         self._frames: dict[int, FramedFrames] = {}
-        self._poller = Poller(clock, gather_ns=0) if plan.engine != "library" and available() else None
+        self._lag = Lag(self._count_lag) if plan.engine != "library" and available() else None
+        self._poller = Poller(clock, heralds=self._lag) if self._lag is not None else None
         self._timers = self._poller or LoopTimers(clock)
         self._turn: Timer | None = None
         self._turn_at = 0
@@ -265,16 +270,22 @@ class Generator:
 
     def _take_turns(self, now: int) -> None:
         self._turn = None
-        clock_now = self._clock.now
-        lateness = self._book.tally.own_lateness
-        late_ns: list[int] = []
+        clock_now, lateness = self._clock.now, self._book.tally.own_lateness
+        began_at, sent = clock_now(), 0
         for due_at, calls in self._wheel.due(now):
-            for call in calls:
+            for first in range(0, len(calls), CALLS_PER_CLOCK):
+                some = calls[first : first + CALLS_PER_CLOCK]
                 at = max(clock_now(), due_at)
-                late_ns.append(at - due_at)
-                call.step(due_at, at)
-        lateness.add_all(late_ns)
+                for call in some:
+                    sent += call.step(due_at, at)
+                lateness.add(at - due_at, len(some))
+        self._book.tally.sent += sent
+        if self._lag is not None:
+            self._lag.kept(clock_now() - began_at)
         self._arm()
+
+    def _count_lag(self, frames: int, lag_ns: int) -> None:
+        self._book.tally.own_lateness.add(lag_ns, frames)
 
     def _call_over(self, call: LoadCall) -> None:
         self._wheel.leave(call, call.slot)
