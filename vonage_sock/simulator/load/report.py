@@ -7,7 +7,7 @@ calls went (``calls_opened``, ``calls_failed`` with ``refusals``, ``calls_droppe
 when their call was over or after ``lost_after_s``, ``frames_out_of_order``: overtaken by a later one, ``frames_stray``: back
 twice or in another call, ``frames_altered``: back with another content behind their mark); the times in milliseconds
 (``round_trip_ms``, ``jitter_ms`` of each call after RFC 3550, ``connect_ms``, ``answer_ms``), and beside all of them
-``own_lateness_ms``: how much after their time our own frames left. ``measured_by`` is marks, correlation (of a few calls) or
+``own_lateness_ms``: how much after their time our own frames left, and how long at most others waited to be read. ``measured_by`` is marks, correlation (of a few calls) or
 null, and then ``not_measured`` says why there is no figure. ``findings`` are those of ``calls_watched`` calls. ``server`` is
 what ``--pid`` showed, ``thresholds`` what was wanted beside what was found, and ``met`` whether all of that was kept:
 null where nothing was asked for, or where the run was stopped before there was anything to judge. A search adds
