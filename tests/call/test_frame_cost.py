@@ -120,7 +120,7 @@ def calls_of(action: Callable[[], None]) -> int:
 
 @pytest.mark.parametrize(
     ("kind", "bound"),
-    [("nothing", 6.4), ("echo", 15.4), ("record", 8.6), ("echo and record", 22.0), ("play", 32.0)],
+    [("nothing", 6.4), ("echo", 15.4), ("record", 8.6), ("echo and record", 22.0), ("play", 28.0)],
 )
 def test_the_calls_of_functions_for_a_frame_are_few(kind: str, bound: float) -> None:
     """All that is on: statistics, findings, the model of the platform's buffer, and the test's own driver."""

@@ -82,6 +82,7 @@ class Play(Behaviour):
         self._notify_number = 0
         self._fallback_at: int | None = None
         self._echoing = False
+        self.audio_moves_due = echo_delay_ms > 0
         self._echo = Echo(delay_ms=echo_delay_ms, barge_in=barge_in and echo_delay_ms > 0)
         self._hang_up = hang_up or _close
 

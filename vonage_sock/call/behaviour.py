@@ -76,14 +76,17 @@ class Behaviour:
     """
     Does nothing; override what you need.
 
-    Which of its methods a behaviour overrides, and whether it is ``timed``, is looked at once, when it is given a call: a
-    frame isn't handed to who doesn't want it.
+    Which of its methods a behaviour overrides, whether it is ``timed``, and whether audio moves when it is due, is looked at
+    once, when it is given a call: a frame isn't handed to who doesn't want it.
     """
 
     __slots__ = ()
 
     timed = True
     """False where ``due_at`` never gives anything but None, so that nobody need ask."""
+
+    audio_moves_due = True
+    """False where ``due_at`` gives the same after ``audio`` as before it, so that nobody need ask after each frame."""
 
     def connected(self, call: Call) -> None:
         """The call has begun; its format and headers are known."""
@@ -107,7 +110,7 @@ class Behaviour:
         """The audio before a ``notify`` has been played."""
 
     def due_at(self) -> int | None:
-        """When ``due`` wants to be called, in nanoseconds; asked after each of the other methods."""
+        """When ``due`` wants to be called, in nanoseconds; asked after each of the others that may move it."""
         return None
 
     def due(self, call: Call) -> None:

@@ -83,6 +83,7 @@ class CallSession:
         "_latest",
         "_latest_sent",
         "_limits",
+        "_moved_by_audio",
         "_now",
         "_outgoing",
         "_playout",
@@ -331,7 +332,7 @@ class CallSession:
                 behaviour.audio(self, data)
             except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
                 self.fail(error)
-        if self._timed:
+        if self._moved_by_audio:
             self.deadline_changed = True
         if noted >= TIMES_AT_ONCE - 1:
             self._catch_up()
@@ -439,6 +440,10 @@ class CallSession:
         self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
         self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
         self._timed = tuple(b for b in behaviours if b.timed and type(b).due_at is not Behaviour.due_at)
+        # What is heard may be sent, by this behaviour or another.
+        self._moved_by_audio = any(
+            (b in self._hearing and b.audio_moves_due) or type(b).sent is not Behaviour.sent for b in self._timed
+        )
         self.deadline_changed = True
 
     def _receive_connected(self, content_type: str, headers: messages.JsonObject) -> None:
