@@ -111,6 +111,29 @@ async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     assert changed[0]["previous"] == changed[1]["addresses"]
 
 
+async def test_a_write_that_arrives_when_all_is_over_is_found_by_the_next(
+    dev: Dev, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API takes it, says nothing, and does it later: the entry stays, and one line says what may still come."""
+    api.faults["PUT"] = ["queued"]
+    code, _, said = await (await dev("dev", "--yes")).end()
+    ended = (code, journal(tmp_path), api.is_as_it_was())
+    shown, looked = [await here(api, tmp_path, monkeypatch, "restore", *args) for args in (["--dry-run"], [])]
+    told = await here(api, tmp_path, monkeypatch, "explain")
+    await api.arrive()
+    arrived = api.addresses()
+    restored = await here(api, tmp_path, monkeypatch, "restore")
+
+    assert ((7, [APP_ID], True), OURS) == (ended, arrived)
+    assert f"doesn't point at {URL} now, but a write that the API never answered may still arrive" in said
+    assert (0, 7, 0) == (shown.exit_code, looked.exit_code, restored.exit_code)
+    assert "(a write that was never answered may still arrive)" in shown.stdout
+    assert "looks at it again, and so does: vsock restore\n" == looked.stdout[-46:]
+    assert "a vsock dev may have left application 'My phone line' changed" in told.stderr
+    assert "is put back: answer_url, event_url, fallback_answer_url\n" == restored.stdout[-56:]
+    assert ([], True) == (journal(tmp_path), api.is_as_it_was())
+
+
 async def test_what_fails_at_the_end_stays_in_the_journal(
     dev: Dev, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,7 +168,7 @@ class _Dev:
         """The application, after what an earlier run has left in it was put back."""
         entry = journal.read(application_id)
         if entry is not None:
-            for _, line in put_back_lines(await put_back(self.sdk, journal, entry)):
+            for _, line in put_back_lines(await put_back(self.sdk, journal, entry, clock=SystemClock())):
                 say(clean(f"Left by an earlier vsock dev: {line}", 1000))
         application = await read_application(self.sdk, application_id)
         changes(application, addresses_at(UNKNOWN_BASE))

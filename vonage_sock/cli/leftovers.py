@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vonage_sock.account.journal import Entry, InUseError, Journal, state_folder
+from vonage_sock.clock import SystemClock
 from vonage_sock.errors import UsageError, VsockError
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def tell() -> None:
         with contextlib.suppress(VsockError):
             entry = journal.read(application)
             if entry is not None and not entry.keep:
+                left = "may have left" if entry.doubts else "that was killed has left"
                 say(
-                    f"Note: a vsock dev that was killed has left application {clean(entry.name, 60)!r} changed; "
+                    f"Note: a vsock dev {left} application {clean(entry.name, 60)!r} changed; "
                     "put it back with: vsock restore"
                 )
 
@@ -130,7 +132,7 @@ async def _put_back(
         raise UsageError(
             f"it belongs to another account than the API key of {key.source}; name that with --api-key and --api-secret"
         )
-    return await put_back(sdk, journal, entry)
+    return await put_back(sdk, journal, entry, clock=SystemClock())
 
 
 def _there(name: str | None) -> Path | None:

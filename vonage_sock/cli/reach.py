@@ -209,7 +209,7 @@ class Reach:
             return
         try:
             async with asyncio.timeout(LEAVE_S):
-                result = await _tried_again(lambda: put_back(self._sdk, self._journal, entry))
+                result = await _tried_again(lambda: put_back(self._sdk, self._journal, entry, clock=self._clock))
         except (VsockError, TimeoutError) as error:
             self.exit_code = getattr(error, "exit_code", ExitCode.CONNECT)
             why = str(error) or f"{self._sdk.api_host} took more than {LEAVE_S:g} s"
@@ -218,6 +218,8 @@ class Reach:
         self._tell_put_back(result, tell)
 
     def _tell_put_back(self, result: PutBack, tell: Observer) -> None:
+        if result.in_doubt:
+            self.exit_code = ExitCode.CONNECT
         if result.back or result.left:
             tell(
                 ApplicationRestored(
