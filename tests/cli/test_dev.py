@@ -88,7 +88,7 @@ async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     api.faults = {f"PUT {IDS[1]}": ["late"]}
     programs = await asyncio.gather(*(dev("dev", "--yes", app=app_id) for app_id in IDS))
     for number in (0, 2):
-        await programs[number].event("server.started")
+        assert "server.started" == json.loads(await programs[number].line())["event"]
     await hangs(api, 1)
     written, pointed = journal(tmp_path), [api.addresses(app_id) for app_id in IDS]
     programs[0].process.send_signal(signal.SIGHUP)
@@ -180,6 +180,21 @@ async def test_nothing_is_changed_that_nobody_agreed_to(
     assert "    - https://old.example.com/event\n    + https://line.example.com/webhooks/event\n" in shown.stdout
     assert OURS == {name: change["then"] for name, change in json.loads(lines.stdout)["changes"].items()}
     assert ([], []) == (api.writes(), journal(tmp_path))
+
+
+async def test_ctrl_c_before_anything_was_changed_is_an_end_as_any_other(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the account is still looked at; one line says that nothing was done."""
+
+    def stopped(work: Any) -> None:
+        work.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vonage_sock.cli.dev_run.run", stopped)
+    result = await here(api, tmp_path, monkeypatch, *DEV)
+
+    assert (0, "stopped before anything was changed\n") == (result.exit_code, result.output)
 
 
 @pytest.mark.parametrize(

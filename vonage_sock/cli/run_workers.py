@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
+from vonage_sock.call.events import Connected, Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
 from vonage_sock.cli.by_hand import ByHand
 from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.hanging_up import HangUp
@@ -16,13 +16,14 @@ from vonage_sock.cli.hanging_up import Notice as Tell
 from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.plan import Plan
-from vonage_sock.cli.showing import SHOW_WAIT_S, finish, restore_terminal, tick
+from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, finish, restore_terminal, tick
 from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode
 from vonage_sock.server.config import Addresses, local_url, trying
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
+from vonage_sock.server.open_legs import OpenLegs
 from vonage_sock.supervisor.channel import Order
 from vonage_sock.supervisor.team import Team, program
 
@@ -41,13 +42,17 @@ class WorkersSession:
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._display = plan.make_display(self._clock)
+        self._in_order = StartedFirst(self._display)
+        show = self._in_order if plan.options.as_json else self._display
         self._tunnelling = Tunnelling(
-            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
+            plan.options, plan.config, show=show, clock=self._clock, moved=self._publish, reach=reach
         )
         self._team: Team | None = None
         self._hanging_up: HangUp | None = None
         self._keys: Keys | None = None
         self._calls_ended = 0
+        self._live: set[str | None] = set()
+        self._open_legs = OpenLegs()
         self._recordings_failed = 0
 
     async def run(self) -> ExitCode:
@@ -63,6 +68,7 @@ class WorkersSession:
         try:
             code = await self._run_team()
         except BaseException:
+            self._in_order.release()
             self._display.close(SHOW_WAIT_S)
             raise
         ticker.cancel()
@@ -79,6 +85,7 @@ class WorkersSession:
             if not team.over:
                 # A worker's end can't be noted any more when the team is closed.
                 (team.stop if team.ready else team.abandon)()
+                team.quiet()
                 await _heard_out(team)
             team.close()
             await self._tunnelling.close()
@@ -116,8 +123,10 @@ class WorkersSession:
             while not (team.over or self._stopped.is_set()):
                 await self._news(team)
         team.stop()
+        listening = asyncio.create_task(self._listen_to_the_last(team))
         leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._tell))
         await _heard_out(team)
+        listening.cancel()
         if leaving is not None:
             await leaving
 
@@ -153,6 +162,12 @@ class WorkersSession:
         team.go(url)
         await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._tell)
         announce()
+
+    async def _listen_to_the_last(self, team: Team) -> None:
+        """The platform's last events come after the sockets have closed."""
+        if self._live:
+            await self._open_legs.over()
+        team.quiet()
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
@@ -198,8 +213,12 @@ class WorkersSession:
             self._reach.give_up()
 
     def _tell(self, event: Event) -> None:
+        self._open_legs(event)
         match event:
+            case Connected():
+                self._live.add(event.call)
             case Ended():
+                self._live.discard(event.call)
                 self._calls_ended += 1
             case RecordingFailed():
                 self._recordings_failed += 1

@@ -36,6 +36,7 @@ from vonage_sock.supervisor.channel import (
     Message,
     Order,
     Outbox,
+    Quiet,
     Ready,
     Stop,
     Stopped,
@@ -72,6 +73,7 @@ class WorkerProcess:
         self._in_calls: InCalls | None = None
         self._watched: tuple[str, ...] = ()
         self._stopping = False
+        self._quiet = asyncio.Event()
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
 
@@ -134,8 +136,12 @@ class WorkerProcess:
         figures = Figures(server, self._clock, everyone=True, watched=lambda: self._watched)
         ticker = asyncio.create_task(_tick(figures))
         await self._given([])
-        await server.stop()
+        await server.stop(last_events=self._all_said)
         ticker.cancel()
+
+    async def _all_said(self) -> None:
+        """A leg's events come to any of the workers, so that only the parent knows."""
+        await self._quiet.wait()
 
     async def _given(self, values: list[ValueT]) -> ValueT | None:
         """What the parent has given, as soon as it has; None when all is to end first."""
@@ -159,6 +165,8 @@ class WorkerProcess:
             case Stop():
                 self._stopping = True
                 self._answer_stop()
+            case Quiet():
+                self._quiet.set()
         self._changed.set()
 
     def _answer_stop(self) -> None:
@@ -170,6 +178,7 @@ class WorkerProcess:
 
     def _lose_parent(self) -> None:
         self._gone.set()
+        self._quiet.set()
         self._stopping = True
         self._changed.set()
 

@@ -70,6 +70,11 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Parent to worker: the platform has said its last about all workers' calls; the port may be left."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Worker to parent: all is prepared."""
 
@@ -102,7 +107,7 @@ class Stopped:
     failures: int
 
 
-Message = Begin | Go | Watch | Order | Stop | Ready | Told | Failed | Stopping | Stopped
+Message = Begin | Go | Watch | Order | Stop | Quiet | Ready | Told | Failed | Stopping | Stopped
 
 
 class Channel(asyncio.Protocol):

@@ -28,6 +28,7 @@ from vonage_sock.supervisor.channel import (
     Go,
     Message,
     Order,
+    Quiet,
     Ready,
     Stop,
     Stopped,
@@ -133,6 +134,7 @@ class Team:
         self._saying: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self.recording_failures = 0
+        self._is_quiet = False
 
     @property
     def ready(self) -> bool:
@@ -205,6 +207,13 @@ class Team:
         self._restarts.stop(self._clock.now())
         self._saying = asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say_awaited)
         self._turn()
+
+    def quiet(self) -> None:
+        """Once stopped: nothing more will come from the platform, so nobody need listen any longer."""
+        self._is_quiet = True
+        for worker in self._workers:
+            if worker is not None:
+                _send(worker, Quiet())
 
     def abandon(self) -> None:
         """End all processes at once, before there is a server; they have had no calls, and nothing is told of them."""
@@ -303,6 +312,8 @@ class Team:
         _send(worker, begin)
         if self._restarts.stopping:
             _send(worker, Stop())
+        if self._is_quiet:
+            _send(worker, Quiet())
         await gone.wait()
         code = await _exit_code(worker.process)
         self._workers[worker.slot] = None
