@@ -20,12 +20,12 @@ from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, finish, restore_terminal, tick_server
 from vonage_sock.cli.tunnelling import Tunnelling
-from vonage_sock.clock import MS, SystemClock
+from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import remove_spooled
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
-from vonage_sock.server.app import VsockServer, failures_log
+from vonage_sock.server.app import STOP_WAIT_S, VsockServer, failures_log
 from vonage_sock.server.gate import exposure
 
 if TYPE_CHECKING:
@@ -133,9 +133,14 @@ class Session:
 
     async def _stop_serving(self) -> None:
         if self._reach is None:
-            await self._server.stop()
+            await self._end_calls()
         else:
-            await asyncio.gather(self._server.stop(), self._reach.leave(self._server.tell))
+            await asyncio.gather(self._end_calls(), self._reach.leave(self._server.tell))
+
+    async def _end_calls(self) -> None:
+        began_at, over = self._clock.now(), self._server.open_legs.over if self._server.calls else None
+        await self._hanging_up.all_at_stop()
+        await self._server.stop(wait_s=STOP_WAIT_S - (self._clock.now() - began_at) / SECOND, last_events=over)
 
     def _give_up(self) -> None:
         """What must still be put right when the program is ended at once."""
@@ -154,7 +159,7 @@ class Session:
             return
         calls = in_calls(self._plan, self._server, self._recorders, self._notice)
         actions = ByHand(calls, self._hanging_up, notice=self._notice)
-        self._keys = Keys(fd, self._display, actions)
+        self._keys = Keys(fd, self._display, actions, clock=self._clock)
         self._hanging_up.prepare()
         try:
             self._keys.start()

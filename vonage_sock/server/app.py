@@ -246,25 +246,25 @@ class VsockServer:
         *,
         code: int = CLOSE_GOING_AWAY,
         reason: str = STOP_REASON,
+        wait_s: float = STOP_WAIT_S,
         last_events: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """
         Close the calls, wait for them and for the platform's last events, and stop listening; nothing is told of it yet.
 
-        It takes at most two seconds.
-
         Args:
+            wait_s: how long it may take, in seconds.
             last_events: returns when the platform has said its last; as this server hears it, and where no call is up
                 nothing is waited for, when left out.
         """
         self._stopping = True
         if last_events is None and self._calls:
             last_events = self.open_legs.over
-        events_by = asyncio.get_running_loop().time() + LAST_EVENTS_S
+        events_by = asyncio.get_running_loop().time() + min(LAST_EVENTS_S, wait_s)
         for _, driver in list(self._calls.values()):
             driver.close(code, reason)
         try:
-            async with asyncio.timeout(STOP_WAIT_S):
+            async with asyncio.timeout(wait_s):
                 while self._calls:
                     await self.wait_for_end()
         except TimeoutError:
