@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
 import termios
@@ -72,7 +73,7 @@ class Run:
             self.events.append(event)
 
     async def begin(self, tunnel: Tunnel) -> None:
-        await self.reach.begin(tunnel, stopped=self.stopped, tell=self.tell)  # type: ignore[arg-type]
+        await self.reach.begin(tunnel, stopped=self.stopped, tell=self.tell, alone=contextlib.nullcontext)  # type: ignore[arg-type]
 
     async def leave(self) -> None:
         await self.reach.leave(self.tell)

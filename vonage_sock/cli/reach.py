@@ -41,6 +41,7 @@ TRIES: Final = 3
 BETWEEN_S: Final = 0.5
 
 T = TypeVar("T")
+Alone = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class DeclinedError(VsockError):
@@ -92,9 +93,12 @@ class Reach:
         self._following: asyncio.Task[None] | None = None
         self._left = False
 
-    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, tell: Observer) -> None:
+    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, tell: Observer, alone: Alone) -> None:
         """
         Point the application at the tunnel, if it leads to us, and if that is wanted.
+
+        Args:
+            alone: nothing else is written while a question stands on the screen.
 
         Raises:
             DeclinedError: the answer was no.
@@ -110,7 +114,8 @@ class Reach:
             health = await unless(stopped, tunnel.check())
             if health.faults:
                 raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
-        await self._consent(base, stopped)
+        with alone():
+            await self._consent(base, stopped)
         application = await unless(stopped, read_application(self._sdk, self._id))
         telling = asyncio.create_task(self._tell_of_waiting(stopped, tell))
         try:

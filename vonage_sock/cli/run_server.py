@@ -18,7 +18,7 @@ from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.plan import Plan, ServeOptions
-from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, finish, restore_terminal, tick_server
+from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, alone, finish, restore_terminal, tick_server
 from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.errors import ExitCode
@@ -175,7 +175,12 @@ class Session:
         if url is not None:
             self._server.publish(url)
         if self._reach is not None:
-            await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._server.tell)
+            await self._reach.begin(
+                self._tunnelling,
+                stopped=self._stopped,
+                tell=self._server.tell,
+                alone=lambda: alone(self._display),
+            )
 
     def _publish(self, url: str, _before: str) -> None:
         self._server.publish(url)

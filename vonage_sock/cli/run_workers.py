@@ -16,7 +16,7 @@ from vonage_sock.cli.hanging_up import Notice as Tell
 from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.plan import Plan
-from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, finish, restore_terminal, tick
+from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, alone, finish, restore_terminal, tick
 from vonage_sock.cli.tunnelling import Tunnelling
 from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.errors import ExitCode
@@ -164,7 +164,9 @@ class WorkersSession:
             team.go(url)
             return
         team.go(url)
-        await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._tell)
+        await self._reach.begin(
+            self._tunnelling, stopped=self._stopped, tell=self._tell, alone=lambda: alone(self._display)
+        )
         announce()
 
     async def _end_calls(self, team: Team) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -105,6 +106,16 @@ def finish(display: Display, code: ExitCode) -> ExitCode:
         say_error(cannot_write(display.fault))
         return code or ExitCode.ERROR
     return code
+
+
+@contextlib.contextmanager
+def alone(display: Display) -> Iterator[None]:
+    """What waits is shown first, and nothing more until this ends."""
+    display.pause(SHOW_WAIT_S)
+    try:
+        yield
+    finally:
+        display.resume()
 
 
 def restore_terminal(display: Display) -> None:
