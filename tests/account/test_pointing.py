@@ -130,6 +130,21 @@ async def test_a_write_that_arrives_after_it_was_put_back_is_put_back_too(api: F
     assert ((3, False, []), theirs) == (again, api.addresses())
 
 
+async def test_a_write_isnt_taken_for_another_with_the_same_addresses(api: FakeApi, run: Run) -> None:
+    """A tunnel whose address is always the same: what is seen is the second run's, and the first may yet arrive."""
+    api.faults["PUT"] = ["queued"]
+    with pytest.raises(VsockError):
+        await run.point()
+    await run.point()
+    first = (len((await run.put_back())[0]), run.in_doubt)
+    await api.arrive()
+    second = (len((await run.put_back())[0]), run.in_doubt)
+    run.clock.advance_to(IN_DOUBT_S * SECOND)
+
+    assert ((3, True), (3, True), True) == (first, second, api.is_as_it_was())
+    assert ({}, {}, False, []) == (*await run.put_back(), run.in_doubt, run.journal.applications())
+
+
 async def test_a_write_that_never_arrives_is_forgotten_after_a_while(api: FakeApi, run: Run) -> None:
     """However often another run points the application elsewhere meanwhile; as long as it may arrive, the entry stays."""
     api.faults["PUT"] = ["drop"]

@@ -48,7 +48,8 @@ class Doubt:
     A write of ours that wasn't answered: it may have arrived, and it may arrive yet.
 
     Args:
-        addresses: what it gives the webhooks.
+        addresses: what it gives the webhooks, by which it is known once it has arrived; none where another write gives
+            them, too.
         since_wall_ns: when it was begun, in Unix time.
     """
 

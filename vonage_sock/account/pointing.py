@@ -121,6 +121,13 @@ async def point(
 @contextlib.contextmanager
 def _in_doubt(journal: Journal, entry: Entry, doubt: Doubt) -> Iterator[None]:
     """Have the journal say of a write that nobody knows what becomes of it, until the API has said so."""
+    if any(earlier.addresses in ({}, doubt.addresses) for earlier in entry.doubts):
+        # Whoever sees these addresses can't tell which of the writes has arrived.
+        unseen = tuple(
+            replace(earlier, addresses={}) if earlier.addresses == doubt.addresses else earlier
+            for earlier in entry.doubts
+        )
+        entry, doubt = replace(entry, doubts=unseen), replace(doubt, addresses={})
     journal.write(replace(entry, doubts=(*entry.doubts, doubt)))
     try:
         yield
@@ -166,7 +173,8 @@ async def put_back(sdk: Sdk, journal: Journal, entry: Entry, *, clock: Clock) ->
 def _is_open(doubt: Doubt, application: JsonObject, wall_ns: int) -> bool:
     """Whether it may arrive after the application was read."""
     now = voice_addresses(application)
-    arrived = all(now.get(name) == address for name, address in doubt.addresses.items())
+    seen = doubt.addresses.items()
+    arrived = bool(seen) and all(now.get(name) == address for name, address in seen)
     return not arrived and abs(wall_ns - doubt.since_wall_ns) < IN_DOUBT_S * SECOND
 
 

@@ -63,7 +63,8 @@ def dev_and_exit(values: dict[str, Any]) -> ExitCode:
             return run(dev.show())
         dev.check_consent()
         try:
-            put_back_at_start(credentials)
+            own = credentials.application_id
+            put_back_at_start(credentials, but=None if own is None else own.value)
             return run(dev.run())
         except KeyboardInterrupt:
             # Signals are taken before anything is changed.
