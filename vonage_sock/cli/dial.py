@@ -300,7 +300,8 @@ class DialSession(Session):
 
     async def _find_tunnel(self) -> None:
         # A simulated API is on this machine, and so are we; a tunnel is for who asks for it.
-        if not self._is_simulated or self._plan.options.tunnel != TunnelKind.AUTO.value:
+        options = self._plan.options
+        if not self._is_simulated or options.url is not None or options.tunnel != TunnelKind.AUTO.value:
             await super()._find_tunnel()
 
     def _show(self, event: Event) -> None:

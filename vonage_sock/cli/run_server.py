@@ -27,6 +27,7 @@ from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
 from vonage_sock.server.app import STOP_WAIT_S, VsockServer, failures_log
 from vonage_sock.server.gate import exposure
+from vonage_sock.transport.tls import trusting
 
 if TYPE_CHECKING:
     from vonage_sock.cli.reach import Reach
@@ -75,7 +76,13 @@ class Session:
         self._display = plan.make_display(self._clock)
         self._in_order = StartedFirst(self._display)
         self._tunnelling = Tunnelling(
-            plan.options, plan.config, show=self._show, clock=self._clock, moved=self._publish, reach=reach
+            plan.options,
+            plan.config,
+            show=self._show,
+            clock=self._clock,
+            moved=self._publish,
+            reach=reach,
+            trust=trusting(plan.options.voice.ca),
         )
         self._server = plan.make_server(
             self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
