@@ -76,7 +76,8 @@ class FakeApi:
 
     ``faults`` holds what the next requests are answered with instead, by method, or by method and application: a status,
     ``"hang"``, ``"late"`` (the change is made, and then nothing comes), ``"drop"`` (the connection is closed without an
-    answer), ``"after"`` (the same, but the change is made), or a ``web.Response``. ``hanging`` counts who waits.
+    answer), ``"after"`` (the same, but the change is made), ``"queued"`` (the same, but the change is made when ``arrive``
+    is called), or a ``web.Response``. ``hanging`` counts who waits.
     """
 
     applications: dict[str, dict[str, Any]] = field(default_factory=lambda: {APP_ID: application()})
@@ -87,6 +88,7 @@ class FakeApi:
     secret: str = SECRET
     host: str = ""
     hanging: int = 0
+    queued: list[Any] = field(default_factory=list)
     transports: set[asyncio.Transport] = field(default_factory=set)
     ca: Path = Path()
 
@@ -99,6 +101,11 @@ class FakeApi:
         """The addresses of voice, as they stand now."""
         webhooks = self.applications[app_id]["capabilities"]["voice"]["webhooks"]
         return {name: item["address"] for name, item in webhooks.items()}
+
+    async def arrive(self) -> None:
+        """What stood in a queue is done."""
+        while self.queued:
+            await self.queued.pop(0)()
 
     def is_as_it_was(self, app_id: str = APP_ID) -> bool:
         """Nothing of it is another than at first."""
@@ -154,7 +161,9 @@ def _front_door(api: FakeApi) -> Any:
         fault = waiting.pop(0) if waiting else None
         if fault in {"after", "late"}:
             await handler(request)
-        if fault in {"drop", "after"} and request.transport is not None:
+        if fault == "queued":
+            api.queued.append(partial(handler, request))
+        if fault in {"drop", "after", "queued"} and request.transport is not None:
             request.transport.abort()
             return web.Response()
         if fault in {"hang", "late"}:

@@ -11,9 +11,9 @@ import pytest
 from tests.account.fakes import APP_ID, OLD, FakeApi, application
 from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.account.journal import Entry, Journal
-from vonage_sock.account.pointing import changes, point, put_back
+from vonage_sock.account.pointing import IN_DOUBT_S, changes, point, put_back
 from vonage_sock.account.sdk import ApiError, Sdk
-from vonage_sock.clock import ManualClock
+from vonage_sock.clock import SECOND, ManualClock
 from vonage_sock.errors import UsageError, VsockError
 
 NAMES = ("answer_url", "event_url", "fallback_answer_url")
@@ -35,15 +35,17 @@ class Run:
 
     def __init__(self, sdk: Sdk, journal: Journal) -> None:
         self.sdk, self.journal = sdk, journal
+        self.clock = ManualClock()
 
     async def point(self, base: str = "us", **more: Any) -> Entry | None:
-        return await point(self.sdk, self.journal, APP_ID, ours(base), clock=ManualClock(), **more)
+        return await point(self.sdk, self.journal, APP_ID, ours(base), clock=self.clock, **more)
 
     async def put_back(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """As another process would that finds the entry."""
         entry = self.journal.read(APP_ID)
         assert entry is not None
-        result = await put_back(self.sdk, self.journal, entry)
+        result = await put_back(self.sdk, self.journal, entry, clock=self.clock)
+        self.in_doubt = result.in_doubt
         return dict(result.back), dict(result.left)
 
 
@@ -102,13 +104,61 @@ async def test_where_all_is_theirs_nothing_is_written(api: FakeApi, run: Run) ->
 
 
 async def test_the_journal_knows_before_the_api_does(api: FakeApi, run: Run) -> None:
-    """Killed before the API was asked to write: the entry is there, nothing was changed, and it goes away."""
-    api.faults["PUT"] = ["drop"]
+    """Killed before the API was asked to write, or refused by it: the entry is there, nothing was changed, and it goes."""
+    api.faults["PUT"] = [401]
     with pytest.raises(VsockError):
         await run.point()
 
     assert ([APP_ID], True) == (run.journal.applications(), api.is_as_it_was())
-    assert ({}, {}) == await run.put_back()
+    assert ({}, {}, False, []) == (*await run.put_back(), run.in_doubt, run.journal.applications())
+
+
+async def test_a_write_that_arrives_after_it_was_put_back_is_put_back_too(api: FakeApi, run: Run) -> None:
+    """The entry stays while it can arrive, and knows what somebody has entered meanwhile; then it goes."""
+    api.faults["PUT"] = ["queued"]
+    with pytest.raises(VsockError, match="closed the connection"):
+        await run.point()
+    webhooks = api.applications[APP_ID]["capabilities"]["voice"]["webhooks"]
+    webhooks["event_url"]["address"] = "https://theirs.example/event"
+    theirs = api.addresses()
+    first = (*await run.put_back(), run.in_doubt, run.journal.applications())
+    await api.arrive()
+    arrived = api.addresses()
+    again = (len((await run.put_back())[0]), run.in_doubt, run.journal.applications())
+
+    assert (({}, {"event_url": "https://theirs.example/event"}, True, [APP_ID]), ours("us")) == (first, arrived)
+    assert ((3, False, []), theirs) == (again, api.addresses())
+
+
+async def test_a_write_isnt_taken_for_another_with_the_same_addresses(api: FakeApi, run: Run) -> None:
+    """A tunnel whose address is always the same: what is seen is the second run's, and the first may yet arrive."""
+    api.faults["PUT"] = ["queued"]
+    with pytest.raises(VsockError):
+        await run.point()
+    await run.point()
+    first = (len((await run.put_back())[0]), run.in_doubt)
+    await api.arrive()
+    second = (len((await run.put_back())[0]), run.in_doubt)
+    run.clock.advance_to(IN_DOUBT_S * SECOND)
+
+    assert ((3, True), (3, True), True) == (first, second, api.is_as_it_was())
+    assert ({}, {}, False, []) == (*await run.put_back(), run.in_doubt, run.journal.applications())
+
+
+async def test_a_write_that_never_arrives_is_forgotten_after_a_while(api: FakeApi, run: Run) -> None:
+    """However often another run points the application elsewhere meanwhile; as long as it may arrive, the entry stays."""
+    api.faults["PUT"] = ["drop"]
+    with pytest.raises(VsockError):
+        await run.point("one")
+    await run.point("two")
+    run.clock.advance_to((IN_DOUBT_S - 1) * SECOND)
+    back, _ = await run.put_back()
+    kept = (run.in_doubt, run.journal.applications())
+    run.clock.advance_to(IN_DOUBT_S * SECOND)
+
+    assert (3, True, (True, [APP_ID])) == (len(back), api.is_as_it_was(), kept)
+    assert ({}, {}, False, []) == (*await run.put_back(), run.in_doubt, run.journal.applications())
+    assert 3 == len(api.writes())
 
 
 async def test_a_write_whose_answer_never_came_is_put_back(api: FakeApi, run: Run) -> None:
@@ -188,10 +238,10 @@ async def test_an_application_that_is_gone_needs_nothing(api: FakeApi, run: Run)
     api.applications.clear()
     stranger = replace(entry, account="another")
     with pytest.raises(ApiError, match="HTTP 404"):
-        await put_back(run.sdk, run.journal, stranger)
+        await put_back(run.sdk, run.journal, stranger, clock=run.clock)
 
     assert [APP_ID] == run.journal.applications()
-    assert (await put_back(run.sdk, run.journal, entry)).gone
+    assert (await put_back(run.sdk, run.journal, entry, clock=run.clock)).gone
     assert [] == run.journal.applications()
 
 

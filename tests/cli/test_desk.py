@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from vonage_sock.cli.by_hand import completed
-from vonage_sock.cli.desk import Desk
+from vonage_sock.cli.desk import HELD_NS, Desk
+from vonage_sock.clock import ManualClock
 from vonage_sock.display.controls import Controls
 
 
@@ -53,7 +54,8 @@ class Table:
     def __init__(self, *calls: str, why_not: str | None = None) -> None:
         self.noted = Noted(why_not)
         self.shown: list[Controls] = []
-        self.desk = Desk(self.noted, self.shown.append)
+        self.clock = ManualClock()
+        self.desk = Desk(self.noted, self.shown.append, clock=self.clock)
         for call in calls:
             self.desk.call_began(call)
 
@@ -217,3 +219,20 @@ def test_a_path_is_completed_as_far_as_it_is_certain(
 
     assert completed_to == completed(typed)
     assert f"{tmp_path}/{completed_to}" == completed(f"{tmp_path}/{typed}") or not typed
+
+
+def test_a_key_that_is_held_down_was_pressed_once() -> None:
+    """The call after the one that is hung up isn't hung up with it; pressed again, the key does it again."""
+    table = Table("c1", "c2")
+    table.press("2", "r", "c", "r", "h")
+    for times in range(10):
+        table.clock.advance_to(times * (HELD_NS - 1))
+        table.desk.call_ended("c2")
+        table.press("h")
+    table.clock.advance_to(10 * HELD_NS)
+    table.press("h", "r", "r")
+
+    assert [
+        *[("record", "c2"), ("clear", "c2"), ("record", "c2"), ("hang up", "c2")],
+        *[("hang up", "c1"), ("record", "c1")],
+    ] == table.noted.done

@@ -88,7 +88,7 @@ async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     api.faults = {f"PUT {IDS[1]}": ["late"]}
     programs = await asyncio.gather(*(dev("dev", "--yes", app=app_id) for app_id in IDS))
     for number in (0, 2):
-        await programs[number].event("server.started")
+        assert "server.started" == json.loads(await programs[number].line())["event"]
     await hangs(api, 1)
     written, pointed = journal(tmp_path), [api.addresses(app_id) for app_id in IDS]
     programs[0].process.send_signal(signal.SIGHUP)
@@ -109,6 +109,29 @@ async def test_a_killed_one_is_mended_by_the_next_and_a_stopped_one_by_itself(
     assert ["application.pointed", "application.restored"] == [line["event"] for line in changed]
     assert (OURS, OURS) == (changed[0]["addresses"], changed[1]["previous"])
     assert changed[0]["previous"] == changed[1]["addresses"]
+
+
+async def test_a_write_that_arrives_when_all_is_over_is_found_by_the_next(
+    dev: Dev, api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API takes it, says nothing, and does it later: the entry stays, and one line says what may still come."""
+    api.faults["PUT"] = ["queued"]
+    code, _, said = await (await dev("dev", "--yes")).end()
+    ended = (code, journal(tmp_path), api.is_as_it_was())
+    shown, looked = [await here(api, tmp_path, monkeypatch, "restore", *args) for args in (["--dry-run"], [])]
+    told = await here(api, tmp_path, monkeypatch, "explain")
+    await api.arrive()
+    arrived = api.addresses()
+    restored = await here(api, tmp_path, monkeypatch, "restore")
+
+    assert ((7, [APP_ID], True), OURS) == (ended, arrived)
+    assert f"doesn't point at {URL} now, but a write that the API never answered may still arrive" in said
+    assert (0, 7, 0) == (shown.exit_code, looked.exit_code, restored.exit_code)
+    assert "(a write that was never answered may still arrive)" in shown.stdout
+    assert "looks at it again, and so does: vsock restore\n" == looked.stdout[-46:]
+    assert "a vsock dev may have left application 'My phone line' changed" in told.stderr
+    assert "is put back: answer_url, event_url, fallback_answer_url\n" == restored.stdout[-56:]
+    assert ([], True) == (journal(tmp_path), api.is_as_it_was())
 
 
 async def test_what_fails_at_the_end_stays_in_the_journal(
@@ -157,6 +180,21 @@ async def test_nothing_is_changed_that_nobody_agreed_to(
     assert "    - https://old.example.com/event\n    + https://line.example.com/webhooks/event\n" in shown.stdout
     assert OURS == {name: change["then"] for name, change in json.loads(lines.stdout)["changes"].items()}
     assert ([], []) == (api.writes(), journal(tmp_path))
+
+
+async def test_ctrl_c_before_anything_was_changed_is_an_end_as_any_other(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the account is still looked at; one line says that nothing was done."""
+
+    def stopped(work: Any) -> None:
+        work.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vonage_sock.cli.dev_run.run", stopped)
+    result = await here(api, tmp_path, monkeypatch, *DEV)
+
+    assert (0, "stopped before anything was changed\n") == (result.exit_code, result.output)
 
 
 @pytest.mark.parametrize(

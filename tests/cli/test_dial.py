@@ -129,6 +129,23 @@ async def test_nobody_answers(vsock: Vsock, tmp_path: Path, key: str) -> None:
     assert "nobody answered: it rang until its time was up" in out
 
 
+async def test_nobody_is_called_where_the_public_address_leads_elsewhere(
+    vsock: Vsock, tmp_path: Path, key: str
+) -> None:
+    """Whoever answered would hear nothing, and it costs money; --no-check calls all the same."""
+    nowhere = ["--yes", "--url", "http://127.0.0.1:9"]
+    async with platform(vsock, tmp_path, key, fast=True) as tried:
+        tried_first, unchecked = await asyncio.gather(tried.dial(*nowhere), tried.dial(*nowhere, "--no-check"))
+        await unchecked.text(f"calling {NUMBER}")
+        unchecked.interrupt()
+        await unchecked.end()
+        code, _, err = await tried_first.end()
+
+    assert (7, [("POST", 201, f"calls {NUMBER}")]) == (code, [asked for asked in tried.asked if asked[0] == "POST"])
+    assert "calls won't get here through http://127.0.0.1:9: " in err
+    assert "; nobody was called (--no-check calls all the same)" in err
+
+
 async def test_an_order_that_is_refused(vsock: Vsock, tmp_path: Path, key: str) -> None:
     """One sentence with the credential that isn't taken, and the server ends."""
     async with platform(vsock, tmp_path, private_key("another")) as tried:

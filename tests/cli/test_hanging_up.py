@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.control.fakes import private_key
 from vonage_sock.account.credentials import Credentials, Setting
 from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.call.events import EventPosted
@@ -124,6 +125,43 @@ async def test_a_call_that_is_ended_by_the_api_raises_no_disconnected(
         ("info", f"calls are hung up by the Voice API, as application {APP} (--app)"),
         ("info", "its leg is ended by the Voice API, which raises no disconnected"),
     ] == desk.said
+
+
+async def test_a_server_that_stops_ends_its_calls_by_the_api(
+    vonage_call: VonageCaller, vonage_server: ServerMaker, tmp_path: Path
+) -> None:
+    """Q and Ctrl-C are no fault either; the platform's last event is still heard."""
+    credentials = Credentials(application_id=Setting(APP, "--app"), private_key=Setting(private_key(), "--private-key"))
+    ca = tmp_path / "api.pem"
+    async with vonage_call.api(tls=ca) as api:
+        desk = Desk(Voice(hangup="rest", credentials=credentials, api_host=api.host, ca=ca))
+        server = await desk.server(vonage_server, then=Then.STAY)
+        calling = asyncio.create_task(vonage_call(server.addresses.answer_url, audio="silence", duration_s=20))
+        await until(lambda: len(server.calls) == 1 and len(desk.legs) == 2)
+        await desk.hang_up.all_at_stop()
+        await server.stop(last_events=server.open_legs.over)
+        report = await calling
+
+    assert ("platform", [204]) == (report.closed_by, [asked.status for asked in api.requests])
+    assert ["completed", "completed"] == statuses(report)[-2:]
+    assert "disconnected" not in statuses(report)
+    assert [] == [finding.code for finding in report.findings if finding.code == "VS408"]
+
+
+async def test_an_api_that_says_nothing_keeps_no_server_from_stopping(
+    vonage_call: VonageCaller, vonage_server: ServerMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its calls are closed then."""
+    monkeypatch.setattr(hanging_up, "AT_STOP_S", 0.05)
+    desk = Desk(Voice(hangup="rest", credentials=NOBODY), api := Api(hangs))
+    server = await desk.server(vonage_server, then=Then.STAY)
+    calling = asyncio.create_task(vonage_call(server.addresses.answer_url, audio="silence", duration_s=20))
+    await until(lambda: len(server.calls) == 1 and len(desk.legs) == 2)
+    await desk.hang_up.all_at_stop()
+    await server.stop()
+    report = await calling
+
+    assert (1, "server", 1001) == (len(api.asked), report.closed_by, report.close_code)
 
 
 async def test_a_call_that_is_closed_raises_disconnected(vonage_call: VonageCaller, vonage_server: ServerMaker) -> None:

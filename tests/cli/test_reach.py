@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
 import termios
@@ -20,6 +21,7 @@ from vonage_sock.call.events import Event, Notice
 from vonage_sock.cli import asking
 from vonage_sock.cli import reach as module
 from vonage_sock.cli.reach import DeclinedError, Reach, addresses_at
+from vonage_sock.cli.stopping import StoppedError
 from vonage_sock.clock import ManualClock
 from vonage_sock.errors import ConnectError, ExitCode
 from vonage_sock.tunnels.health import Health
@@ -71,7 +73,7 @@ class Run:
             self.events.append(event)
 
     async def begin(self, tunnel: Tunnel) -> None:
-        await self.reach.begin(tunnel, stopped=self.stopped, tell=self.tell)  # type: ignore[arg-type]
+        await self.reach.begin(tunnel, stopped=self.stopped, tell=self.tell, alone=contextlib.nullcontext)  # type: ignore[arg-type]
 
     async def leave(self) -> None:
         await self.reach.leave(self.tell)
@@ -101,10 +103,10 @@ async def test_who_stops_while_the_address_is_tried_has_changed_nothing(api: Fak
     beginning = asyncio.create_task(trying.begin(tunnel))
     await tunnel.tried.wait()
     trying.stopped.set()
-    with pytest.raises(DeclinedError, match="stopped before anything was changed"):
+    with pytest.raises(StoppedError, match="stopped before anything was changed") as stopped:
         await beginning
 
-    assert [] == api.asked
+    assert ([], ExitCode.OK) == (api.asked, stopped.value.exit_code)
 
 
 async def hangs(api: FakeApi) -> None:
@@ -122,7 +124,7 @@ async def test_who_stops_before_the_journal_is_written_waits_for_nothing(api: Fa
     beginning = asyncio.create_task(stopping.begin(Tunnel()))
     await hangs(api)
     stopping.stopped.set()
-    with pytest.raises(DeclinedError, match="stopped before anything was changed"):
+    with pytest.raises(StoppedError, match="stopped before anything was changed"):
         await asyncio.wait_for(beginning, 2)
 
     assert ([], []) == (api.writes(), stopping.journal.applications())

@@ -17,10 +17,12 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.cli.conftest import WAIT_S, Program, Vsock, pcm_of
+from tests.control.fakes import APPLICATION, private_key
 from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.serve import serve as serve_command
 from vonage_sock.errors import UsageError
 from vonage_sock.media.naming import part_of
+from vonage_sock.testing import VonageCaller
 
 CONNECTED = '{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}'
 FRAME = bytes(range(256)) * 2 + bytes(128)
@@ -263,3 +265,29 @@ def test_how_many_calls_are_let_in(arguments: list[str], limit: int) -> None:
 def options_of(*arguments: str) -> ServeOptions:
     """As the command line reads them."""
     return ServeOptions.of(serve_command.make_context("serve", [*arguments]).params)
+
+
+async def test_a_call_of_a_worker_is_hung_up_by_the_api(vsock: Vsock, speech: Path, tmp_path: Path) -> None:
+    """Its leg's events may come to another worker than its call; the parent hears them all, to the last."""
+    ca, caller = tmp_path / "api.pem", VonageCaller()
+    async with caller.api(tls=ca) as api:
+        server = await vsock(
+            *("play", speech, "--then", "hangup", "--workers", 2, "--port", 0, "--json", "--hangup", "rest"),
+            *("--app", APPLICATION, "--api-host", api.host, "--ca", ca),
+            VONAGE_PRIVATE_KEY=private_key(),
+        )
+        answer_url = (await started(server))["answer_url"]
+        played = await caller(answer_url, audio="silence", duration_s=20)
+        await server.event("call.ended")
+        calling = asyncio.create_task(caller(answer_url, audio="silence", duration_s=20))
+        await server.event("playback.started")
+        server.interrupt()
+        code, _, _ = await server.end()
+        stopped = await calling
+
+    assert (0, ["platform"] * 2, [204] * 2) == (
+        code,
+        [played.closed_by, stopped.closed_by],
+        [asked.status for asked in api.requests],
+    )
+    assert [] == [finding.code for finding in stopped.findings if finding.code == "VS408"]

@@ -264,14 +264,27 @@ async def test_a_failed_socket_is_answered_with_the_fallback(status: str, expect
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_the_fallback_route(method: str) -> None:
-    """It gives the fallback NCCO where there is one, else nothing."""
+    """It gives the fallback NCCO where there is one, even if empty; else the answer's, and after a failed event words."""
     async with serving(list, fallback=FALLBACK[:1]) as server:
         with_one = await request(server, method, "/webhooks/fallback")
+    async with serving(list, fallback=[]) as server:
+        empty = await request(server, method, "/webhooks/fallback")
     async with serving(list) as server:
+        answer = await request(server, method, "/webhooks/answer")
         without = await request(server, method, "/webhooks/fallback")
+        event = json.dumps({"original_request": {"type": "event"}}).encode()
+        lost = await request(server, "POST", "/webhooks/fallback", headers=JSON, body=event)
+        query = "/webhooks/fallback?original_request=%7B%22type%22%3A%22event%22%7D"
+        lost_by_get = await request(server, "GET", query)
 
     assert (200, FALLBACK[:1]) == (with_one[0], json.loads(with_one[2]))
-    assert (204, b"") == (without[0], without[2])
+    assert (204, b"") == (empty[0], empty[2])
+    assert (200, "connect", json.loads(answer[2])) == (
+        without[0],
+        json.loads(without[2])[0]["action"],
+        json.loads(without[2]),
+    )
+    assert ["talk", "talk"] == [json.loads(reply[2])[0]["action"] for reply in (lost, lost_by_get)]
 
 
 @pytest.mark.usefixtures("each_engine")

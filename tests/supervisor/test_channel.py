@@ -46,7 +46,7 @@ async def test_messages_arrive_whole_and_in_order() -> None:
     """However the bytes are cut: one of them is larger than any buffer."""
     one, _, two, ear = await pair()
     large = Told((MessageReceived(at=1, call="c1", message="\ud800" + "x" * 3_000_000),))
-    sent: list[Message] = [Ready(), large, Stop(), Go(url=None)]
+    sent: list[Message] = [Ready(), large, Stop(1.5), Go(url=None)]
     for message in sent:
         one.send(message)
 

@@ -59,6 +59,7 @@ class Sockets:
 
     def __init__(self) -> None:
         self.given_up: list[int] = []
+        self.wanted: list[tuple[str, str]] = []
         self.closed = False
 
     def of(self, slot: int) -> Sequence[socket.socket]:
@@ -85,6 +86,7 @@ class Watched:
             tell=self.told.append,
             clock=SystemClock(),
             command=command or (sys.executable, "-P", "-c", WORKER),
+            hang_up=lambda call, reason: self.wanted.append((call, reason)),
         )
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -100,7 +102,7 @@ class Watched:
 
     async def stop(self) -> None:
         """In peace, or what is left of it."""
-        self.team.stop()
+        self.team.stop(wait_s=2)
         await self.until(lambda: self.team.over)
         if not self.closed:
             self.closed = True

@@ -4,7 +4,7 @@ What was changed in an account and is to be put back, on disk before the change 
 One file for each application, with what its webhooks were and which addresses of ours they were given; whoever changes
 the application or puts it back holds its lock, which the system takes away from a process that dies, however it dies.
 Rule: a file that is named ``.json`` is whole (written aside, synced, renamed, and the directory synced), and it goes away
-only when the application was seen to be without our addresses.
+only when the application was seen to be without our addresses, and no write of ours can arrive any more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import stat
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -43,6 +43,21 @@ class InUseError(JournalError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """
+    A write of ours that wasn't answered: it may have arrived, and it may arrive yet.
+
+    Args:
+        addresses: what it gives the webhooks, by which it is known once it has arrived; none where another write gives
+            them, too.
+        since_wall_ns: when it was begun, in Unix time.
+    """
+
+    addresses: Mapping[str, str]
+    since_wall_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """
     One application that points at us, or may.
@@ -55,6 +70,7 @@ class Entry:
         ours: the addresses that each was given, the latest last.
         keep: put it back only when that is asked for.
         began: when, as people read it.
+        doubts: writes of these addresses that were begun, and of which nobody knows what became.
     """
 
     application: str
@@ -67,6 +83,7 @@ class Entry:
     keep: bool
     pid: int
     began: str
+    doubts: tuple[Doubt, ...] = ()
 
     def with_ours(self, addresses: Mapping[str, str]) -> Self:
         """The same with further addresses of ours, the old ones still known as such."""
@@ -300,7 +317,8 @@ def _is_id(text: str) -> bool:
 
 
 def _members(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+    members = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+    return {**members, "doubts": [asdict(doubt) for doubt in entry.doubts]}
 
 
 def _entry(value: Any, application: str) -> Entry:
@@ -330,7 +348,19 @@ def _entry(value: Any, application: str) -> Entry:
         ours={name: tuple(item) for name, item in ours.items()},
         keep=_of(value, "keep", bool),
         pid=_of(value, "pid", int),
+        doubts=_doubts(value.get("doubts", [])),
     )
+
+
+def _doubts(value: Any) -> tuple[Doubt, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError("'doubts' isn't made of writes")
+    doubts = [
+        Doubt(addresses=_of(item, "addresses", dict), since_wall_ns=_of(item, "since_wall_ns", int)) for item in value
+    ]
+    if not all(isinstance(address, str) for doubt in doubts for address in doubt.addresses.values()):
+        raise ValueError("'doubts' isn't made of addresses")
+    return tuple(doubts)
 
 
 def _of(value: Mapping[str, Any], name: str, kind: type) -> Any:

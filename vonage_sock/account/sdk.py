@@ -37,6 +37,10 @@ WHOLE_S: Final = 12.0
 """How long a whole call may take."""
 
 MAX_SAID: Final = 160
+REQUEST_TIMEOUT: Final = 408
+FAULT_STATUS: Final = 500
+"""From here on a status is the API's own fault, or that of what stands before it."""
+
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?", re.ASCII)
 
 T = TypeVar("T")
@@ -54,6 +58,17 @@ class ApiError(VsockError):
         self.status = status
         if status in {401, 403, 404}:
             self.exit_code = ExitCode.USAGE
+
+
+class NotSentError(ConnectError):
+    """The API couldn't be reached, and nothing of the request has left."""
+
+
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether what was asked for may be done all the same, now or a little later; True wherever that isn't certain."""
+    if isinstance(error, ApiError):
+        return error.status >= FAULT_STATUS or error.status == REQUEST_TIMEOUT
+    return not isinstance(error, UsageError | NotSentError)
 
 
 class Sdk:
@@ -150,15 +165,16 @@ class Sdk:
         status = getattr(response, "status_code", None)
         if isinstance(status, int) and not isinstance(error, faults.JSONDecodeError):
             return ApiError(self._refused(status, response, doing), status)
+        unreached = NotSentError if _never_left(error) else ConnectError
         match error:
             case faults.SSLError():
-                return ConnectError(f"{host} can't be reached for {doing}: {_tls_reason(error)}")
+                return unreached(f"{host} can't be reached for {doing}: {_tls_reason(error)}")
             case faults.Timeout():
-                return ConnectError(f"{host} didn't answer within {STEP_S} s while {doing}; look at the network")
+                return unreached(f"{host} didn't answer within {STEP_S} s while {doing}; look at the network")
             case faults.ProxyError():
                 return ConnectError(f"{host} can't be reached for {doing}: the proxy that the environment names fails")
             case faults.ConnectionError():
-                return ConnectError(f"{host} can't be reached for {doing}: {_network_reason(error)}")
+                return unreached(f"{host} can't be reached for {doing}: {_network_reason(error)}")
             case faults.RequestException():
                 return ConnectError(f"{host} gave no usable answer to {doing} ({type(error).__name__})")
         return VsockError(f"{doing} failed in the Vonage client: {type(error).__name__}: {_harmless(str(error))}")
@@ -252,6 +268,15 @@ def _as_pkcs8(pem: str, source: str) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
+
+
+def _never_left(error: BaseException) -> bool:
+    from requests import exceptions as faults  # noqa: PLC0415
+
+    before = ConnectionRefusedError | ssl.SSLCertVerificationError
+    return isinstance(error, faults.ConnectTimeout) or any(
+        isinstance(cause, before) or type(cause).__name__ == "NameResolutionError" for cause in _causes(error)
+    )
 
 
 def _tls_reason(error: BaseException) -> str:

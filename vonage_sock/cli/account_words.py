@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from vonage_sock.account.journal import Entry
-from vonage_sock.account.pointing import Change, PutBack
+from vonage_sock.account.pointing import IN_DOUBT_S, Change, PutBack
 from vonage_sock.display.safe import clean
 
 MAX_ADDRESS: Final = 300
@@ -45,9 +45,19 @@ def put_back_lines(result: PutBack) -> list[tuple[str, str]]:
     ]
     if result.back:
         lines.append(("info", f"{which} is put back: {', '.join(result.back)}"))
-    elif not result.left:
+    if result.in_doubt:
+        lines.append(("warning", _in_doubt(result.entry)))
+    elif not result.back and not result.left:
         lines.append(("info", f"{which} has none of our addresses, so there was nothing to put back"))
     return lines
+
+
+def _in_doubt(entry: Entry) -> str:
+    which = named(entry.name, entry.application)
+    return (
+        f"{which} doesn't point at {_ours(entry)} now, but a write that the API never answered may still arrive and change "
+        f"that, within {IN_DOUBT_S // 60} minutes; the next vsock that serves looks at it again, and so does: vsock restore"
+    )
 
 
 def still_points(entry: Entry, why: str) -> str:

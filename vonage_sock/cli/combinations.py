@@ -100,10 +100,6 @@ def _workers_rules(options: ServeOptions) -> tuple[tuple[bool, str], ...]:
             "--once ends with the first call, and a call is in one process; leave --workers away",
         ),
         (
-            several and options.voice.hangup == "rest",
-            "--hangup rest goes by a leg's events, which may reach another process than its call; leave --workers away",
-        ),
-        (
             several and options.record == STDOUT,
             "standard output holds one recording, and --workers is for many calls; give the recording a file name",
         ),

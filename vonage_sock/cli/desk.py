@@ -11,12 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from vonage_sock.clock import MS, Clock
 from vonage_sock.display.controls import Controls
 from vonage_sock.display.typing import END_OF_INPUT, ENTER, ESCAPE, MAX_LINE, TAB, LineEditor
 
 MOST_NUMBERS: Final = 9
 NEEDS_CALL: Final = {"h": "hang up", "p": "play to", "c": "clear", "s": "say to", "r": "record"}
-_ASKED: Final = frozenset("ps")
+HELD_NS: Final = 800 * MS
+"""A key that comes again so soon is still held down: keyboards wait up to two thirds of a second before they repeat it."""
+
+_ONCE: Final = frozenset("hr")
+"""What a key that is held down must not do again, to this call or to the next."""
 
 
 class Actions(Protocol):
@@ -76,9 +81,11 @@ class Desk:
         show: is given what is to be seen, whenever that changes.
     """
 
-    def __init__(self, actions: Actions, show: Callable[[Controls], None]) -> None:
+    def __init__(self, actions: Actions, show: Callable[[Controls], None], *, clock: Clock) -> None:
         self._actions = actions
         self._show = show
+        self._clock = clock
+        self._pressed: tuple[str, int] | None = None
         self._numbers: dict[int, str] = {}
         self._others: dict[str, None] = {}
         self._chosen: str | None = None
@@ -123,13 +130,19 @@ class Desk:
 
     def press(self, key: str) -> None:
         """A key was pressed."""
+        held = self._is_held(key)
         if self._question is not None:
             self._type(self._question, key)
         elif self._choosing is not None:
             self._choose(self._choosing, key)
-        else:
+        elif not (held and key in _ONCE):
             self._command(key)
         self._refresh()
+
+    def _is_held(self, key: str) -> bool:
+        before, now = self._pressed, self._clock.now()
+        self._pressed = key, now
+        return before is not None and before[0] == key and now - before[1] < HELD_NS
 
     def _command(self, key: str) -> None:
         helped, self._help = self._help, False

@@ -30,6 +30,7 @@ from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.printing import print_lines, say
 from vonage_sock.cli.reach import DeclinedError, Reach, addresses_at
 from vonage_sock.cli.run_server import Session
+from vonage_sock.cli.stopping import STOPPED, StoppedError
 from vonage_sock.clock import SystemClock
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ExitCode, UsageError
@@ -61,8 +62,14 @@ def dev_and_exit(values: dict[str, Any]) -> ExitCode:
         if values["dry_run"]:
             return run(dev.show())
         dev.check_consent()
-        put_back_at_start(credentials)
-        return run(dev.run())
+        try:
+            own = credentials.application_id
+            put_back_at_start(credentials, but=None if own is None else own.value)
+            return run(dev.run())
+        except KeyboardInterrupt:
+            # Signals are taken before anything is changed.
+            say(STOPPED)
+            return ExitCode.OK
     finally:
         remove_spooled()
 
@@ -132,9 +139,9 @@ class _Dev:
             async with _left(reach):
                 try:
                     code = await self._session(reach).run()
-                except DeclinedError as declined:
-                    say(str(declined))
-                    return declined.exit_code
+                except (DeclinedError, StoppedError) as nothing:
+                    say(str(nothing))
+                    return nothing.exit_code
             return code or reach.exit_code
 
     def _session(self, reach: Reach) -> Any:
@@ -168,7 +175,7 @@ class _Dev:
         """The application, after what an earlier run has left in it was put back."""
         entry = journal.read(application_id)
         if entry is not None:
-            for _, line in put_back_lines(await put_back(self.sdk, journal, entry)):
+            for _, line in put_back_lines(await put_back(self.sdk, journal, entry, clock=SystemClock())):
                 say(clean(f"Left by an earlier vsock dev: {line}", 1000))
         application = await read_application(self.sdk, application_id)
         changes(application, addresses_at(UNKNOWN_BASE))

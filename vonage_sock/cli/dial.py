@@ -19,13 +19,14 @@ from vonage_sock.cli.numbers import WholeNumber
 from vonage_sock.cli.options import CA, SERVER, SectionedCommand, option, option_group
 from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.run_server import Session
+from vonage_sock.cli.stopping import StoppedError, unless
 from vonage_sock.control.calls import Calls
 from vonage_sock.control.course import Course, Outcome
 from vonage_sock.control.opening import open_calls
 from vonage_sock.control.orders import DialOrder, check_number
 from vonage_sock.control.placing import PlacedCall
 from vonage_sock.display.safe import clean
-from vonage_sock.errors import ExitCode, UsageError, VsockError
+from vonage_sock.errors import ConnectError, ExitCode, UsageError, VsockError
 from vonage_sock.media.decode import remove_spooled
 from vonage_sock.tunnels.choose import TunnelKind
 
@@ -72,6 +73,12 @@ CALL: Final = option_group(
         section=SECTION,
         help="Vonage hangs up so long after the answer, whatever becomes of this program.",
     ),
+    option(
+        "--no-check",
+        is_flag=True,
+        section=SECTION,
+        help="Call, though the public address wasn't tried or doesn't lead here.",
+    ),
     option("-y", "--yes", is_flag=True, section=SECTION, help="Don't ask before the call, which costs money."),
 )
 
@@ -115,7 +122,10 @@ def dial(ctx: click.Context, /, *, number: str, **options: Any) -> None:
     _ask_first(order, yes=options["yes"])
     put_back_at_start(credentials)
     try:
-        ctx.exit(run(DialSession(plan, calls, order, is_simulated=options["api_host"] is not None).run()))
+        session = DialSession(
+            plan, calls, order, is_simulated=options["api_host"] is not None, check=not options["no_check"]
+        )
+        ctx.exit(run(session.run()))
     finally:
         remove_spooled()
 
@@ -137,10 +147,16 @@ def _ask_first(order: DialOrder, *, yes: bool) -> None:
 
 
 class DialSession(Session):
-    """A server that has one call placed, and ends with it."""
+    """
+    A server that has one call placed, and ends with it.
 
-    def __init__(self, plan: Plan, calls: Calls, order: DialOrder, *, is_simulated: bool) -> None:
+    Args:
+        check: try the public address first, and call nobody where it doesn't lead here.
+    """
+
+    def __init__(self, plan: Plan, calls: Calls, order: DialOrder, *, is_simulated: bool, check: bool) -> None:
         super().__init__(plan)
+        self._check = check
         self._calls = calls
         self._order = order
         self._is_simulated = is_simulated
@@ -182,6 +198,8 @@ class DialSession(Session):
                 f"Vonage can't reach this machine at {self._server.addresses.base_url}; start a tunnel "
                 "(--tunnel ngrok or --tunnel cloudflared), or give the public address with --url"
             )
+        if not await self._leads_here():
+            return
         addresses = self._server.addresses
         order = DialOrder(
             to=self._order.to,
@@ -196,6 +214,24 @@ class DialSession(Session):
             await self._follow(self._call)
         finally:
             await self._hang_up(self._call)
+
+    async def _leads_here(self) -> bool:
+        """
+        Whether to call: whoever answered where the public address leads nowhere would hear nothing, and it costs money.
+
+        Raises:
+            ConnectError: it doesn't lead here.
+        """
+        if not self._check or self._tunnelling.url is None:
+            return True
+        try:
+            health = await unless(self._stopped, self._tunnelling.check())
+        except StoppedError:
+            self.say("stopped before anybody was called")
+            return False
+        if health.faults:
+            raise ConnectError(f"{health.line}; nobody was called (--no-check calls all the same)")
+        return not self._stopped.is_set()
 
     async def _follow(self, call: PlacedCall) -> None:
         """Place it, and tell how it goes until it is over or the user has had enough."""
@@ -258,9 +294,14 @@ class DialSession(Session):
                     await self._changed.wait()
                     self._changed.clear()
 
+    @property
+    def _checks_first(self) -> bool:
+        return self._check
+
     async def _find_tunnel(self) -> None:
         # A simulated API is on this machine, and so are we; a tunnel is for who asks for it.
-        if not self._is_simulated or self._plan.options.tunnel != TunnelKind.AUTO.value:
+        options = self._plan.options
+        if not self._is_simulated or options.url is not None or options.tunnel != TunnelKind.AUTO.value:
             await super()._find_tunnel()
 
     def _show(self, event: Event) -> None:

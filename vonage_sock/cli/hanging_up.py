@@ -9,6 +9,7 @@ to end ends; where the API can't be asked or refuses, the socket is closed, and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import threading
 from collections.abc import Callable, Coroutine
@@ -27,6 +28,9 @@ from vonage_sock.server.app import VsockServer
 BY_HAND: Final = "hung up"
 REST_WAIT_S: Final = 5.0
 """How long the API has to end a leg; then the socket is closed."""
+
+AT_STOP_S: Final = 1.2
+"""The same for all calls together when the server stops."""
 
 LEG_WAIT_S: Final = 1.0
 """How long the events of a leg are waited for that has begun a moment ago."""
@@ -139,6 +143,7 @@ class HangUp:
             case Ended(call=str(call)):
                 self._headers.pop(call, None)
                 self._ending.discard(call)
+                self._news.set()
             case EventPosted(body=body) if self._calls is not None:
                 self._legs.event(body)
                 self._note_region(body)
@@ -162,6 +167,28 @@ class HangUp:
             call.close(reason=PLAYED_REASON)
         elif call.id not in self._ending:
             self._ask(call.id, PLAYED_REASON, self._calls)
+
+    def wanted(self, call: str, reason: str) -> None:
+        """The same from another process, which has the call."""
+        if not self._by_rest or self._calls is None:
+            self._close(call, reason)
+        elif call not in self._ending:
+            self._ask(call, reason, self._calls)
+
+    async def all_at_stop(self) -> None:
+        """End the calls that are up by the API, as far as it knows them and has the time; the others are for closing."""
+        if not self._by_rest or self._calls is None:
+            return
+        known = [call for call, headers in self._headers.items() if self._legs.find_by_headers(headers) is not None]
+        for call in known:
+            if call not in self._ending:
+                self._ask(call, BY_HAND, self._calls)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AT_STOP_S):
+                while not self._headers.keys().isdisjoint(known):
+                    self._news.clear()
+                    await self._news.wait()
+        self.stop()
 
     def why_not_say(self, call: str) -> str | None:
         """Half a sentence, or None."""

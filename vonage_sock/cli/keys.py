@@ -16,6 +16,7 @@ from vonage_sock.cli.by_hand import ByHand
 from vonage_sock.cli.combinations import STDIN, STDOUT
 from vonage_sock.cli.desk import Desk
 from vonage_sock.cli.terminal import Keyboard, open_keyboard
+from vonage_sock.clock import Clock
 from vonage_sock.display import Display
 from vonage_sock.display.choose import is_capable
 from vonage_sock.display.output import Target
@@ -38,10 +39,10 @@ class Keys:
         fd: the terminal; this one's from here on.
     """
 
-    def __init__(self, fd: int, display: Display, actions: ByHand) -> None:
+    def __init__(self, fd: int, display: Display, actions: ByHand, *, clock: Clock) -> None:
         self._display = display
         self._actions = actions
-        self._desk = Desk(actions, display.show_controls)
+        self._desk = Desk(actions, display.show_controls, clock=clock)
         self._reader = KeyReader()
         self._keyboard = Keyboard(fd, self._receive, pause=lambda: display.pause(PAUSE_WAIT_S), resume=display.resume)
         self._escape: asyncio.TimerHandle | None = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vonage_sock.account.journal import Entry, InUseError, Journal, state_folder
+from vonage_sock.clock import SystemClock
 from vonage_sock.errors import UsageError, VsockError
 
 if TYPE_CHECKING:
@@ -44,36 +45,39 @@ def tell() -> None:
         with contextlib.suppress(VsockError):
             entry = journal.read(application)
             if entry is not None and not entry.keep:
+                left = "may have left" if entry.doubts else "that was killed has left"
                 say(
-                    f"Note: a vsock dev that was killed has left application {clean(entry.name, 60)!r} changed; "
+                    f"Note: a vsock dev {left} application {clean(entry.name, 60)!r} changed; "
                     "put it back with: vsock restore"
                 )
 
 
-def put_back_at_start(credentials: Credentials | None = None) -> None:
+def put_back_at_start(credentials: Credentials | None = None, *, but: str | None = None) -> None:
     """
     Put back what was left behind, before a server starts; one line on standard error for each, and nothing raises.
 
     Args:
         credentials: those of the environment and the files, where they are left out.
+        but: an application that the caller puts back himself.
     """
     journal = journal_of_user()
-    if not abandoned(journal):
+    applications = [application for application in abandoned(journal) if application != but]
+    if not applications:
         return
     from vonage_sock.account.credentials import find_credentials  # noqa: PLC0415  (there is nearly never anything)
 
     credentials = credentials or find_credentials({}, environ=os.environ, cwd=Path.cwd(), home=Path.home())
-    asyncio.run(_put_back_quickly(journal, credentials))
+    asyncio.run(_put_back_quickly(journal, credentials, applications))
 
 
-async def _put_back_quickly(journal: Journal, credentials: Credentials) -> None:
+async def _put_back_quickly(journal: Journal, credentials: Credentials, applications: Sequence[str]) -> None:
     from vonage_sock.cli.account_words import put_back_lines, still_points  # noqa: PLC0415
     from vonage_sock.cli.printing import say  # noqa: PLC0415
     from vonage_sock.display.safe import clean  # noqa: PLC0415
 
     try:
         async with asyncio.timeout(AT_START_S):
-            async for entry, result in put_back_each(journal, credentials, abandoned(journal), kept_too=False):
+            async for entry, result in put_back_each(journal, credentials, applications, kept_too=False):
                 if isinstance(result, InUseError):
                     continue
                 if isinstance(result, VsockError):
@@ -130,7 +134,7 @@ async def _put_back(
         raise UsageError(
             f"it belongs to another account than the API key of {key.source}; name that with --api-key and --api-secret"
         )
-    return await put_back(sdk, journal, entry)
+    return await put_back(sdk, journal, entry, clock=SystemClock())
 
 
 def _there(name: str | None) -> Path | None:

@@ -21,6 +21,7 @@ from vonage_sock.call.events import ApplicationPointed, ApplicationRestored, Not
 from vonage_sock.cli.account_words import MAX_NAME, change_lines, kept, named, put_back_lines, still_points
 from vonage_sock.cli.asking import ask
 from vonage_sock.cli.printing import say
+from vonage_sock.cli.stopping import STOPPED, StoppedError, unless
 from vonage_sock.clock import Clock
 from vonage_sock.display.safe import clean
 from vonage_sock.errors import ConnectError, ExitCode, VsockError
@@ -36,15 +37,15 @@ LEAVE_S: Final = 8.0
 SLOW_S: Final = 1.0
 """So long nobody wonders why it doesn't end."""
 
-STOPPED: Final = "stopped before anything was changed"
 TRIES: Final = 3
 BETWEEN_S: Final = 0.5
 
 T = TypeVar("T")
+Alone = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class DeclinedError(VsockError):
-    """Nobody wanted it, or it was stopped before anything was changed."""
+    """Nobody wanted it, and nothing was changed."""
 
 
 def addresses_at(base: str) -> dict[str, str]:
@@ -92,25 +93,30 @@ class Reach:
         self._following: asyncio.Task[None] | None = None
         self._left = False
 
-    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, tell: Observer) -> None:
+    async def begin(self, tunnel: Tunnelling, *, stopped: asyncio.Event, tell: Observer, alone: Alone) -> None:
         """
         Point the application at the tunnel, if it leads to us, and if that is wanted.
 
+        Args:
+            alone: nothing else is written while a question stands on the screen.
+
         Raises:
-            DeclinedError: the answer was no, or it was stopped.
+            DeclinedError: the answer was no.
+            StoppedError: it was stopped before anything was changed.
             VsockError: it can't be done.
         """
         base = tunnel.url
         if stopped.is_set():
-            raise DeclinedError(STOPPED)
+            raise StoppedError(STOPPED)
         if base is None:
             raise ConnectError("no public address leads here, so nothing was changed; give one with --url or --tunnel")
         if self._check:
-            health = await _unless(stopped, tunnel.check())
+            health = await unless(stopped, tunnel.check())
             if health.faults:
                 raise ConnectError(f"{health.line}; nothing was changed (--no-check goes on without trying)")
-        await self._consent(base, stopped)
-        application = await _unless(stopped, read_application(self._sdk, self._id))
+        with alone():
+            await self._consent(base, stopped)
+        application = await unless(stopped, read_application(self._sdk, self._id))
         telling = asyncio.create_task(self._tell_of_waiting(stopped, tell))
         try:
             # Nobody knows what to put back before it is answered.
@@ -157,10 +163,11 @@ class Reach:
         until = "for good (--keep)" if self._keep else "until this ends"
         if self._ask or self._tell:
             say("\n".join([f"A{self._named[1:]}", *change_lines(found)]))
-        if self._ask and not await ask(f"Change these addresses, {until}?", stopped):
-            raise DeclinedError("nothing was changed")
+        agreed = not self._ask or await ask(f"Change these addresses, {until}?", stopped)
         if stopped.is_set():
-            raise DeclinedError(STOPPED)
+            raise StoppedError(STOPPED)
+        if not agreed:
+            raise DeclinedError("nothing was changed")
 
     async def _point(self, base: str, application: JsonObject, tell: Observer) -> None:
         addresses = addresses_at(base)
@@ -209,7 +216,7 @@ class Reach:
             return
         try:
             async with asyncio.timeout(LEAVE_S):
-                result = await _tried_again(lambda: put_back(self._sdk, self._journal, entry))
+                result = await _tried_again(lambda: put_back(self._sdk, self._journal, entry, clock=self._clock))
         except (VsockError, TimeoutError) as error:
             self.exit_code = getattr(error, "exit_code", ExitCode.CONNECT)
             why = str(error) or f"{self._sdk.api_host} took more than {LEAVE_S:g} s"
@@ -218,6 +225,8 @@ class Reach:
         self._tell_put_back(result, tell)
 
     def _tell_put_back(self, result: PutBack, tell: Observer) -> None:
+        if result.in_doubt:
+            self.exit_code = ExitCode.CONNECT
         if result.back or result.left:
             tell(
                 ApplicationRestored(
@@ -255,26 +264,6 @@ class Reach:
 
     def _notice(self, tell: Observer, level: str, message: str) -> None:
         tell(Notice(at=self._clock.now(), level=level, message=message))
-
-
-async def _unless(stopped: asyncio.Event, work: Awaitable[T]) -> T:
-    """
-    The work's result, unless it is stopped before.
-
-    Raises:
-        DeclinedError: it was stopped.
-    """
-    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
-    try:
-        await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait([working])
-    if working.cancelled():
-        raise DeclinedError(STOPPED)
-    return working.result()
 
 
 async def _tried_again(work: Callable[[], Awaitable[T]]) -> T:

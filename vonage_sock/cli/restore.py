@@ -82,6 +82,8 @@ def _described(journal: Journal, application: str) -> str:
     state = "in use by a vsock dev that runs" if journal.is_held(application) else "left behind"
     if entry.keep:
         state += " (--keep)"
+    if entry.doubts:
+        state += " (a write that was never answered may still arrive)"
     before = ", ".join(f"{name} to {_address(webhook)}" for name, webhook in entry.before.items() if name in entry.ours)
     return clean(f"{named(entry.name, application)}, {state} since {entry.began}: would put back {before}", 1000)
 
@@ -107,4 +109,4 @@ def _told(entry: Entry | None, result: PutBack | VsockError) -> ExitCode:
         say(clean(f"Error: {result if entry is None else still_points(entry, str(result))}", 1000))
         return result.exit_code
     print_lines([clean(line, 1000) for _, line in put_back_lines(result)])
-    return ExitCode.OK
+    return ExitCode.CONNECT if result.in_doubt else ExitCode.OK

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from vonage_sock.call.behaviour import Behaviour
-from vonage_sock.call.events import Event, EventPosted, Notice, PlaybackFailed
+from vonage_sock.call.events import Event, Notice, PlaybackFailed
 from vonage_sock.cli.by_hand import ByHand, InCalls
 from vonage_sock.cli.combinations import STDOUT
 from vonage_sock.cli.descriptors import make_room
@@ -18,15 +18,16 @@ from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.leftovers import put_back_at_start
 from vonage_sock.cli.loop import on_stop, run
 from vonage_sock.cli.plan import Plan, ServeOptions
-from vonage_sock.cli.showing import SHOW_WAIT_S, finish, restore_terminal, tick_server
+from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, alone, finish, restore_terminal, tick_server
 from vonage_sock.cli.tunnelling import Tunnelling
-from vonage_sock.clock import MS, SystemClock
+from vonage_sock.clock import MS, SECOND, SystemClock
 from vonage_sock.errors import ExitCode
 from vonage_sock.media.decode import remove_spooled
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
-from vonage_sock.server.app import VsockServer, failures_log
+from vonage_sock.server.app import STOP_WAIT_S, VsockServer, failures_log
 from vonage_sock.server.gate import exposure
+from vonage_sock.transport.tls import trusting
 
 if TYPE_CHECKING:
     from vonage_sock.cli.reach import Reach
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 LAST_WEBHOOKS_S: Final = 1.5
 SAVE_WAIT_S: Final = 60.0
 SAVE_WAIT_AT_STOP_S: Final = 0.8
-LAST_STATUSES: Final = frozenset({"completed", "failed", "rejected", "busy", "cancelled", "timeout", "unanswered"})
-MAX_LEGS: Final = 1000
 RECORDED_BY_HAND: Final = "vsock-{time}-{call}.wav"
 """Where a recording goes that a key has begun, without ``--record``."""
 
@@ -73,12 +72,17 @@ class Session:
         self._reach = reach
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
-        self._completed = asyncio.Event()
-        self._open_legs: set[str] = set()
         self._playback_failed = False
         self._display = plan.make_display(self._clock)
+        self._in_order = StartedFirst(self._display)
         self._tunnelling = Tunnelling(
-            plan.options, plan.config, show=self._show, clock=self._clock, moved=self._publish, reach=reach
+            plan.options,
+            plan.config,
+            show=self._show,
+            clock=self._clock,
+            moved=self._publish,
+            reach=reach,
+            trust=trusting(plan.options.voice.ca),
         )
         self._server = plan.make_server(
             self._behaviours, observers=(self._watch, self._tunnelling.shows), clock=self._clock
@@ -107,11 +111,12 @@ class Session:
             await self._find_tunnel()
         except BaseException:
             await self._server.stop()
+            self._in_order.release()
             self._display.close(SHOW_WAIT_S)
             raise
         self._recorders.start()
         self._server.announce(application=None if self._reach is None else self._reach.name)
-        self._tunnelling.begin(checked=self._reach is not None)
+        self._tunnelling.begin(checked=self._checks_first)
         if self._server.is_public and (open_to := exposure(self._plan.config)):
             self._notice("info", open_to)
         if lack := make_room(self._plan.config.limits, self._plan.descriptors):
@@ -128,11 +133,21 @@ class Session:
         self._server.tell_stopped()
         return finish(self._display, self._exit_code())
 
+    @property
+    def _checks_first(self) -> bool:
+        """The public address is tried before anything depends on it, and not beside the calls."""
+        return self._reach is not None
+
     async def _stop_serving(self) -> None:
         if self._reach is None:
-            await self._server.stop()
+            await self._end_calls()
         else:
-            await asyncio.gather(self._server.stop(), self._reach.leave(self._server.tell))
+            await asyncio.gather(self._end_calls(), self._reach.leave(self._server.tell))
+
+    async def _end_calls(self) -> None:
+        began_at, over = self._clock.now(), self._server.open_legs.over if self._server.calls else None
+        await self._hanging_up.all_at_stop()
+        await self._server.stop(wait_s=STOP_WAIT_S - (self._clock.now() - began_at) / SECOND, last_events=over)
 
     def _give_up(self) -> None:
         """What must still be put right when the program is ended at once."""
@@ -151,7 +166,7 @@ class Session:
             return
         calls = in_calls(self._plan, self._server, self._recorders, self._notice)
         actions = ByHand(calls, self._hanging_up, notice=self._notice)
-        self._keys = Keys(fd, self._display, actions)
+        self._keys = Keys(fd, self._display, actions, clock=self._clock)
         self._hanging_up.prepare()
         try:
             self._keys.start()
@@ -167,7 +182,12 @@ class Session:
         if url is not None:
             self._server.publish(url)
         if self._reach is not None:
-            await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._server.tell)
+            await self._reach.begin(
+                self._tunnelling,
+                stopped=self._stopped,
+                tell=self._server.tell,
+                alone=lambda: alone(self._display),
+            )
 
     def _publish(self, url: str, _before: str) -> None:
         self._server.publish(url)
@@ -179,9 +199,9 @@ class Session:
         ended = asyncio.create_task(self._server.wait_for_end())
         await asyncio.wait([stopped, *([ended] if self._plan.options.once else [])], return_when="FIRST_COMPLETED")
         ended.cancel()
-        if not stopped.done() and self._open_legs:
+        if not stopped.done():
             # The platform posts its last events after the socket has closed.
-            completed = asyncio.create_task(self._completed.wait())
+            completed = asyncio.create_task(self._server.open_legs.over())
             await asyncio.wait([stopped, completed], timeout=LAST_WEBHOOKS_S, return_when="FIRST_COMPLETED")
             completed.cancel()
         stopped.cancel()
@@ -196,26 +216,15 @@ class Session:
         return ExitCode.OK
 
     def _show(self, event: Event) -> None:
-        self._display(event)
+        (self._in_order if self._plan.options.as_json else self._display)(event)
 
     def _watch(self, event: Event) -> None:
         self._hanging_up.watch(event)
         if self._keys is not None:
             self._keys.watch(event)
         match event:
-            case EventPosted(uuid=str(uuid), status=status):
-                self._follow_leg(uuid, status)
             case PlaybackFailed():
                 self._playback_failed = True
-
-    def _follow_leg(self, uuid: str, status: str) -> None:
-        if status not in LAST_STATUSES:
-            if len(self._open_legs) < MAX_LEGS:
-                self._open_legs.add(uuid)
-            return
-        self._open_legs.discard(uuid)
-        if not self._open_legs and self._server.calls_ended:
-            self._completed.set()
 
     def _notice(self, level: str, message: str, call: str | None = None) -> None:
         self._server.tell(Notice(at=self._clock.now(), call=call, level=level, message=message))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from vonage_sock.call.events import Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
+from vonage_sock.call.events import Connected, Ended, Event, Notice, RecordingFailed, ServerStarted, ServerStopped
 from vonage_sock.cli.by_hand import ByHand
 from vonage_sock.cli.descriptors import make_room
 from vonage_sock.cli.hanging_up import HangUp
@@ -16,13 +16,15 @@ from vonage_sock.cli.hanging_up import Notice as Tell
 from vonage_sock.cli.keys import Keys, keyboard_of
 from vonage_sock.cli.loop import on_stop
 from vonage_sock.cli.plan import Plan
-from vonage_sock.cli.showing import SHOW_WAIT_S, finish, restore_terminal, tick
+from vonage_sock.cli.showing import SHOW_WAIT_S, StartedFirst, alone, finish, restore_terminal, tick
 from vonage_sock.cli.tunnelling import Tunnelling
-from vonage_sock.clock import SystemClock
+from vonage_sock.clock import SECOND, SystemClock
 from vonage_sock.errors import ExitCode
+from vonage_sock.server.app import STOP_WAIT_S
 from vonage_sock.server.config import Addresses, local_url, trying
 from vonage_sock.server.gate import exposure
 from vonage_sock.server.listening import Listeners, bind
+from vonage_sock.server.open_legs import OpenLegs
 from vonage_sock.supervisor.channel import Order
 from vonage_sock.supervisor.team import Team, program
 
@@ -41,13 +43,24 @@ class WorkersSession:
         self._clock = SystemClock()
         self._stopped = asyncio.Event()
         self._display = plan.make_display(self._clock)
+        self._in_order = StartedFirst(self._display)
+        show = self._in_order if plan.options.as_json else self._display
         self._tunnelling = Tunnelling(
-            plan.options, plan.config, show=self._display, clock=self._clock, moved=self._publish, reach=reach
+            plan.options, plan.config, show=show, clock=self._clock, moved=self._publish, reach=reach
         )
         self._team: Team | None = None
-        self._hanging_up: HangUp | None = None
+        elsewhere = self._elsewhere = _Elsewhere(lambda: self._team, self._notice)
+        # Events of all workers come here, so that a leg is known whichever of them was told of it.
+        self._hanging_up = HangUp(
+            plan.options.voice,
+            close=elsewhere.close_call,
+            is_public=lambda: self._tunnelling.url is not None,
+            notice=self._notice,
+        )
         self._keys: Keys | None = None
         self._calls_ended = 0
+        self._live: set[str | None] = set()
+        self._open_legs = OpenLegs()
         self._recordings_failed = 0
 
     async def run(self) -> ExitCode:
@@ -63,6 +76,7 @@ class WorkersSession:
         try:
             code = await self._run_team()
         except BaseException:
+            self._in_order.release()
             self._display.close(SHOW_WAIT_S)
             raise
         ticker.cancel()
@@ -78,7 +92,11 @@ class WorkersSession:
         finally:
             if not team.over:
                 # A worker's end can't be noted any more when the team is closed.
-                (team.stop if team.ready else team.abandon)()
+                if team.ready:
+                    team.stop(wait_s=STOP_WAIT_S)
+                else:
+                    team.abandon()
+                team.quiet()
                 await _heard_out(team)
             team.close()
             await self._tunnelling.close()
@@ -95,6 +113,7 @@ class WorkersSession:
             tell=self._tell,
             clock=self._clock,
             command=program(WORKER),
+            hang_up=self._hanging_up.wanted,
         )
 
     async def _serve(self, team: Team, listeners: Listeners, lack: str | None) -> None:
@@ -106,43 +125,37 @@ class WorkersSession:
         if team.error is None:
             await self._let_in(team, lambda: self._announce(host, port, url), url)
             self._tunnelling.begin(checked=self._reach is not None)
+            self._hanging_up.announce()
             if url is not None and (open_to := exposure(self._plan.config)):
                 self._notice("info", open_to)
             ids = ", ".join(map(str, team.processes))
             self._notice("info", f"{self._plan.options.workers} workers take the calls (processes {ids})")
         if lack:
             self._notice("warning", lack)
-        with self._keys_taken(team):
+        with self._keys_taken():
             while not (team.over or self._stopped.is_set()):
                 await self._news(team)
-        team.stop()
         leaving = None if self._reach is None else asyncio.create_task(self._reach.leave(self._tell))
+        await self._end_calls(team)
         await _heard_out(team)
         if leaving is not None:
             await leaving
 
     @contextlib.contextmanager
-    def _keys_taken(self, team: Team) -> Iterator[None]:
+    def _keys_taken(self) -> Iterator[None]:
         fd = keyboard_of(self._plan.options)
         if fd is None:
             yield
             return
-        elsewhere = _Elsewhere(team, self._notice)
-        # Events of all workers come here, so that a leg is known whichever of them was told of it.
-        self._hanging_up = HangUp(
-            self._plan.options.voice,
-            close=elsewhere.close_call,
-            is_public=lambda: self._tunnelling.url is not None,
-            notice=self._notice,
+        self._keys = Keys(
+            fd, self._display, ByHand(self._elsewhere, self._hanging_up, notice=self._notice), clock=self._clock
         )
-        self._keys = Keys(fd, self._display, ByHand(elsewhere, self._hanging_up, notice=self._notice))
         self._hanging_up.prepare()
         try:
             self._keys.start()
             yield
         finally:
             self._keys.close()
-            self._hanging_up.stop()
 
     async def _let_in(self, team: Team, announce: Callable[[], None], url: str | None) -> None:
         """Take calls, and tell of it: first of all, but where an application is pointed at us, which wants an answer."""
@@ -151,8 +164,22 @@ class WorkersSession:
             team.go(url)
             return
         team.go(url)
-        await self._reach.begin(self._tunnelling, stopped=self._stopped, tell=self._tell)
+        await self._reach.begin(
+            self._tunnelling, stopped=self._stopped, tell=self._tell, alone=lambda: alone(self._display)
+        )
         announce()
+
+    async def _end_calls(self, team: Team) -> None:
+        """End the calls, and listen to the platform's last events, which come after the sockets have closed."""
+        began_at, live = self._clock.now(), bool(self._live)
+        await self._hanging_up.all_at_stop()
+        wait_s = STOP_WAIT_S - (self._clock.now() - began_at) / SECOND
+        team.stop(wait_s=wait_s)
+        if live:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._open_legs.over()
+        team.quiet()
 
     async def _news(self, team: Team) -> None:
         """Wait for a signal, or until something has become of the team."""
@@ -198,13 +225,16 @@ class WorkersSession:
             self._reach.give_up()
 
     def _tell(self, event: Event) -> None:
+        self._open_legs(event)
         match event:
+            case Connected():
+                self._live.add(event.call)
             case Ended():
+                self._live.discard(event.call)
                 self._calls_ended += 1
             case RecordingFailed():
                 self._recordings_failed += 1
-        if self._hanging_up is not None:
-            self._hanging_up.watch(event)
+        self._hanging_up.watch(event)
         if self._keys is not None:
             self._keys.watch(event)
         self._tunnelling.shows(event)
@@ -222,7 +252,7 @@ async def _heard_out(team: Team) -> None:
 class _Elsewhere:
     """What keys do in a call: it is in another process, which does it and tells what came of it."""
 
-    def __init__(self, team: Team, notice: Tell) -> None:
+    def __init__(self, team: Callable[[], Team | None], notice: Tell) -> None:
         self._team = team
         self._notice = notice
 
@@ -246,5 +276,6 @@ class _Elsewhere:
         """What goes on there ends there."""
 
     def _order(self, call: str, what: str, text: str = "") -> None:
-        if not self._team.order(Order(call, what, text)):
+        team = self._team()
+        if team is None or not team.order(Order(call, what, text)):
             self._notice("info", "the call has ended meanwhile", call)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
+from vonage_sock.call.events import Event, Notice, Observer, ServerStarted
 from vonage_sock.cli import say_error
 from vonage_sock.cli.printing import cannot_write, discard_stdout, say
 from vonage_sock.cli.terminal import restore_modes
@@ -22,6 +25,38 @@ MS_PER_S: Final = 1000
 DRAWING_TURN_S: Final = 0.0001
 """How long the thread that draws the screen may keep a frame waiting; Python's own 5 ms are a quarter of one."""
 SHOW_WAIT_S: Final = 0.5
+MAX_HELD: Final = 10_000
+
+
+class StartedFirst:
+    """
+    Gives programs that the server started before all else; what was told earlier follows it.
+
+    Calls are let in while a tunnel and an application are still waited for. Notices, which are for people, don't wait.
+    """
+
+    def __init__(self, show: Observer) -> None:
+        self._show = show
+        self._held: list[Event] | None = []
+
+    def __call__(self, event: Event) -> None:
+        """Give it, now or later."""
+        if self._held is None or isinstance(event, Notice):
+            self._show(event)
+        elif isinstance(event, ServerStarted):
+            # The server has listened since before those, and time goes on from line to line.
+            self._show(replace(event, at=self._held[0].at) if self._held else event)
+            self.release()
+        else:
+            self._held.append(event)
+            if len(self._held) >= MAX_HELD:
+                self.release()
+
+    def release(self) -> None:
+        """Wait for nothing any more."""
+        held, self._held = self._held or [], None
+        for event in held:
+            self._show(event)
 
 
 async def tick(display: Display, clock: SystemClock, tell_stats: Callable[[], None]) -> None:
@@ -71,6 +106,16 @@ def finish(display: Display, code: ExitCode) -> ExitCode:
         say_error(cannot_write(display.fault))
         return code or ExitCode.ERROR
     return code
+
+
+@contextlib.contextmanager
+def alone(display: Display) -> Iterator[None]:
+    """What waits is shown first, and nothing more until this ends."""
+    display.pause(SHOW_WAIT_S)
+    try:
+        yield
+    finally:
+        display.resume()
 
 
 def restore_terminal(display: Display) -> None:

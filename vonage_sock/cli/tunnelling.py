@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -50,6 +51,7 @@ class Tunnelling:
         show: what shows all events; ``shows`` does it in its place, and says of lost calls whether the tunnel was it.
         moved: given the public address whenever it is another than before, and the one before.
         reach: who points an application at the tunnel; with one, a tunnel may be started without being asked for by name.
+        trust: whom the public address may be trusted by besides the system's authorities, where ``reach`` doesn't say.
     """
 
     def __init__(
@@ -61,13 +63,14 @@ class Tunnelling:
         clock: Clock,
         moved: Callable[[str, str], None],
         reach: Reach | None = None,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self._options = options
         self._config = config
         self._clock = clock
         self._moved = moved
         self._start = reach is not None
-        self._trust = None if reach is None else reach.trust
+        self._trust = trust if reach is None else reach.trust
         self._watch: TunnelWatch | None = None
         self._checking: asyncio.Task[None] | None = None
         self._tunnel: OpenTunnel | None = None

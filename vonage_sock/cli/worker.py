@@ -15,7 +15,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from vonage_sock.call.behaviour import Behaviour
+from vonage_sock.behaviours.play import PLAYED_REASON
+from vonage_sock.call.behaviour import Behaviour, Call
 from vonage_sock.call.events import Notice
 from vonage_sock.cli.by_hand import InCalls
 from vonage_sock.cli.hanging_up import closes
@@ -26,7 +27,7 @@ from vonage_sock.clock import SystemClock
 from vonage_sock.errors import ExitCode, VsockError
 from vonage_sock.media.naming import RecordingPath
 from vonage_sock.media.record import Recorder
-from vonage_sock.server.app import VsockServer, failures_log
+from vonage_sock.server.app import STOP_WAIT_S, VsockServer, failures_log
 from vonage_sock.server.figures import TICK_MS, Figures
 from vonage_sock.supervisor.channel import (
     Begin,
@@ -36,10 +37,12 @@ from vonage_sock.supervisor.channel import (
     Message,
     Order,
     Outbox,
+    Quiet,
     Ready,
     Stop,
     Stopped,
     Stopping,
+    Wanted,
     Watch,
 )
 from vonage_sock.supervisor.ledger import Ledger, WorkerAdmission
@@ -72,6 +75,8 @@ class WorkerProcess:
         self._in_calls: InCalls | None = None
         self._watched: tuple[str, ...] = ()
         self._stopping = False
+        self._wait_s = STOP_WAIT_S
+        self._quiet = asyncio.Event()
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
 
@@ -101,7 +106,13 @@ class WorkerProcess:
         recorders: list[Recorders] = []
 
         def behaviours() -> Sequence[Behaviour]:
-            return plan.behaviours(recorders[0].first)
+            return plan.behaviours(recorders[0].first, hang_up=hang_up)
+
+        def hang_up(call: Call) -> None:
+            if plan.options.voice.is_asked(public=server.is_public):
+                channel.send(Wanted(call.id, PLAYED_REASON))
+            else:
+                call.close(reason=PLAYED_REASON)
 
         def recorder(path: RecordingPath) -> Recorder:
             return Recorder(path, observer=server.tell, clock=self._clock, names=ledger, limits=plan.config.limits)
@@ -134,8 +145,12 @@ class WorkerProcess:
         figures = Figures(server, self._clock, everyone=True, watched=lambda: self._watched)
         ticker = asyncio.create_task(_tick(figures))
         await self._given([])
-        await server.stop()
+        await server.stop(wait_s=self._wait_s, last_events=self._all_said)
         ticker.cancel()
+
+    async def _all_said(self) -> None:
+        """A leg's events come to any of the workers, so that only the parent knows."""
+        await self._quiet.wait()
 
     async def _given(self, values: list[ValueT]) -> ValueT | None:
         """What the parent has given, as soon as it has; None when all is to end first."""
@@ -156,9 +171,11 @@ class WorkerProcess:
                 self._watched = calls
             case Order():
                 self._carry_out(message)
-            case Stop():
-                self._stopping = True
+            case Stop(wait_s=wait_s):
+                self._stopping, self._wait_s = True, wait_s
                 self._answer_stop()
+            case Quiet():
+                self._quiet.set()
         self._changed.set()
 
     def _answer_stop(self) -> None:
@@ -170,6 +187,7 @@ class WorkerProcess:
 
     def _lose_parent(self) -> None:
         self._gone.set()
+        self._quiet.set()
         self._stopping = True
         self._changed.set()
 

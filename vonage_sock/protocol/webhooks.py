@@ -6,8 +6,12 @@ Source: Vonage webhook reference ("Answer webhook", "Event webhook", "Fallback U
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from vonage_sock.protocol import jsontext
 
 ANSWER_PATH: Final = "/webhooks/answer"
 EVENT_PATHS: Final = ("/webhooks/event", "/webhooks/events")
@@ -135,3 +139,12 @@ def completed_fields(*, start_time: str | None, end_time: str, duration_s: float
 def fallback_request(original: JsonObject, *, url: str, kind: str, reason: str) -> JsonObject:
     """What the fallback URL is asked with; ``kind`` is answer or event."""
     return {**original, "reason": reason, "original_request": {"url": url, "type": kind}}
+
+
+def failed_kind(params: Mapping[str, object]) -> str:
+    """Which request failed, that the fallback URL is asked in its place: ``event``, else ``answer``."""
+    original = params.get("original_request")
+    if isinstance(original, str):
+        with contextlib.suppress(ValueError):
+            original = jsontext.loads(original)
+    return "event" if isinstance(original, dict) and original.get("type") == "event" else "answer"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ from vonage_sock.errors import ListenError, UsageError
 from vonage_sock.protocol.logtext import logger
 from vonage_sock.protocol.replays import Replays
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY
-from vonage_sock.protocol.webhooks import ANSWER_PATH, SOCKET_PATH
+from vonage_sock.protocol.webhooks import ANSWER_PATH, FALLBACK_PATH, SOCKET_PATH
 from vonage_sock.server.accepting import Acceptor
 from vonage_sock.server.admission import Admission, OwnAdmission, Silence, refusal, silence_refusal
 from vonage_sock.server.config import Addresses, Engine, ServerConfig, local_url, trying
@@ -43,6 +43,7 @@ from vonage_sock.server.door import Runner, Visitor
 from vonage_sock.server.facade import Bridge
 from vonage_sock.server.gate import Gate, Refusal, Visit
 from vonage_sock.server.listening import BACKLOG, bind, tls_options, why_not_listening
+from vonage_sock.server.open_legs import OpenLegs
 from vonage_sock.server.probes import Probes
 from vonage_sock.server.refusals import Refusals
 from vonage_sock.server.socket import ServerSocket, new_websocket
@@ -55,6 +56,9 @@ from vonage_sock.transport.direct import DirectDriver
 from vonage_sock.transport.poller import Poller, available
 
 STOP_WAIT_S: Final = 2.0
+LAST_EVENTS_S: Final = 1.5
+"""How long after the calls were closed the platform's last words about them are listened to."""
+
 STOP_REASON: Final = "server stopping"
 
 _log = logger(__name__)
@@ -97,7 +101,8 @@ class VsockServer:
         self._limits = limits = config.limits
         self._patience = patience
         self._make_behaviours = make_behaviours
-        self._observers = list(observers)
+        self.open_legs = OpenLegs()
+        self._observers: list[Observer] = [self.open_legs, *observers]
         self._routes = tuple(routes)
         self._behaviour_names = tuple(behaviour_names)
         self._clock = clock or SystemClock()
@@ -236,18 +241,39 @@ class VsockServer:
             )
         )
 
-    async def stop(self, *, code: int = CLOSE_GOING_AWAY, reason: str = STOP_REASON) -> None:
-        """Close the calls, wait for them at most two seconds, and stop listening; nothing is told of it yet."""
+    async def stop(
+        self,
+        *,
+        code: int = CLOSE_GOING_AWAY,
+        reason: str = STOP_REASON,
+        wait_s: float = STOP_WAIT_S,
+        last_events: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """
+        Close the calls, wait for them and for the platform's last events, and stop listening; nothing is told of it yet.
+
+        Args:
+            wait_s: how long it may take, in seconds.
+            last_events: returns when the platform has said its last; as this server hears it, and where no call is up
+                nothing is waited for, when left out.
+        """
         self._stopping = True
+        if last_events is None and self._calls:
+            last_events = self.open_legs.over
+        events_by = asyncio.get_running_loop().time() + min(LAST_EVENTS_S, wait_s)
         for _, driver in list(self._calls.values()):
             driver.close(code, reason)
         try:
-            async with asyncio.timeout(STOP_WAIT_S):
+            async with asyncio.timeout(wait_s):
                 while self._calls:
                     await self.wait_for_end()
         except TimeoutError:
             for _, driver in list(self._calls.values()):
                 driver.abort()
+        if last_events is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(events_by):
+                    await last_events()
         if self._standstill is not None:
             self._standstill.close()
         await self._stop_listening()
@@ -303,6 +329,9 @@ class VsockServer:
 
     @web.middleware
     async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._stopping and request.path in (ANSWER_PATH, FALLBACK_PATH):
+            # The platform has a fallback for that; our socket takes no call any more.
+            return _no_more_calls(self._why_refused())
         refusal = self._gate.check_host(self._visit(request))
         if (reply := self._probes.reply_to(request)) is not None:
             return await self._answer_probe(request, reply, refusal)

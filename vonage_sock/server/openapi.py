@@ -94,7 +94,9 @@ def paths() -> JsonObject:
         webhooks.ANSWER_PATH: _webhook("answer", "A call has come: what shall be done?", ncco),
         webhooks.EVENT_PATHS[0]: _webhook("event", "An event of a call.", taken),
         webhooks.EVENT_PATHS[1]: _webhook("events", "The same as /webhooks/event.", taken),
-        webhooks.FALLBACK_PATH: _webhook("fallback", "The answer URL failed: what shall be done?", ncco | nothing),
+        webhooks.FALLBACK_PATH: _webhook(
+            "fallback", "The answer URL, or an event URL that owes an NCCO, failed: what shall be done?", ncco | nothing
+        ),
         webhooks.HEALTH_PATH: {
             "get": _operation(
                 "health",

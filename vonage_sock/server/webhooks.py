@@ -25,6 +25,7 @@ from vonage_sock.server.refusals import Refusals
 
 HEALTHY: Final = "ok"
 BAD_REQUEST: Final = 400
+SORRY: Final[Ncco] = [{"action": "talk", "text": "Sorry, we were cut off. Please call again."}]
 
 
 class Signed(TypedDict, total=False):
@@ -122,9 +123,16 @@ class Webhooks:
 
     async def _fallback(self, request: web.Request) -> web.Response:
         params, signed = await self._read_params(request)
-        ncco = self._filled(self._config.fallback or [], self._gate.addresses(self._visit(request)))
+        ncco = self._fallback_for(request, params)
         self._tell_answered(request, params, ncco, signed)
         return _json(ncco) if ncco else web.Response(status=204)
+
+    def _fallback_for(self, request: web.Request, params: dict[str, Any]) -> Ncco:
+        """Without a fallback of the user's own a call that couldn't begin is begun, and one that was lost gets words."""
+        if self._config.fallback is not None:
+            return self._filled(self._config.fallback, self._gate.addresses(self._visit(request)))
+        # To connect again after a failed event might go on for ever.
+        return self._ncco_for(request, params) if webhooks.failed_kind(params) == "answer" else SORRY
 
     def _filled(self, ncco: Ncco, seen: Addresses) -> Ncco:
         filled = fill_in(ncco, socket_url=seen.socket_url, event_url=seen.event_url)

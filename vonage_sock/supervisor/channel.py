@@ -66,7 +66,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Parent to worker: close the calls, complete the files, and end."""
+    """Parent to worker: close the calls, complete the files, and end; ``wait_s`` is what the calls' ends may take."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Parent to worker: the platform has said its last about all workers' calls; the port may be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,14 @@ class Told:
 
     events: tuple[Event, ...]
     lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Worker to parent: this call is to be hung up, for this reason; only the parent knows all events of its leg."""
+
+    call: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +117,7 @@ class Stopped:
     failures: int
 
 
-Message = Begin | Go | Watch | Order | Stop | Ready | Told | Failed | Stopping | Stopped
+Message = Begin | Go | Watch | Order | Stop | Quiet | Ready | Told | Wanted | Failed | Stopping | Stopped
 
 
 class Channel(asyncio.Protocol):

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -28,11 +28,13 @@ from vonage_sock.supervisor.channel import (
     Go,
     Message,
     Order,
+    Quiet,
     Ready,
     Stop,
     Stopped,
     Stopping,
     Told,
+    Wanted,
     Watch,
 )
 from vonage_sock.supervisor.ledger import Ledger
@@ -102,6 +104,7 @@ class Team:
         listening: where each gets its sockets from.
         tell: told of all that the workers tell, in one order, and of what becomes of them.
         command: starts a worker; the number of its channel's descriptor is added.
+        hang_up: ends a call that its worker wants to be ended, given its id and the reason.
     """
 
     def __init__(
@@ -113,12 +116,14 @@ class Team:
         tell: Observer,
         clock: Clock,
         command: Sequence[str],
+        hang_up: Callable[[str, str], None],
     ) -> None:
         self._job = job
         self._listening = listening
         self._tell = tell
         self._clock = clock
         self._command = tuple(command)
+        self._hang_up = hang_up
         self._restarts = Restarts(workers)
         self._living = Living(workers)
         self._merge = Merge()
@@ -133,6 +138,8 @@ class Team:
         self._saying: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self.recording_failures = 0
+        self._is_quiet = False
+        self._wait_s = 0.0
 
     @property
     def ready(self) -> bool:
@@ -199,12 +206,20 @@ class Team:
             _send(worker, order)
         return worker is not None
 
-    def stop(self) -> None:
-        """Close all calls, complete all files, and end all processes."""
+    def stop(self, *, wait_s: float) -> None:
+        """Close all calls, which may take so long, complete all files, and end all processes."""
+        self._wait_s = wait_s
         self._listening.close()
         self._restarts.stop(self._clock.now())
         self._saying = asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say_awaited)
         self._turn()
+
+    def quiet(self) -> None:
+        """Once stopped: nothing more will come from the platform, so nobody need listen any longer."""
+        self._is_quiet = True
+        for worker in self._workers:
+            if worker is not None:
+                _send(worker, Quiet())
 
     def abandon(self) -> None:
         """End all processes at once, before there is a server; they have had no calls, and nothing is told of them."""
@@ -261,7 +276,7 @@ class Team:
             case Action.START:
                 self._start(command.slot)
             case Action.STOP if worker is not None:
-                _send(worker, Stop())
+                _send(worker, Stop(self._wait_s))
             case Action.KILL if worker is not None:
                 worker.reason = worker.reason or "it took too long, and was ended"
                 worker.process.kill()
@@ -302,7 +317,9 @@ class Team:
         )
         _send(worker, begin)
         if self._restarts.stopping:
-            _send(worker, Stop())
+            _send(worker, Stop(self._wait_s))
+        if self._is_quiet:
+            _send(worker, Quiet())
         await gone.wait()
         code = await _exit_code(worker.process)
         self._workers[worker.slot] = None
@@ -317,6 +334,8 @@ class Team:
                 self._merge.push(worker.slot, [event for event in events if not self._was_said(event)])
                 if lost:
                     self._notice("warning", f"worker {worker.slot + 1} had more to tell than could be: {lost:,} events")
+            case Wanted(call=call, reason=reason):
+                self._hang_up(call, reason)
             case Ready():
                 self._restarts.ready(worker.slot, self._clock.now())
                 if self._go is not None:
