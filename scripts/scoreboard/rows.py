@@ -68,6 +68,17 @@ def line(row: Row) -> str:
     return f"  {sign(row.ok)} {row.name:<{NAME_WIDTH}} {row.goal:<{GOAL_WIDTH}} {row.measured}"
 
 
+def foot(seconds: float) -> str:
+    """The line below a check's rows on a terminal."""
+    return f"    ({seconds:.1f} s)"
+
+
+def whole(result: Result) -> str:
+    """A check that is made, on a terminal."""
+    lines = [head(result.check, result.promise), *map(line, result.rows), foot(result.seconds)]
+    return "\n".join(lines)
+
+
 def summary(results: Sequence[Result], seconds: float) -> str:
     """How many goals of how many were met."""
     rows = [row for result in results for row in result.rows]

@@ -8,6 +8,7 @@ its own.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -147,12 +149,11 @@ class Bench:
     quick: bool
     scratch: Path
     python: str = sys.executable
-    _number: int = field(default=0, init=False)
+    _numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1), init=False)
 
     def folder(self) -> Path:
-        """An empty folder."""
-        self._number += 1
-        path = self.scratch / f"{self._number:03}"
+        """An empty folder; threads that ask at once are each given their own."""
+        path = self.scratch / f"{next(self._numbers):03}"
         path.mkdir()
         return path
 

@@ -22,8 +22,9 @@ from rows import Row
 from running import Bench, Heard, fairly
 
 NAME: Final = "attacks"
-PROMISE: Final = "under each of 14 attacks the event loop is held up ≤ 100 ms, and a bystander's echo has a p99 ≤ 60 ms"
+PROMISE: Final = "under each of 15 attacks the event loop is held up ≤ 100 ms, and a bystander's echo has a p99 ≤ 60 ms"
 QUICK: Final = True
+ALONE: Final = True
 LIMIT_S: Final = 180.0
 
 LAG_MS: Final = 100.0

@@ -14,6 +14,7 @@ from running import Bench, CannotRunError
 NAME: Final = "conformance"
 PROMISE: Final = "Autobahn's suite: 247 of 247 as expected, of servers and callers, over ws and wss"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 180.0
 """With half a minute for setting the suite up, the first time."""
 

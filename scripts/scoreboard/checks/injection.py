@@ -28,6 +28,7 @@ from screen import on_screen
 NAME: Final = "injection"
 PROMISE: Final = "17 kinds of injection: 0 bytes outside text, colour codes and newline"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 180.0
 
 TEXTS: Final = [text for texts in KINDS.values() for text in texts]

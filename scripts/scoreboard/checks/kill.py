@@ -24,6 +24,7 @@ from running import Bench, Server, fairly
 NAME: Final = "kill"
 PROMISE: Final = "300 of 300 recordings that SIGKILL cut off can be read, bit-exact, and ≤ 100 ms of each is lost"
 QUICK: Final = False
+ALONE: Final = True
 LIMIT_S: Final = 120.0
 
 KILLS: Final = 20

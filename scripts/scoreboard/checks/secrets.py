@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,12 @@ import jwt
 import wire
 from hostile import hostile
 from rows import Row
-from running import Bench, end, free_port, wait_for
+from running import Bench, end, free_port, wait_for, wait_until
 
 NAME: Final = "secrets"
 PROMISE: Final = "secrets appear 0 times in output, errors, logs, reports and process titles"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 90.0
 
 CANARY: Final = "canary7f3a91d2c4e8b6"
@@ -84,14 +85,15 @@ def caller(bench: Bench) -> Iterator[Row]:
         page = bench.folder() / "page.html"
         words = ["load", targets[0], "-n", "1", "--procs", "1", "--duration", "2", "--ramp", "0", "--html", str(page)]
         words += ["--signature-secret", CANARY, *meta]
-        yield from titles(bench, "load, its processes", words)
+        before = len(server.events("call.connected"))
+        yield from titles(bench, "load, its processes", words, lambda: len(server.events("call.connected")) > before)
         yield row("load: its page", [page.read_bytes() if page.exists() else b""])
         wire.request(server.port, "GET", f"/webhooks/answer?{BESIDE}=1&token={CANARY}")
         server.stop()
         yield row("the server they called", [server.output.read_bytes(), server.errors.read_bytes()])
 
 
-def titles(bench: Bench, name: str, words: list[str]) -> Iterator[Row]:
+def titles(bench: Bench, name: str, words: list[str], runs: Callable[[], bool]) -> Iterator[Row]:
     """A program with its children while it runs, and all that it says."""
     process = subprocess.Popen(
         bench.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=bench.folder()
@@ -99,7 +101,7 @@ def titles(bench: Bench, name: str, words: list[str]) -> Iterator[Row]:
     seen: list[bytes] = []
     try:
         # What the system keeps before the program's first line can't be hidden by it.
-        time.sleep(1.2)
+        wait_until(runs, within_s=20)
         until = time.monotonic() + 1.5
         while time.monotonic() < until and process.poll() is None:
             seen += [command_line(pid) for pid in family(process.pid)]
