@@ -35,7 +35,7 @@ from running import Bench, CannotRunError, TimeUpError, at_most, bench
 
 RESULTS: Final = Path(__file__).parent / "results"
 LIMIT_S: Final = 60.0
-LONGEST: Final = ("conformance", "injection", "malformed", "faults", "long_call", "simulated_call", "secrets")
+LONGEST: Final = ("faults", "conformance", "injection", "secrets", "writes", "names", "tls", "long_call", "terminals")
 """What takes longest of those that are made beside each other: begun last, it would be waited for alone."""
 
 
@@ -104,7 +104,7 @@ def all_made(modules: Sequence[ModuleType], given: Bench, *, say: bool) -> list[
     if len(together) < 2:
         return [made(module, given, say=say) for module in modules]
     results = [made(module, given, say=say) for module in modules if module.ALONE]
-    for result in made_beside(together, quick=given.quick):
+    for result in made_beside(together, given):
         results.append(result)
         if say:
             print(rows.whole(result), flush=True)

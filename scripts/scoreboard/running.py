@@ -220,6 +220,16 @@ class Bench:
         )
         return done
 
+    def outputs(self, commands: Sequence[Sequence[str]], *, at_once: int = 4) -> list[bytes]:
+        """What each of many commands writes to both streams; the program is loaded once for all of them."""
+        folder = self.folder()
+        written = [folder / str(number) for number in range(len(commands))]
+        job = {"commands": commands, "outputs": [str(path) for path in written], "at_once": at_once}
+        warm = [self.python, str(HERE / "warm.py")]
+        env = clean({"PYTHONUTF8": "1"})
+        subprocess.run(warm, input=json.dumps(job), text=True, check=True, env=env, cwd=folder)
+        return [path.read_bytes() for path in written]
+
 
 def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a program, or say that it isn't there."""

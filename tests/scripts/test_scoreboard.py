@@ -131,7 +131,8 @@ def test_a_check_whose_process_ends_without_a_word_has_missed_its_goal(board: Si
     """It is told with its exit code, and the others are made all the same."""
     modules = [SimpleNamespace(NAME=name, PROMISE=f"of {name}") for name in ("nothing", "nobody")]
 
-    results = sorted(board.beside.made_beside(modules, quick=True), key=lambda result: result.check)
+    with board.running.bench(quick=True) as bench:
+        results = sorted(board.beside.made_beside(modules, bench), key=lambda result: result.check)
 
     assert [("nobody", "of nobody", False), ("nothing", "of nothing", False)] == [
         (result.check, result.promise, result.ok) for result in results

@@ -29,7 +29,7 @@ LIMIT_S: Final = 180.0
 
 LAG_MS: Final = 100.0
 P99_MS: Final = 60.0
-LASTS_S: Final = 3.5
+LASTS_S: Final = 3.0
 QUICK_LASTS_S: Final = 2.0
 IN_QUICK: Final = ("fragments", "one-byte frames")
 

@@ -72,18 +72,19 @@ def caller(bench: Bench) -> Iterator[Row]:
         ]
         if bench.quick:
             targets = targets[:1] + targets[5:6]
-        said = []
-        for target in targets:
-            for more in ((), ("--json",), ("-v",)):
-                words = ["call", target, "--signature-secret", CANARY, *short, *more, "--fast", *meta]
-                said.append(output(bench, words))
-        yield row("call: options, addresses", said)
+        commands = [
+            ["call", target, "--signature-secret", CANARY, *short, *more, "--fast", *meta]
+            for target in targets
+            for more in ((), ("--json",), ("-v",))
+        ]
+        yield row("call: options, addresses", bench.outputs(commands))
         environment = {"VSOCK_SIGNATURE_SECRET": CANARY}
         plain = ["call", f"http://127.0.0.1:{server.port}/webhooks/answer?{BESIDE}=1", *short, "--json"]
         yield row("call: the environment", [output(bench, plain, environment)])
         yield row("usage errors", [output(bench, ["call", "--signature-secret", CANARY, "x", BESIDE, CANARY])])
         page = bench.folder() / "page.html"
-        words = ["load", targets[0], "-n", "1", "--procs", "1", "--duration", "2", "--ramp", "0", "--html", str(page)]
+        asked = f"http://127.0.0.1:{server.port}/webhooks/answer{query}"
+        words = ["load", asked, "-n", "1", "--procs", "1", "--duration", "2", "--ramp", "0", "--html", str(page)]
         words += ["--signature-secret", CANARY, *meta]
         before = len(server.events("call.connected"))
         yield from titles(bench, "load, its processes", words, lambda: len(server.events("call.connected")) > before)
@@ -192,13 +193,13 @@ def by_file(bench: Bench) -> Iterator[Row]:
     key.write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n")
     ncco = folder / f"{BESIDE}.json"
     ncco.write_text(json.dumps([{"action": "connect", "token": CANARY, "endpoint": [{"type": f"Bearer {TOKEN}"}]}]))
-    said = [
-        output(bench, ["call", "--api-port", "0", "--api-public-key", str(key), "--calls", "1"]),
-        output(bench, ["call", "--api-port", "0", "--api-tls", str(key), "--calls", "1"]),
-        output(bench, ["lint", str(ncco)]),
-        output(bench, ["lint", str(ncco), "--json"]),
+    commands = [
+        ["call", "--api-port", "0", "--api-public-key", str(key), "--calls", "1"],
+        ["call", "--api-port", "0", "--api-tls", str(key), "--calls", "1"],
+        ["lint", str(ncco)],
+        ["lint", str(ncco), "--json"],
     ]
-    yield row("files", said)
+    yield row("files", bench.outputs(commands))
 
 
 def output(bench: Bench, words: list[str], more: dict[str, str] | None = None) -> bytes:

@@ -43,7 +43,9 @@ def small(bench: Bench) -> Iterator[Row]:
     with contextlib.ExitStack() as stack:
         screens = {
             name: stack.enter_context(
-                on_screen(bench.command("demo"), columns=columns, rows=24, cwd=bench.folder(), env={**os.environ, **env})
+                on_screen(
+                    bench.command("demo"), columns=columns, rows=24, cwd=bench.folder(), env={**os.environ, **env}
+                )
             )
             for name, (columns, env) in TERMINALS.items()
         }
