@@ -108,7 +108,8 @@ def all_made(modules: Sequence[ModuleType], given: Bench, *, say: bool) -> list[
         results.append(result)
         if say:
             print(rows.whole(result), flush=True)
-    return results
+    order = [module.NAME for module in modules]
+    return sorted(results, key=lambda result: order.index(result.check))
 
 
 def machine() -> str:

@@ -99,4 +99,4 @@ def markdown(results: Sequence[Result], foot: str) -> str:
 
 def told(result: Result) -> str:
     """The rows in one cell."""
-    return "; ".join(f"{'' if row.ok else MISSED + ' '}{row.name}: {row.measured}" for row in result.rows)
+    return "; ".join(f"{'' if row.ok else MISSED + ' '}{row.name.strip()}: {row.measured}" for row in result.rows)
