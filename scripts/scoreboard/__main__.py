@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -29,13 +29,14 @@ from typing import Any, Final
 
 import checks
 import rows
+from beside import made_beside
 from rows import Result, Row
 from running import Bench, CannotRunError, TimeUpError, at_most, bench
 
 RESULTS: Final = Path(__file__).parent / "results"
 LIMIT_S: Final = 60.0
-LAST: Final = ("long_call", "kill", "conformance")
-"""What takes longest comes last, so that the rest is read meanwhile."""
+LONGEST: Final = ("faults", "conformance", "injection", "secrets", "writes", "names", "tls", "long_call", "terminals")
+"""What takes longest of those that are made beside each other: begun last, it would be waited for alone."""
 
 
 def options() -> argparse.Namespace:
@@ -54,7 +55,7 @@ def found() -> dict[str, ModuleType]:
     names = [item.name for item in pkgutil.iter_modules(checks.__path__) if not item.name.startswith("_")]
     modules = [importlib.import_module(f"checks.{name}") for name in sorted(names)]
     modules = [module for module in modules if hasattr(module, "NAME")]
-    modules.sort(key=lambda module: LAST.index(module.NAME) if module.NAME in LAST else -1)
+    modules.sort(key=lambda module: (not module.ALONE, LONGEST.index(module.NAME) if module.NAME in LONGEST else 99))
     return {module.NAME: module for module in modules}
 
 
@@ -91,7 +92,24 @@ def made(module: ModuleType, given: Bench, *, say: bool) -> Result:
     except Exception as error:  # noqa: BLE001  (a check that fails is told, and the others go on)
         traceback.print_exc()
         keep([Row("the check failed", "a result", f"{type(error).__name__}: {error}", ok=False)])
-    return Result(check=module.NAME, promise=module.PROMISE, rows=kept, seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
+    if say:
+        print(rows.foot(seconds), flush=True)
+    return Result(check=module.NAME, promise=module.PROMISE, rows=kept, seconds=seconds)
+
+
+def all_made(modules: Sequence[ModuleType], given: Bench, *, say: bool) -> list[Result]:
+    """Those that need the machine to themselves one by one, then the others beside each other."""
+    together = [module for module in modules if not module.ALONE]
+    if len(together) < 2:
+        return [made(module, given, say=say) for module in modules]
+    results = [made(module, given, say=say) for module in modules if module.ALONE]
+    for result in made_beside(together, given):
+        results.append(result)
+        if say:
+            print(rows.whole(result), flush=True)
+    order = [module.NAME for module in modules]
+    return sorted(results, key=lambda result: order.index(result.check))
 
 
 def machine() -> str:
@@ -138,7 +156,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     with bench(quick=asked.quick) as given:
-        results = [made(module, given, say=not asked.json) for module in chosen(asked)]
+        results = all_made(chosen(asked), given, say=not asked.json)
     seconds = time.monotonic() - began
     told = report(results, seconds)
     if asked.json:

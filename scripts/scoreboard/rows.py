@@ -68,6 +68,17 @@ def line(row: Row) -> str:
     return f"  {sign(row.ok)} {row.name:<{NAME_WIDTH}} {row.goal:<{GOAL_WIDTH}} {row.measured}"
 
 
+def foot(seconds: float) -> str:
+    """The line below a check's rows on a terminal."""
+    return f"    ({seconds:.1f} s)"
+
+
+def whole(result: Result) -> str:
+    """A check that is made, on a terminal."""
+    lines = [head(result.check, result.promise), *map(line, result.rows), foot(result.seconds)]
+    return "\n".join(lines)
+
+
 def summary(results: Sequence[Result], seconds: float) -> str:
     """How many goals of how many were met."""
     rows = [row for result in results for row in result.rows]
@@ -88,4 +99,4 @@ def markdown(results: Sequence[Result], foot: str) -> str:
 
 def told(result: Result) -> str:
     """The rows in one cell."""
-    return "; ".join(f"{'' if row.ok else MISSED + ' '}{row.name}: {row.measured}" for row in result.rows)
+    return "; ".join(f"{'' if row.ok else MISSED + ' '}{row.name.strip()}: {row.measured}" for row in result.rows)

@@ -8,6 +8,7 @@ its own.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -147,12 +149,11 @@ class Bench:
     quick: bool
     scratch: Path
     python: str = sys.executable
-    _number: int = field(default=0, init=False)
+    _numbers: Iterator[int] = field(default_factory=partial(itertools.count, 1), init=False)
 
     def folder(self) -> Path:
-        """An empty folder."""
-        self._number += 1
-        path = self.scratch / f"{self._number:03}"
+        """An empty folder; threads that ask at once are each given their own."""
+        path = self.scratch / f"{next(self._numbers):03}"
         path.mkdir()
         return path
 
@@ -218,6 +219,16 @@ class Bench:
             self.command(*words), capture_output=True, text=True, check=False, env=clean(env), **given
         )
         return done
+
+    def outputs(self, commands: Sequence[Sequence[str]], *, at_once: int = 4) -> list[bytes]:
+        """What each of many commands writes to both streams; the program is loaded once for all of them."""
+        folder = self.folder()
+        written = [folder / str(number) for number in range(len(commands))]
+        job = {"commands": commands, "outputs": [str(path) for path in written], "at_once": at_once}
+        warm = [self.python, str(HERE / "warm.py")]
+        env = clean({"PYTHONUTF8": "1"})
+        subprocess.run(warm, input=json.dumps(job), text=True, check=True, env=env, cwd=folder)
+        return [path.read_bytes() for path in written]
 
 
 def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:

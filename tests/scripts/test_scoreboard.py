@@ -18,7 +18,7 @@ import pytest
 from vonage_sock.protocol.rfc6455 import Opcode, frame_of
 
 SCOREBOARD = Path(__file__).resolve().parents[2] / "scripts" / "scoreboard"
-MODULES = ("rows", "wire", "wavs", "running", "vectors")
+MODULES = ("rows", "wire", "wavs", "running", "vectors", "beside")
 
 
 @pytest.fixture
@@ -43,12 +43,13 @@ def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
 
 def test_each_check_keeps_to_the_contract(board: SimpleNamespace) -> None:
-    """A name that is its module's, a promise with a number or a plain word, whether it is quick, and something to run."""
+    """A name that is its module's, a promise, whether it is quick and wants the machine to itself, and something to run."""
     assert board.checks
     for check in board.checks:
         assert f"checks.{check.NAME}" == check.__name__
         assert check.PROMISE
         assert isinstance(check.QUICK, bool)
+        assert isinstance(check.ALONE, bool)
         assert callable(check.run)
 
 
@@ -117,3 +118,23 @@ def test_an_unknown_check_is_told_with_those_that_there_are() -> None:
 
     assert 1 == done.returncode
     assert done.stderr.startswith("Error: there is no check nothing; there are attacks, ")
+
+
+def test_a_promise_names_as_many_as_there_are(board: SimpleNamespace) -> None:
+    """The attacks are counted."""
+    attacks = next(check for check in board.checks if check.NAME == "attacks")
+
+    assert f"each of {len(attacks.ATTACKS)} attacks" in attacks.PROMISE
+
+
+def test_a_check_whose_process_ends_without_a_word_has_missed_its_goal(board: SimpleNamespace) -> None:
+    """It is told with its exit code, and the others are made all the same."""
+    modules = [SimpleNamespace(NAME=name, PROMISE=f"of {name}") for name in ("nothing", "nobody")]
+
+    with board.running.bench(quick=True) as bench:
+        results = sorted(board.beside.made_beside(modules, bench), key=lambda result: result.check)
+
+    assert [("nobody", "of nobody", False), ("nothing", "of nothing", False)] == [
+        (result.check, result.promise, result.ok) for result in results
+    ]
+    assert ["exit code 1: "] * 2 == [result.rows[0].measured for result in results]

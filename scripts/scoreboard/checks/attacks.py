@@ -22,13 +22,14 @@ from rows import Row
 from running import Bench, Heard, fairly
 
 NAME: Final = "attacks"
-PROMISE: Final = "under each of 14 attacks the event loop is held up ≤ 100 ms, and a bystander's echo has a p99 ≤ 60 ms"
+PROMISE: Final = "under each of 15 attacks the event loop is held up ≤ 100 ms, and a bystander's echo has a p99 ≤ 60 ms"
 QUICK: Final = True
+ALONE: Final = True
 LIMIT_S: Final = 180.0
 
 LAG_MS: Final = 100.0
 P99_MS: Final = 60.0
-LASTS_S: Final = 3.5
+LASTS_S: Final = 3.0
 QUICK_LASTS_S: Final = 2.0
 IN_QUICK: Final = ("fragments", "one-byte frames")
 

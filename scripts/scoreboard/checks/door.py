@@ -15,6 +15,7 @@ PROMISE: Final = (
     "once an address is public, only who has our answer opens a socket, and the answer leads to no other host"
 )
 QUICK: Final = True
+ALONE: Final = False
 
 HOST: Final = "scoreboard.example"
 PUBLIC: Final = f"https://{HOST}"

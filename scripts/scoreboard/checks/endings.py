@@ -19,6 +19,7 @@ from wavs import frames_kept
 NAME: Final = "endings"
 PROMISE: Final = "whatever ends a call but SIGKILL, 0 bytes of its recording are lost"
 QUICK: Final = True
+ALONE: Final = False
 
 FRAMES: Final = 75
 End = Callable[[wire.Peer, Server], None]

@@ -12,8 +12,6 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Final
@@ -28,6 +26,7 @@ from screen import on_screen
 NAME: Final = "injection"
 PROMISE: Final = "17 kinds of injection: 0 bytes outside text, colour codes and newline"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 180.0
 
 TEXTS: Final = [text for texts in KINDS.values() for text in texts]
@@ -253,7 +252,7 @@ def call(bench: Bench, port: int, texts: Sequence[str], *options: str) -> list[b
     ways = ("http/answer", "http/junk", "http/status", "http/kind", "ws/ws", "ws/refuse")
     targets = [way.replace("/", f"://127.0.0.1:{port}/") + f"/{number}" for number in range(len(texts)) for way in ways]
     more = ("--fast", "--duration", "1", "-v", *options)
-    return outputs(bench, [("call", target, *more) for target in targets])
+    return bench.outputs([("call", target, *more) for target in targets])
 
 
 def load(bench: Bench, port: int, texts: Sequence[str]) -> list[bytes]:
@@ -264,27 +263,7 @@ def load(bench: Bench, port: int, texts: Sequence[str]) -> list[bytes]:
             pages.append(bench.folder() / "page.html")
             target = f"ws://127.0.0.1:{port}/{kind}/{number}"
             commands.append(("load", target, "-n", "1", "--duration", "0.5", "--ramp", "0", "--html", str(pages[-1])))
-    return [*outputs(bench, commands), *(page.read_bytes() for page in pages if page.exists())]
-
-
-def outputs(bench: Bench, commands: Sequence[tuple[str, ...]], *, at_once: int = 4) -> list[bytes]:
-    """What commands write to both streams."""
-    with ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(partial(output, bench), commands))
-
-
-def output(bench: Bench, words: Sequence[str]) -> bytes:
-    """What one command writes to both streams, as bytes."""
-    done = subprocess.run(
-        bench.command(*words),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=60,
-        check=False,
-        env=plain_env(),
-    )
-    return done.stdout
+    return [*bench.outputs(commands), *(page.read_bytes() for page in pages if page.exists())]
 
 
 # Files and words.
@@ -305,7 +284,7 @@ def lint(bench: Bench, texts: Sequence[str]) -> list[bytes]:
         path = folder / f"{number}.json"
         path.write_bytes(b'[{"action":"talk"}, "' + raw(text))
         commands.append(("lint", str(path)))
-    return outputs(bench, commands)
+    return bench.outputs(commands)
 
 
 def scenarios(bench: Bench, texts: Sequence[str]) -> list[bytes]:
@@ -323,7 +302,7 @@ def scenarios(bench: Bench, texts: Sequence[str]) -> list[bytes]:
             ("call", "vsock:echo", "--scenario", str(good), "--json"),
             ("scenario", "check", str(bad), str(good)),
         ]
-    return [*outputs(bench, commands), *(report.read_bytes() for report in reports if report.exists())]
+    return [*bench.outputs(commands), *(report.read_bytes() for report in reports if report.exists())]
 
 
 def names(bench: Bench, texts: Sequence[str]) -> list[bytes]:
@@ -335,7 +314,7 @@ def names(bench: Bench, texts: Sequence[str]) -> list[bytes]:
         name.write_bytes(b"RIFF\0\0\0\0WAVE" + raw(text))
         commands += [("play", str(name), "--port", "0"), ("explain", word), (f"x{word}",), ("serve", f"--{word}")]
         commands += [("call", f"http://127.0.0.1:9/{word}"), ("scenario", "check", str(Path("/none") / word))]
-    return outputs(bench, commands)
+    return bench.outputs(commands)
 
 
 # Small things.

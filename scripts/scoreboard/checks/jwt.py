@@ -13,6 +13,7 @@ from vectors import SECRET, VECTORS, Vector
 NAME: Final = "jwt"
 PROMISE: Final = "22 JWT vectors are let in or refused as listed, on webhook and socket; the secret is never shown"
 QUICK: Final = True
+ALONE: Final = False
 
 HOST: Final = "scoreboard.example"
 

@@ -15,6 +15,7 @@ from running import Bench, Server
 NAME: Final = "long_call"
 PROMISE: Final = "a call of 2 hours: each of its 360,000 frames comes back, and memory grows ≤ 2 MiB"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 120.0
 
 FRAMES: Final = 2 * 3600 * 50

@@ -21,6 +21,7 @@ PROMISE: Final = (
     "10,000 bad frames and handshakes, 1,000 texts, 1,000 webhooks: 0 crashes, tracebacks, leaks; log ≤ 64 KiB"
 )
 QUICK: Final = False
+ALONE: Final = True
 LIMIT_S: Final = 150.0
 
 HANDSHAKES: Final = 5000

@@ -18,6 +18,7 @@ from running import Bench, Server, wait_until
 NAME: Final = "names"
 PROMISE: Final = "1,022 file names from callers: none outside the directory, none overwritten, all for the owner alone"
 QUICK: Final = True
+ALONE: Final = False
 
 BASES: Final = (
     *("..", "../..", "../../etc/passwd", "/etc/passwd", "/", "//", "./.", ".", "...", "....//....//x", "..%2f..%2fx"),

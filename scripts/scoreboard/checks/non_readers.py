@@ -16,6 +16,7 @@ from running import Bench, Server, wait_until
 NAME: Final = "non_readers"
 PROMISE: Final = "32 callers who never read cost ≤ 32 MiB, are gone within 15 s, and end nobody else's call"
 QUICK: Final = False
+ALONE: Final = True
 
 CALLERS: Final = 32
 GOAL_MIB: Final = 32

@@ -14,6 +14,7 @@ from running import Bench, CannotRunError
 NAME: Final = "openapi"
 PROMISE: Final = "schemathesis over /openapi.json: no 5xx, every answer as described"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 120.0
 
 EXAMPLES: Final = 25

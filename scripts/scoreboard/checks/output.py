@@ -1,9 +1,8 @@
-"""Output that is closed, full, never read or gone; small and dumb terminals; locales that know few letters."""
+"""Output that is closed, full, never read or gone."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import wire
-from injections import COLOURS
 from rows import Row
 from running import Bench, end, free_port, wait_for
 from screen import on_screen
@@ -23,7 +21,7 @@ PROMISE: Final = (
     "output closed, full, unread or gone: calls unaffected (p99 ≤ 60 ms, 0 lost), exit codes hold, no traceback"
 )
 QUICK: Final = False
-LIMIT_S: Final = 120.0
+ALONE: Final = True
 
 P99_MS: Final = 60.0
 STOP_S: Final = 3.0
@@ -31,7 +29,7 @@ FLOOD_S: Final = 1.5
 
 
 def run(bench: Bench) -> Iterator[Row]:
-    """A bystander's call while something is wrong with a server's output; then what is drawn where there is little room."""
+    """A bystander's call while something is wrong with a server's output."""
     ways = {
         "stdout never read": {"stdout": "unread"},
         "stderr never read": {"stderr": "unread"},
@@ -45,9 +43,6 @@ def run(bench: Bench) -> Iterator[Row]:
         if not bench.quick or name in ("stdout never read", "stdout on a full disk"):
             yield beside(bench, name, **streams)
     yield hung_up(bench)
-    if not bench.quick:
-        yield from small(bench)
-        yield from locales(bench)
 
 
 def beside(bench: Bench, name: str, *, stdout: str = "file", stderr: str = "file") -> Row:
@@ -128,64 +123,3 @@ def hung_up(bench: Bench) -> Row:
     return Row(
         "terminal gone", f"1001, exit code 0 in {STOP_S:.0f} s", told, ok=close == 1001 and not code and took <= STOP_S
     )
-
-
-def small(bench: Bench) -> Iterator[Row]:
-    """A whole call on small and dumb terminals."""
-    for name, columns, env in (
-        ("20 columns", 20, {"TERM": "xterm-256color"}),
-        ("1 column", 1, {"TERM": "xterm-256color"}),
-        ("a dumb terminal", 80, {"TERM": "dumb"}),
-        ("no colour", 80, {"TERM": "xterm-256color", "NO_COLOR": "1"}),
-    ):
-        found = bench.folder()
-        more = {**os.environ, **env}
-        with on_screen(bench.command("demo"), columns=columns, rows=24, cwd=found, env=more) as screen:
-            code = screen.process.wait(40)
-            time.sleep(0.2)
-        sent = bytes(screen.sent)
-        escapes = sent.count(b"\x1b") if name == "a dumb terminal" else 0
-        coloured = [code for code in COLOURS.findall(sent) if b"3" in code] if name == "no colour" else []
-        ok = not code and not escapes and not coloured and b"Traceback" not in sent and len(sent) > 500
-        told = f"exit code {code}, {len(sent):,} bytes"
-        told += f", {escapes} escapes" if name == "a dumb terminal" else ""
-        told += f", {len(coloured)} colours" if name == "no colour" else ""
-        yield Row(name, "a whole demo, no traceback", told, ok=ok)
-
-
-def locales(bench: Bench) -> Iterator[Row]:
-    """Each command in locales that lack most letters."""
-    folder = bench.folder()
-    (folder / "x.yaml").write_text(
-        json.dumps({"name": "日本→\u00d7ü", "steps": [{"say": "tone:440"}]}), encoding="utf-8"
-    )
-    (folder / "x.json").write_text(json.dumps([{"action": "talk", "日本→": "ü"}], ensure_ascii=False), encoding="utf-8")
-    commands = [
-        ("explain",),
-        ("lint", "x.json"),
-        ("scenario", "check", "x.yaml"),
-        ("call", "vsock:echo", "--scenario", "x.yaml", "--repeat", "2"),
-        ("call", "http://127.0.0.1:9/日本→"),
-        ("play", "日本→.wav"),
-    ]
-    none = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for name, encoding in (("locale C", "ascii"), ("latin-1", "latin-1")):
-        bad = []
-        for words in commands:
-            done = subprocess.run(
-                bench.command(*words),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                cwd=folder,
-                timeout=60,
-                env={**os.environ, **none, "PYTHONIOENCODING": encoding},
-            )
-            written = done.stdout + done.stderr
-            with contextlib.suppress(UnicodeDecodeError):
-                written.decode(encoding)
-                if b"Traceback" not in written and b"didn't foresee" not in written and written:
-                    continue
-            bad.append(words[0])
-        told = f"{len(bad)} of {len(commands)} commands" + (f": {', '.join(bad)}" if bad else "")
-        yield Row(name, "0 tracebacks, only its letters", told, ok=not bad)

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,12 @@ import jwt
 import wire
 from hostile import hostile
 from rows import Row
-from running import Bench, end, free_port, wait_for
+from running import Bench, end, free_port, wait_for, wait_until
 
 NAME: Final = "secrets"
 PROMISE: Final = "secrets appear 0 times in output, errors, logs, reports and process titles"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 90.0
 
 CANARY: Final = "canary7f3a91d2c4e8b6"
@@ -71,27 +72,29 @@ def caller(bench: Bench) -> Iterator[Row]:
         ]
         if bench.quick:
             targets = targets[:1] + targets[5:6]
-        said = []
-        for target in targets:
-            for more in ((), ("--json",), ("-v",)):
-                words = ["call", target, "--signature-secret", CANARY, *short, *more, "--fast", *meta]
-                said.append(output(bench, words))
-        yield row("call: options, addresses", said)
+        commands = [
+            ["call", target, "--signature-secret", CANARY, *short, *more, "--fast", *meta]
+            for target in targets
+            for more in ((), ("--json",), ("-v",))
+        ]
+        yield row("call: options, addresses", bench.outputs(commands))
         environment = {"VSOCK_SIGNATURE_SECRET": CANARY}
         plain = ["call", f"http://127.0.0.1:{server.port}/webhooks/answer?{BESIDE}=1", *short, "--json"]
         yield row("call: the environment", [output(bench, plain, environment)])
         yield row("usage errors", [output(bench, ["call", "--signature-secret", CANARY, "x", BESIDE, CANARY])])
         page = bench.folder() / "page.html"
-        words = ["load", targets[0], "-n", "1", "--procs", "1", "--duration", "2", "--ramp", "0", "--html", str(page)]
+        asked = f"http://127.0.0.1:{server.port}/webhooks/answer{query}"
+        words = ["load", asked, "-n", "1", "--procs", "1", "--duration", "2", "--ramp", "0", "--html", str(page)]
         words += ["--signature-secret", CANARY, *meta]
-        yield from titles(bench, "load, its processes", words)
+        before = len(server.events("call.connected"))
+        yield from titles(bench, "load, its processes", words, lambda: len(server.events("call.connected")) > before)
         yield row("load: its page", [page.read_bytes() if page.exists() else b""])
         wire.request(server.port, "GET", f"/webhooks/answer?{BESIDE}=1&token={CANARY}")
         server.stop()
         yield row("the server they called", [server.output.read_bytes(), server.errors.read_bytes()])
 
 
-def titles(bench: Bench, name: str, words: list[str]) -> Iterator[Row]:
+def titles(bench: Bench, name: str, words: list[str], runs: Callable[[], bool]) -> Iterator[Row]:
     """A program with its children while it runs, and all that it says."""
     process = subprocess.Popen(
         bench.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=bench.folder()
@@ -99,7 +102,7 @@ def titles(bench: Bench, name: str, words: list[str]) -> Iterator[Row]:
     seen: list[bytes] = []
     try:
         # What the system keeps before the program's first line can't be hidden by it.
-        time.sleep(1.2)
+        wait_until(runs, within_s=20)
         until = time.monotonic() + 1.5
         while time.monotonic() < until and process.poll() is None:
             seen += [command_line(pid) for pid in family(process.pid)]
@@ -190,13 +193,13 @@ def by_file(bench: Bench) -> Iterator[Row]:
     key.write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n")
     ncco = folder / f"{BESIDE}.json"
     ncco.write_text(json.dumps([{"action": "connect", "token": CANARY, "endpoint": [{"type": f"Bearer {TOKEN}"}]}]))
-    said = [
-        output(bench, ["call", "--api-port", "0", "--api-public-key", str(key), "--calls", "1"]),
-        output(bench, ["call", "--api-port", "0", "--api-tls", str(key), "--calls", "1"]),
-        output(bench, ["lint", str(ncco)]),
-        output(bench, ["lint", str(ncco), "--json"]),
+    commands = [
+        ["call", "--api-port", "0", "--api-public-key", str(key), "--calls", "1"],
+        ["call", "--api-port", "0", "--api-tls", str(key), "--calls", "1"],
+        ["lint", str(ncco)],
+        ["lint", str(ncco), "--json"],
     ]
-    yield row("files", said)
+    yield row("files", bench.outputs(commands))
 
 
 def output(bench: Bench, words: list[str], more: dict[str, str] | None = None) -> bytes:

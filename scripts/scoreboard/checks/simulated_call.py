@@ -22,6 +22,7 @@ from vonage_sock.clock import MS, SECOND
 NAME: Final = "simulated_call"
 PROMISE: Final = "2 simulated hours of echo and of playing: 360,000 frames each, and memory grows ≤ 2 MiB"
 QUICK: Final = False
+ALONE: Final = False
 
 FRAME_NS: Final = 20 * MS
 FRAMES: Final = 2 * 3600 * 50

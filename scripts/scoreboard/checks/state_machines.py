@@ -16,6 +16,7 @@ from running import Bench
 NAME: Final = "state_machines"
 PROMISE: Final = "both ends of a leg, and the driver: 150 random courses each keep every invariant"
 QUICK: Final = False
+ALONE: Final = False
 LIMIT_S: Final = 120.0
 
 COURSES: Final = 150

@@ -19,6 +19,7 @@ PROMISE: Final = (
     "a signal ends a server with 10 live calls in ≤ 3 s: 1001 to all 9 who read, 10 files complete, exit code 0"
 )
 QUICK: Final = True
+ALONE: Final = True
 
 CALLS: Final = 10
 FRAMES: Final = 100

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Final
 
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from rows import Row
 from running import Bench
 
 NAME: Final = "tls"
-PROMISE: Final = "https and wss on the one port; each of 8 bad certificates or keys is 1 sentence and exit code 2 or 7"
+PROMISE: Final = "https and wss on the one port; each of 9 bad certificates or keys is 1 sentence and exit code 2 or 7"
 QUICK: Final = False
+ALONE: Final = False
 
 LONG_AGO: Final = dt.datetime(2001, 2, 3, tzinfo=dt.UTC)
 FAR_AWAY: Final = dt.datetime(2095, 2, 3, tzinfo=dt.UTC)
@@ -42,6 +49,9 @@ def made(folder: Path) -> None:
         leaf.private_key_and_cert_chain_pem.write_to_path(folder / f"{name}.pem")
         leaf.private_key_pem.write_to_path(folder / f"{name}-key.pem")
     kinds["good"].cert_chain_pems[0].write_to_path(folder / "bare.pem")
+    key = load_pem_private_key(kinds["good"].private_key_pem.bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a word"))
+    (folder / "locked-key.pem").write_bytes(locked)
 
 
 def calls(bench: Bench, folder: Path) -> Iterator[Row]:
@@ -69,6 +79,7 @@ def refusals(bench: Bench, folder: Path) -> Iterator[Row]:
         "expired": (("--tls-cert", "old.pem"), "expired on 2001-02-03"),
         "not valid yet": (("--tls-cert", "early.pem"), "isn't valid before 2095-02-03"),
         "another's key": (("--tls-cert", "bare.pem", "--tls-key", "other-key.pem"), "another certificate's key"),
+        "an encrypted key": (("--tls-cert", "bare.pem", "--tls-key", "locked-key.pem"), "the key is encrypted"),
         "no key": (("--tls-cert", "bare.pem"), "--tls-key"),
         "missing": (("--tls-cert", "none.pem"), "No such file"),
         "with --engine direct": (("--tls-cert", "good.pem", "--engine", "direct"), "knows no TLS"),

@@ -19,6 +19,7 @@ PROMISE: Final = (
     "SIGKILL at each of a recording's first 200 writes: a readable, bit-exact prefix; vsock repair completes all"
 )
 QUICK: Final = True
+ALONE: Final = False
 LIMIT_S: Final = 120.0
 
 WRITES: Final = 200
