@@ -45,7 +45,7 @@ async def test_a_good_server_is_found_good_in_lines_for_people(vsock: Vsock) -> 
     assert "  ✓ upgrade          open in " in text
     assert "  – TLS              none is asked for" in text
     assert "\x1b" not in text
-    assert "nothing is wrong, 12 looked at, 2 not tried, in " in text
+    assert "nothing is wrong, 13 looked at, 2 not tried, in " in text
 
 
 async def test_json_has_a_line_for_each_check_and_the_sum(vsock: Vsock, tmp_path: Path) -> None:
@@ -78,7 +78,12 @@ def test_a_fault_has_its_cure_right_below_and_exit_code_3() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["example.com"], ["http://127.0.0.1:9", "--event-url", "ws://a"], ["http://127.0.0.1:9", "--ca", "none.pem"]],
+    [
+        ["example.com"],
+        ["http://127.0.0.1:9", "--event-url", "ws://a"],
+        ["http://127.0.0.1:9", "--ca", "none.pem"],
+        ["http://127.0.0.1:9", "--region", "moon"],
+    ],
 )
 def test_what_cannot_be_examined_is_a_usage_error(arguments: list[str]) -> None:
     """One sentence, before anything is tried."""
