@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from tests.account.fakes import APP_ID, applications_api
 from tests.doctor.fakes import Fake, serving
 from tests.doctor.test_accounting import points_at
+from vonage_sock.account.credentials import REGIONS
 from vonage_sock.call.events import DoctorSummed
 from vonage_sock.cli import cli
 from vonage_sock.cli.doctor_lines import check_lines, sum_line
@@ -82,7 +83,6 @@ def test_a_fault_has_its_cure_right_below_and_exit_code_3() -> None:
         ["example.com"],
         ["http://127.0.0.1:9", "--event-url", "ws://a"],
         ["http://127.0.0.1:9", "--ca", "none.pem"],
-        ["http://127.0.0.1:9", "--region", "moon"],
     ],
 )
 def test_what_cannot_be_examined_is_a_usage_error(arguments: list[str]) -> None:
@@ -90,6 +90,19 @@ def test_what_cannot_be_examined_is_a_usage_error(arguments: list[str]) -> None:
     result = doctor(*arguments)
 
     assert (ExitCode.USAGE, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+
+
+@pytest.mark.parametrize(("arguments", "variable"), [(["--region", "moon"], ""), ([], "moon")])
+def test_a_region_that_there_isnt_is_a_usage_error_also_without_credentials(
+    arguments: list[str], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The regions that there are stand in it."""
+    monkeypatch.setenv("VONAGE_REGION", variable)
+    result = doctor("http://127.0.0.1:9", *arguments)
+
+    assert (ExitCode.USAGE, "") == (result.exit_code, result.stdout)
+    assert "'moon'" in result.stderr
+    assert [] == [region for region in REGIONS if region not in result.stderr]
 
 
 async def test_strictly_what_could_be_better_is_a_fault_too(vsock: Vsock) -> None:
