@@ -116,8 +116,9 @@ async def test_the_limit_on_calls_is_that_of_the_whole_server(vsock: Vsock) -> N
 
 async def test_a_worker_that_is_killed_takes_its_own_calls_with_it_and_comes_back(vsock: Vsock, tmp_path: Path) -> None:
     """
-    Each is told as ended by the network, its recording as failed, and then as repaired by the worker that comes back; the
-    others go on; the exit code is 4.
+    Each is told as ended by the network; the others go on; the exit code is 4.
+
+    Its recording is told as failed, and then as repaired by the worker that comes back.
     """
     server = await vsock("serve", "--echo", "--record", "{call}.wav", "--workers", 2, "--port", 0, "--json")
     url = (await started(server))["socket_url"]
