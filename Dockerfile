@@ -19,10 +19,12 @@ LABEL org.opencontainers.image.title="vsock" \
       org.opencontainers.image.description="The workbench for phone calls over WebSockets" \
       org.opencontainers.image.licenses="MIT"
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /calls --shell /usr/sbin/nologin vsock \
-    && install --directory --owner vsock --group vsock /calls
+    && install --directory --owner vsock --group vsock /calls /calls/.local /calls/.local/state
 COPY --from=build /opt/vsock /opt/vsock
 # Every option may stand in the environment. In a container only what is published can be reached from outside.
+# The home is that of any user (--user), for vsock dev's journal.
 ENV PATH=/opt/vsock/bin:$PATH \
+    HOME=/calls \
     PYTHONDONTWRITEBYTECODE=1 \
     VSOCK_HOST=0.0.0.0
 USER 10001:10001

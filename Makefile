@@ -12,6 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 NODE_PEERS := tests/peers/node
 NODE_STAMP := $(NODE_PEERS)/node_modules/.package-lock.json
+TEMPLATES := vonage_sock/templates
+KINDS := $(patsubst $(TEMPLATES)/%/server.py,%,$(wildcard $(TEMPLATES)/*/server.py))
 PIPECAT := .venv-pipecat
 BENCH := .venv-bench
 .PHONY: help demo test check fix lint types layers docs docs-check site man image wheel-check scoreboard scoreboard-quick bench conformance soak peers peers-node peers-pipecat clean
@@ -49,9 +51,14 @@ lint: $(STAMP)  ## Style, errors, format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(STAMP)  ## Strict types, of the package and of its public interface
+types: $(STAMP)  ## Strict types, of the package, of its public interface and of the projects of vsock init
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/typing/api.py
+	@for kind in $(KINDS); do \
+	    echo "mypy $$kind"; \
+	    MYPYPATH=$(TEMPLATES)/common:$(TEMPLATES)/$$kind $(BIN)/mypy --strict --explicit-package-bases --no-error-summary \
+	        $(TEMPLATES)/common/*.py $(TEMPLATES)/$$kind/*.py $(TEMPLATES)/$$kind/tests/*.py || exit 1; \
+	done
 
 layers: $(STAMP)  ## Who may import whom
 	$(BIN)/lint-imports

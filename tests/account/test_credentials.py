@@ -149,7 +149,19 @@ def test_a_broken_file_hides_nothing_below_it(find: Find) -> None:
 
 def test_a_region_that_there_isnt_is_refused(find: Find) -> None:
     """Those there are stand in the sentence."""
-    assert "there are na-east, na-west, eu-west" in find({"region": "moon"}).lacks["region"]
+    with pytest.raises(
+        UsageError, match="--region 'moon' isn't a region of Vonage's; there are na-east, na-west, eu-west"
+    ):
+        find({"region": "moon"}).wanted_region()
+
+
+def test_who_names_no_region_needs_none(find: Find) -> None:
+    """Nor a file that can be read, in which there might be one."""
+    assert (None, None, "eu-west") == (
+        find({}).wanted_region(),
+        find({}, rc="{not json").wanted_region(),
+        find({"region": "EU-west"}).wanted_region(),
+    )
 
 
 def test_no_secret_is_shown(find: Find) -> None:

@@ -173,6 +173,7 @@ def test_a_list_is_played_as_often_as_asked() -> None:
     assert "aabaabaab" == caller.heard
 
 
+@pytest.mark.no_cover
 def test_a_list_can_be_played_for_ever() -> None:
     """It doesn't end while the call lasts."""
     caller = Caller(play(opens("a", 2), loop=0))

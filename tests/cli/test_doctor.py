@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from tests.account.fakes import APP_ID, applications_api
 from tests.doctor.fakes import Fake, serving
 from tests.doctor.test_accounting import points_at
+from vonage_sock.account.credentials import REGIONS
 from vonage_sock.call.events import DoctorSummed
 from vonage_sock.cli import cli
 from vonage_sock.cli.doctor_lines import check_lines, sum_line
@@ -45,7 +46,7 @@ async def test_a_good_server_is_found_good_in_lines_for_people(vsock: Vsock) -> 
     assert "  ✓ upgrade          open in " in text
     assert "  – TLS              none is asked for" in text
     assert "\x1b" not in text
-    assert "nothing is wrong, 12 looked at, 2 not tried, in " in text
+    assert "nothing is wrong, 13 looked at, 2 not tried, in " in text
 
 
 async def test_json_has_a_line_for_each_check_and_the_sum(vsock: Vsock, tmp_path: Path) -> None:
@@ -78,13 +79,30 @@ def test_a_fault_has_its_cure_right_below_and_exit_code_3() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["example.com"], ["http://127.0.0.1:9", "--event-url", "ws://a"], ["http://127.0.0.1:9", "--ca", "none.pem"]],
+    [
+        ["example.com"],
+        ["http://127.0.0.1:9", "--event-url", "ws://a"],
+        ["http://127.0.0.1:9", "--ca", "none.pem"],
+    ],
 )
 def test_what_cannot_be_examined_is_a_usage_error(arguments: list[str]) -> None:
     """One sentence, before anything is tried."""
     result = doctor(*arguments)
 
     assert (ExitCode.USAGE, "", 1) == (result.exit_code, result.stdout, result.stderr.count("\n"))
+
+
+@pytest.mark.parametrize(("arguments", "variable"), [(["--region", "moon"], ""), ([], "moon")])
+def test_a_region_that_there_isnt_is_a_usage_error_also_without_credentials(
+    arguments: list[str], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The regions that there are stand in it."""
+    monkeypatch.setenv("VONAGE_REGION", variable)
+    result = doctor("http://127.0.0.1:9", *arguments)
+
+    assert (ExitCode.USAGE, "") == (result.exit_code, result.stdout)
+    assert "'moon'" in result.stderr
+    assert [] == [region for region in REGIONS if region not in result.stderr]
 
 
 async def test_strictly_what_could_be_better_is_a_fault_too(vsock: Vsock) -> None:

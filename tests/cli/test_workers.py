@@ -21,7 +21,6 @@ from tests.control.fakes import APPLICATION, private_key
 from vonage_sock.cli.plan import Plan, ServeOptions
 from vonage_sock.cli.serve import serve as serve_command
 from vonage_sock.errors import UsageError
-from vonage_sock.media.naming import part_of
 from vonage_sock.testing import VonageCaller
 
 CONNECTED = '{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}'
@@ -117,13 +116,12 @@ async def test_the_limit_on_calls_is_that_of_the_whole_server(vsock: Vsock) -> N
     assert (3, 0) == (len(again), code)
 
 
-def left_of(path: Path) -> Path:
-    """A lost recording: completed, where the new worker came to that before the server was stopped, or still a part."""
-    return path if path.exists() else part_of(path)
-
-
 async def test_a_worker_that_is_killed_takes_its_own_calls_with_it_and_comes_back(vsock: Vsock, tmp_path: Path) -> None:
-    """Each is told as ended by the network, its recording as failed and readable; the others go on; the exit code is 4."""
+    """
+    Each is told as ended by the network; the others go on; the exit code is 4.
+
+    Its recording is told as failed, and then as repaired by the worker that comes back.
+    """
     server = await vsock("serve", "--echo", "--record", "{call}.wav", "--workers", 2, "--port", 0, "--json")
     url = (await started(server))["socket_url"]
     async with calls(url, 10) as sockets:
@@ -135,6 +133,8 @@ async def test_a_worker_that_is_killed_takes_its_own_calls_with_it_and_comes_bac
         alive = [one for one in sockets if await hears_itself(one)]
         async with calls(url, 4):
             pass
+        while len(told(server, "recording.repaired")) < 10 - len(alive):
+            assert await server.line()
     server.interrupt()
     code, output, _ = await server.end()
     events = [json.loads(line) for line in output.splitlines()]
@@ -144,10 +144,16 @@ async def test_a_worker_that_is_killed_takes_its_own_calls_with_it_and_comes_bac
     assert (1006, "its worker died") == (ended["close_code"], ended["close_reason"])
     assert 0 < len(lost) == 10 - len(alive) < 10
     assert {event["call"] for event in lost} == {event["call"] for event in failed}
-    assert all(FRAME.startswith(pcm_of(left_of(tmp_path / event["path"]))) for event in failed)
+    assert {event["path"] for event in failed} == {event["path"] for event in told(server, "recording.repaired")}
+    assert all(FRAME.startswith(pcm_of(tmp_path / event["path"])) for event in failed)
     assert (4, 14) == (code, events[-1]["calls"])
     assert 14 == sum(event["event"] == "call.ended" for event in events)
     await all_gone([victim, other])
+
+
+def told(server: Program, name: str) -> list[dict[str, Any]]:
+    """The events of this name among its lines so far."""
+    return [event for event in map(json.loads, server.lines) if event["event"] == name]
 
 
 async def hears_itself(socket: ClientConnection) -> bool:

@@ -82,6 +82,7 @@ def test_rich_writes_it_as_it_is(text: str, shown: str) -> None:
     assert shown + "\n" == drawn(Text(clean(text)))
 
 
+@pytest.mark.no_cover
 @injections
 def test_nothing_gets_through_any_field_of_any_event(text: str, shown: str) -> None:
     """Whatever stands in whichever field, or as a key of an object, only printable characters are shown."""
@@ -92,6 +93,7 @@ def test_nothing_gets_through_any_field_of_any_event(text: str, shown: str) -> N
     assert [] == [part for part in parts if not part.isprintable()]
 
 
+@pytest.mark.no_cover
 @injections
 def test_nothing_gets_through_a_call_id(text: str, shown: str) -> None:
     """Not even by way of the id, which is ours."""

@@ -6,11 +6,16 @@ from typing import Any, cast
 
 import pytest
 
-from vonage_sock.call.events import Ended
+from vonage_sock.audio.frames import FRAME_NS, AudioFormat
+from vonage_sock.audio.source import FramesSource
+from vonage_sock.call.events import Ended, StatsUpdated
+from vonage_sock.clock import MS, SECOND
 from vonage_sock.doctor.addresses import Place
-from vonage_sock.doctor.calls import judge_call, judge_socket_address, judge_upgrade
+from vonage_sock.doctor.calls import judge_call, judge_pace, judge_socket_address, judge_upgrade
 from vonage_sock.doctor.checks import Check
-from vonage_sock.doctor.trying import Opening, Tried
+from vonage_sock.doctor.trying import TRY_S, Opening, Tried
+from vonage_sock.simulator.leg.machine import VonageLeg
+from vonage_sock.simulator.leg.plan import LegPlan
 from vonage_sock.simulator.socket import ClientSocket
 
 PUBLIC = Place("a.example", 443, secure=True)
@@ -83,6 +88,23 @@ def test_an_upgrade_that_fails_says_how_and_what_to_do(found: Opening, place: Pl
     assert expected in told(judge_upgrade(found, place))
 
 
+NO_STATS = StatsUpdated(
+    at=0,
+    duration_s=2.0,
+    frames_in=0,
+    frames_out=0,
+    rate_in_hz=0,
+    rate_out_hz=0,
+    level_in_dbfs=0,
+    peak_in_dbfs=0,
+    level_out_dbfs=0,
+    peak_out_dbfs=0,
+    jitter_ms=0,
+    longest_gap_ms=0,
+    depth_ms=0,
+)
+
+
 def tried(*findings: dict[str, Any], end: tuple[int, str] | None = (1000, "platform"), **report: Any) -> Tried:
     """A call; ``end`` is its code and who closed, None where nobody did."""
     figures = {
@@ -105,7 +127,7 @@ def tried(*findings: dict[str, Any], end: tuple[int, str] | None = (1000, "platf
             close_reason="why",
             closed_by=end[1],
         )
-    return Tried(report={**figures, "findings": list(findings)}, ended=ended)
+    return Tried(report={**figures, "findings": list(findings)}, stats=NO_STATS, ended=ended)
 
 
 def finding(code: str, level: str) -> dict[str, Any]:
@@ -148,3 +170,63 @@ def test_what_was_found_and_how_it_ended_are_both_told() -> None:
     checks = judge_call(tried(finding("VS101", "error"), finding("VS308", "error"), end=(1006, "network")))
 
     assert ["VS101", "the c"] == [check.message[:5] for check in checks]
+
+
+FORMAT = AudioFormat(8000)
+SOUND = [bytes([number % 251, number % 7]) * (FORMAT.frame_bytes // 2) for number in range(1, 4000)]
+
+
+def heard(times_ns: list[int], *, sounds: list[bytes] = SOUND, said: list[bytes] | None = None) -> Tried:
+    """As long a call as a doctor's, in which frames come at these times."""
+    source = FramesSource("doctor", iter(said or []), len(said or []))
+    leg = VonageLeg("doctor", LegPlan(audio_format=FORMAT, strict=True), source, now=0)
+    arriving = list(zip(times_ns, sounds, strict=False))
+    for step_at in range(0, round(TRY_S * SECOND), FRAME_NS):
+        while arriving and arriving[0][0] <= step_at:
+            at, frame = arriving.pop(0)
+            leg.receive_bytes(frame, at)
+        leg.handle_deadline(step_at)
+    leg.close(1000, round(TRY_S * SECOND))
+    leg.receive_close(1000, "", round(TRY_S * SECOND))
+    return Tried(report=leg.report(), stats=leg.stats(round(TRY_S * SECOND)), ended=None)
+
+
+def every(span_ns: int, count: int, *, ahead: int = 5) -> list[int]:
+    """So many frames with this between them, the first ones at once."""
+    return [max(0, number - ahead) * span_ns for number in range(count)]
+
+
+STEADY = every(20 * MS, 200)
+ONE_GAP = STEADY[:50] + [at + 170 * MS for at in STEADY[50:190]]
+CHOPPED = [at + at // (500 * MS) * 150 * MS for at in STEADY][:140]
+
+
+@pytest.mark.parametrize(
+    ("times_ns", "expected"),
+    [
+        ([], "skipped | no frames came: too few to judge"),
+        ([0], "skipped | 1 frame came: too few to judge"),
+        (STEADY, "ok | 4.0 s of audio: at most 20 ms between two frames, jitter 0."),
+        (STEADY[:50], "jitter 0.3 ms; too short to say whether it keeps up with time"),
+        (every(20 * MS, 300, ahead=150), "ok | 6.0 s of audio, 2.0 s of it ahead: at most 20 ms"),
+        (every(22 * MS, 185, ahead=0), "fault | VS204 audio has come at 90.9 % of real time"),
+        (CHOPPED, "fault | VS203 "),
+        (
+            ONE_GAP,
+            "ok | 3.8 s of audio: at most 190 ms between two frames, jitter 0.0 ms | VS201 the caller heard a gap of ",
+        ),
+        (every(0, 3500), "fault | VS202 more than 3072 frames wait to be played"),
+    ],
+    ids=["nothing", "one", "steady", "short", "ahead", "slow", "chopped", "one gap", "flood"],
+)
+def test_a_pace_is_judged_by_whether_the_caller_hears_it(times_ns: list[int], expected: str) -> None:
+    """Audio that is late all along, chopped or lost is a fault; one gap is advice, and being ahead is neither."""
+    assert expected in told(judge_pace(heard(times_ns)))
+
+
+def test_gaps_in_an_echo_may_be_the_network_s() -> None:
+    """What comes back can be no more even than what arrived: it is advice."""
+    echoed = heard([at + 40 * MS for at in CHOPPED], sounds=SOUND, said=SOUND)
+
+    assert told(judge_pace(echoed)).startswith("ok | 2.8 s of audio: at most 170 ms")
+    assert "VS203" in told(judge_pace(echoed))

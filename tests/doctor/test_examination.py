@@ -32,6 +32,7 @@ GOOD = [
     "+socket address",
     "+upgrade",
     "+first frames",
+    "-pace",
     "+event URL",
 ]
 

@@ -343,6 +343,7 @@ JSON = st.recursive(
 ACTION = st.sampled_from(["connect", "talk", "input", "transfer", "pay", "x"])
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, database=None, max_examples=150)
 @given(
     ncco=st.lists(

@@ -326,6 +326,7 @@ def test_one_messages_letters_are_no_other_messages() -> None:
     assert [Text("früh"), Text("ü"), Text("früh")] == reader.feed(fragments + raw_frame(1, "ü".encode()) + fragments)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("size", [0, 1])
 def test_thousands_of_fragments_cost_no_more_room_than_their_bytes(size: int) -> None:
     """A peer that sends twenty thousand, empty or of a byte each, makes nothing grow with their number."""

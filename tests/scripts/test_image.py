@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
 import pytest
 
 import vonage_sock
+from vonage_sock.account.journal import state_folder
 from vonage_sock.cli import cli
 from vonage_sock.protocol.redaction import is_secret_name
 
@@ -46,6 +48,18 @@ def test_the_image_is_small_and_runs_without_rights() -> None:
     assert [word for word, _ in last].index("USER") < [word for word, _ in last].index("ENTRYPOINT")
 
 
+def test_the_journal_of_vsock_dev_is_where_the_how_to_lets_it_be_kept() -> None:
+    """A volume there is the user's own, whom the container runs as; who may not write there couldn't put anything back."""
+    environment = dict(item.split("=", 1) for item in one("ENV").split())
+    folder = state_folder(environment, Path(environment["HOME"]))
+    manual = (ROOT / "docs" / "how-to" / "container.md").read_text()
+    made = next(rest for _, rest in statements() if "--owner vsock" in rest).split()
+
+    assert {str(folder.parents[1])} == set(re.findall(r"-v vsock-state:(\S+)", manual))
+    assert str(folder.parents[1]) in made
+    assert f"`{folder.parent}`" in manual
+
+
 def test_no_secret_can_be_built_in() -> None:
     """Neither by an argument nor in the environment nor by a file; the engine is given only what is named."""
     names = re.findall(r"(\w+)=", " ".join(rest for word, rest in statements() if word in ("ARG", "ENV")))
@@ -62,7 +76,9 @@ def test_no_secret_can_be_built_in() -> None:
 def test_what_it_starts_is_a_command_line_of_ours() -> None:
     """Its options exist, also those that the environment gives."""
     command, *arguments = json.loads(one("CMD"))
-    context = cli.get_command(None, command).make_context(command, arguments)  # type: ignore[arg-type,union-attr]
+    # A command keeps the --help that it was first asked for, for all the tests to come.
+    parent = click.Context(cli, **cli.context_settings)
+    context = cli.get_command(parent, command).make_context(command, arguments, parent=parent)  # type: ignore[union-attr]
 
     assert (["vsock"], True) == (json.loads(one("ENTRYPOINT")), context.params["echo"])
     assert "VSOCK_HOST=0.0.0.0" in one("ENV").split()

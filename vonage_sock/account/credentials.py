@@ -47,7 +47,7 @@ class Setting:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
     """
-    What was found, and in ``lacks`` why something wasn't, by the setting's name.
+    What was found, and in ``lacks`` why something wasn't, by the setting's name: a region only where it is none of Vonage's.
 
     ``private_key`` is PEM text, ``application_id`` a UUID in lower case, ``region`` one of ``REGIONS``.
     """
@@ -79,6 +79,17 @@ class Credentials:
         """
         application = self.require("application_id", "calls can't be made or changed without it")
         return application, self.require("private_key", "calls can't be made or changed without it")
+
+    def wanted_region(self) -> str | None:
+        """
+        The region that was named, if any.
+
+        Raises:
+            UsageError: there is no such region.
+        """
+        if "region" in self.lacks:
+            raise UsageError(self.lacks["region"])
+        return None if self.region is None else self.region.value
 
     def require(self, name: str, purpose: str) -> Setting:
         """
@@ -141,7 +152,9 @@ def find_credentials(
         try:
             setting = _find(name, places, found)
         except UsageError as error:
-            lacks[name] = str(error)
+            # A file that can't be read keeps nobody from doing without a region.
+            if name != "region" or all(place.fault != str(error) for place in places):
+                lacks[name] = str(error)
             continue
         if setting is not None:
             found[name] = setting

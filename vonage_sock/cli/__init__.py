@@ -215,6 +215,12 @@ def _usage_errors() -> Iterator[None]:
 
 def _show(error: click.ClickException, _file: IO[Any] | None = None) -> None:
     from vonage_sock.cli.printing import say  # noqa: PLC0415  (only errors need them)
+
+    if (
+        type(error).__name__ == "NoArgsIsHelpError"
+    ):  # of click 8.2; the text is our own, and needn't wait for what cleans it
+        say(error.format_message())
+        return
     from vonage_sock.display.safe import clean_lines  # noqa: PLC0415
 
     text = io.StringIO()

@@ -37,6 +37,7 @@ PRIVATE_KEY = option(
 )
 REGION = option(
     "--region",
+    type=click.Choice(REGIONS, case_sensitive=False),
     metavar="REGION",
     section=ACCOUNT,
     help=f"The region that calls are made in: {', '.join(REGIONS)}. Also VONAGE_REGION, or in those files.",

@@ -58,6 +58,7 @@ def dev_and_exit(values: dict[str, Any]) -> ExitCode:
         plan = Plan(options)
         credentials = credentials_of(values)
         credentials.require_account()
+        credentials.wanted_region()
         dev = _Dev(plan, values, credentials, sdk_of(values, credentials), ca)
         if values["dry_run"]:
             return run(dev.show())

@@ -47,7 +47,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
 
     URL is a base address, an answer URL or a socket, of anybody's server. With credentials the application is looked at
     too: its voice, addresses, number, region and signed webhooks, and without URL its answer URL is examined. Nothing is
-    changed: the answer URL is asked as for a call, the socket that its NCCO names is called for two seconds, and the event
+    changed: the answer URL is asked as for a call, the socket that its NCCO names is called for four seconds, and the event
     of that call's end is posted. The exit code is 3 when something is wrong.
     """
     order = _order_of(options)
@@ -68,12 +68,13 @@ def _order_of(options: dict[str, Any]) -> Order:
     What the options ask for.
 
     Raises:
-        UsageError: an address or a file in them can't be used.
+        UsageError: an address, a file or a region in them can't be used.
     """
     event_url = options["event_url"]
     if event_url is not None and not is_address(event_url, WEB):
         raise UsageError(f"--event-url {event_url!r} isn't a web address; give it as https://example.com/events")
     credentials = credentials_of(options)
+    credentials.wanted_region()
     secret = credentials.signature_secret
     ca = ca_of(options)
     return Order(

@@ -21,10 +21,10 @@ def open_calls(sdk: Sdk, *, api_host: str | None = None, say: Callable[[str], No
         say: is told in a sentence when a call is looked for in another region.
 
     Raises:
-        UsageError: the application's id or private key lacks.
+        UsageError: the application's id or private key lacks, or there is no such region.
     """
     sdk.credentials.require_application()
-    region = sdk.credentials.region
-    host = None if region is None else REGIONS[region.value]
+    region = sdk.credentials.wanted_region()
+    host = None if region is None else REGIONS[region]
     regions = KnownRegions(regions_file(os.environ, Path.home()))
     return Calls(sdk.at, host=host, api_host=api_host, say=say, regions=regions)

@@ -1,18 +1,20 @@
 """
 What the opening of a socket and a short call on it say of a server. Values in, checks out.
 
-How steady its audio is takes longer to hear than this call lasts: that is ``vsock call``'s to say.
+The call is just long enough to hear whether audio keeps up with time; what shows later is ``vsock call``'s to say.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from vonage_sock.call.events import Ended
+from vonage_sock.audio.frames import FRAME_NS
+from vonage_sock.call.events import Ended, StatsUpdated
 from vonage_sock.call.findings import CATALOGUE, Level
+from vonage_sock.clock import SECOND
 from vonage_sock.doctor.addresses import Place
 from vonage_sock.doctor.answers import REDIRECTS
-from vonage_sock.doctor.checks import Check, fault, fine
+from vonage_sock.doctor.checks import Check, fault, fine, skipped
 from vonage_sock.doctor.trying import OPEN_WAIT_S, Opening, Tried
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NORMAL
 from vonage_sock.tunnels.pages import recognise
@@ -20,9 +22,19 @@ from vonage_sock.tunnels.pages import recognise
 ADDRESS: Final = "socket address"
 UPGRADE: Final = "upgrade"
 FRAMES: Final = "first frames"
+PACE: Final = "pace"
 
 SLOW_OPEN_MS: Final = 2_000
-STEADINESS: Final = frozenset({"VS108", "VS201", "VS203", "VS204"})
+STEADINESS: Final = frozenset({"VS108", "VS201", "VS202", "VS203", "VS204"})
+"""What the check of the pace tells."""
+
+CHOPPED: Final = "VS203"
+GAPS: Final = frozenset({"VS201", CHOPPED})
+LEAST_FRAMES: Final = 25
+AHEAD_MS: Final = 1000
+ENOUGH_S: Final = 3.2
+"""So much audio shows whether it keeps up with time."""
+
 TOLD_OTHERWISE: Final = frozenset({"VS308", "VS309", "VS318"})
 """How the server ended it is a check of its own."""
 
@@ -104,6 +116,34 @@ def judge_call(found: Tried) -> list[Check]:
         if item["level"] == Level.WARNING.value and item["code"] not in STEADINESS
     ]
     return [fine(FRAMES, f"it takes silence, the key {report['dtmf_sent']} and sound; {_sent(report)}", *advice)]
+
+
+def judge_pace(found: Tried) -> Check:
+    """
+    Whether the audio keeps up with time, is even, and is no more than can wait.
+
+    A gap or two may be anybody's, and in an echo all of them may be the network's: that is advice.
+    """
+    report, stats = found.report, found.stats
+    if stats.frames_in < LEAST_FRAMES:
+        return skipped(
+            PACE, f"{stats.frames_in or 'no'} frame{'' if stats.frames_in == 1 else 's'} came: too few to judge"
+        )
+    seen = {item["code"]: item["message"] for item in report["findings"] if item["code"] in STEADINESS}
+    forgiven = GAPS if report["echo"] is not None else GAPS - {CHOPPED}
+    wrong = [code for code in seen if code not in forgiven]
+    if wrong:
+        cures = dict.fromkeys(CATALOGUE[code].cure for code in wrong)
+        return fault(PACE, "; ".join(f"{code} {seen[code]}" for code in wrong), *cures)
+    return fine(PACE, _steady(stats), *(f"{code} {text}. {CATALOGUE[code].cure}" for code, text in seen.items()))
+
+
+def _steady(stats: StatsUpdated) -> str:
+    span_s = stats.frames_in * FRAME_NS / SECOND
+    ahead = f", {stats.depth_ms / 1000:.1f} s of it ahead" if stats.depth_ms >= AHEAD_MS else ""
+    even = f"at most {stats.longest_gap_ms:.0f} ms between two frames, jitter {stats.jitter_ms:.1f} ms"
+    short = "" if span_s >= ENOUGH_S else "; too short to say whether it keeps up with time"
+    return f"{span_s:.1f} s of audio{ahead}: {even}{short}"
 
 
 def _judge_end(ended: Ended | None, duration_s: float) -> Check | None:

@@ -243,7 +243,7 @@ class Examination:
         tried = await try_call(
             opening.socket, endpoint.audio_format, endpoint.headers, self._clock, span_s=self._call_s
         )
-        self._tell(*calls.judge_call(tried))
+        self._tell(*calls.judge_call(tried), calls.judge_pace(tried))
 
     # Events.
 

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND, AudioFormat
 from vonage_sock.audio.source import FramesSource
-from vonage_sock.call.events import Ended, Event
+from vonage_sock.call.events import Ended, Event, StatsUpdated
 from vonage_sock.clock import MS, SECOND, Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.simulator.caller import noise
@@ -28,7 +28,9 @@ from vonage_sock.simulator.socket import ClientSocket, UnofferedError, open_sock
 from vonage_sock.transport import Driver
 
 OPEN_WAIT_S: Final = 10.0
-TRY_S: Final = 2.0
+TRY_S: Final = 4.0
+"""A pace is plain after 3.2 s of audio, and many a server takes its time before it speaks."""
+
 KEY: Final = "5"
 END_WAIT_S: Final = 3.0
 """How much later than it should the call may be over."""
@@ -62,6 +64,7 @@ class Tried:
     """How the call went; ``ended`` is None where the server let it go on after its end."""
 
     report: JsonObject
+    stats: StatsUpdated
     ended: Ended | None
 
 
@@ -123,7 +126,7 @@ async def try_call(
             await Driver(leg, socket, clock=clock, observer=watch).run()
     except TimeoutError:
         socket.abort()
-    return Tried(report=leg.report(), ended=ended[0] if ended else None)
+    return Tried(report=leg.report(), stats=leg.stats(clock.now()), ended=ended[0] if ended else None)
 
 
 def said(audio_format: AudioFormat, frames: int) -> Iterator[bytes]:

@@ -40,7 +40,9 @@ def lint_text(text: str | bytes) -> list[Problem]:
     try:
         value = jsontext.loads(text)
     except ValueError as error:
-        return [Problem("VS402", "NCCO", {"reason": f"isn't JSON: {error}"})]
+        return [
+            Problem("VS402", "NCCO", {"reason": f"isn't JSON: {error if text.strip() else 'there is nothing in it'}"})
+        ]
     return lint_ncco(value)
 
 

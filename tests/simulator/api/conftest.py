@@ -68,7 +68,8 @@ class Bot:
     """
     An application written with aiohttp alone: it echoes, and does what ``on_text`` says when the platform says something.
 
-    ``ncco`` is its answer, with ``{base}`` and ``{ws}`` filled in; ``received`` is the audio that came.
+    ``ncco`` is its answer, with ``{base}`` and ``{ws}`` filled in; ``received`` is the audio that came, ``socket`` the last
+    caller's.
     """
 
     ncco: list[dict[str, Any]] = field(default_factory=list)
@@ -81,6 +82,7 @@ class Bot:
     answered: list[dict[str, str]] = field(default_factory=list)
     texts: list[dict[str, Any]] = field(default_factory=list)
     received: bytearray = field(default_factory=bytearray)
+    socket: web.WebSocketResponse = field(default_factory=web.WebSocketResponse)
     port: int = 0
 
     @property
@@ -152,7 +154,7 @@ class Bot:
         return web.Response(body=self.files[request.match_info["name"]])
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
+        socket = self.socket = web.WebSocketResponse()
         await socket.prepare(request)
         tasks: set[asyncio.Task[None]] = set()
         async for message in socket:

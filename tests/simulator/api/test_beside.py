@@ -55,6 +55,7 @@ async def trial(
     duration_s: float = 10.0,
     press: str = "#",
     bot: Bot | None = None,
+    scenario: Path | None = None,
 ) -> tuple[Trial, CallReport]:
     """A call of ten seconds, unless the application ends it; it acts upon a key or, with ``on``, something else."""
     bot = bot or Bot()
@@ -73,7 +74,8 @@ async def trial(
                 await act(tried)
 
         bot.on_text = on_text
-        report = await caller(f"{bot.base}/answer", audio="tone:440", press=press, duration_s=duration_s)
+        said = {"audio": "tone:440", "press": press, "duration_s": duration_s}
+        report = await caller(f"{bot.base}/answer", **(said if scenario is None else {"scenario": scenario}))
         return tried, report
 
 
@@ -264,6 +266,17 @@ async def test_keys_are_sent_to_a_leg(tmp_path: Path, sdk: Sdk, keys: Keys) -> N
     assert {True} == {abs(peak - 770) < 20 or abs(peak - 1336) < 20 for peak in peaks}
 
 
+PRESSES_WHEN_TOLD = """\
+steps:
+  - wait_for: {event: clear, within: 15s}
+  - press: "12"
+  - wait_for: {event: notify, within: 15s}
+  - press: "3"
+  - silence: 200ms
+  - hang_up
+"""
+
+
 async def test_keys_of_the_caller_are_told_to_whoever_listens(tmp_path: Path, sdk: Sdk, keys: Keys) -> None:
     """One event a key, in their order, until nobody listens any more."""
 
@@ -271,14 +284,19 @@ async def test_keys_of_the_caller_are_told_to_whoever_listens(tmp_path: Path, sd
         client, bot = tried.client.http_client, tried.bot
         path = f"/v1/calls/{bot.leg('phone')}/input/dtmf"
         body = {"event_url": [f"{bot.base}/event"]}
-        if "digit" not in bot.texts[-1]:
+        if bot.texts[-1]["event"] == "websocket:connected":
             await asyncio.to_thread(client.put, client.api_host, path, body)
-        elif bot.texts[-1]["digit"] == "2":
+            await bot.socket.send_json({"action": "clear"})
+        elif bot.texts[-1].get("digit") == "2":
             await asyncio.to_thread(client.delete, client.api_host, path)
+            await bot.socket.send_json({"action": "notify", "payload": {}})
 
-    tried, _ = await trial([CONNECT], tmp_path, sdk, keys, listen, on="event", duration_s=2.2, press="12w0.5,3")
+    scenario = tmp_path / "presses.yaml"
+    scenario.write_text(PRESSES_WHEN_TOLD)
+    tried, report = await trial([CONNECT], tmp_path, sdk, keys, listen, on="event", scenario=scenario)
     told = [body["dtmf"] for body in tried.bot.events if "dtmf" in body]
 
+    assert report.passed, report.failures
     assert [{"digits": "1", "timed_out": False}, {"digits": "2", "timed_out": False}] == told
 
 

@@ -23,7 +23,8 @@ def test_an_ncco_is_read() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"OK", "isn't JSON: "),
+        (b"OK", "isn't JSON: Expecting"),
+        (b" ", "isn't JSON: there is nothing in it"),
         (b"{}", "is an object and must be an array"),
         (json.dumps([TALK] * (MAX_ACTIONS + 1)).encode(), "has 101 actions; 100 are carried out at most"),
     ],

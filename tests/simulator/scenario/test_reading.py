@@ -85,6 +85,13 @@ def test_a_whole_scenario_is_read() -> None:
     ]
 
 
+def test_a_step_that_is_too_long_to_be_shown_ends_in_an_ellipsis() -> None:
+    """So that nobody takes it for the whole."""
+    texts = [scenario(f"steps: [say: {'a' * length}]").steps[0].text for length in (56, 57)]
+
+    assert [f"say {'a' * 56}", f"say {'a' * 55}…"] == texts
+
+
 def test_keys_are_read_as_they_are_written() -> None:
     """The first is pressed at once; 012 isn't the number ten."""
     presses = [step.action for step in scenario(WHOLE).steps if isinstance(step.action, model.Press)]

@@ -92,6 +92,14 @@ async def test_without_a_secret_nothing_is_signed() -> None:
     assert "Authorization" not in app.requests[0].headers
 
 
+async def test_an_answer_without_a_type_has_none() -> None:
+    """And isn't said to have the one that HTTP lets a reader assume."""
+    async with raw_server(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as port, webhooks() as hooks:
+        answer = await hooks.post_event(f"http://127.0.0.1:{port}/", {})
+
+    assert (200, "none") == (answer.status, answer.content_type)
+
+
 async def test_a_redirect_is_not_followed() -> None:
     """It is an answer that isn't 200."""
     application = Application(answer=lambda: web.Response(status=302, headers={"Location": "/elsewhere"}))

@@ -20,7 +20,7 @@ def ncco_of(body: bytes) -> Ncco:
     try:
         value = jsontext.loads(body)
     except ValueError as error:
-        raise ValueError(f"isn't JSON: {error}") from error
+        raise ValueError(f"isn't JSON: {error if body.strip() else 'there is nothing in it'}") from error
     ncco = read_ncco(value)
     if len(ncco) > MAX_ACTIONS:
         raise ValueError(f"has {len(ncco)} actions; {MAX_ACTIONS} are carried out at most")

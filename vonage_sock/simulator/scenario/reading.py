@@ -152,7 +152,7 @@ class _Reader:
         name, inner = (value, None) if isinstance(value, str) else next(iter(value.items()))
         text = name if inner is None else f"{name} {_shown(inner)}"
         action = self._action(name, inner, (*at, name))
-        return model.Step(index + 1, self._document.line(at), " ".join(text.split())[:MAX_TEXT], action)
+        return model.Step(index + 1, self._document.line(at), _cut(" ".join(text.split())), action)
 
     def _action(self, name: str, value: Any, at: At) -> model.Action:
         match name:
@@ -252,6 +252,10 @@ class _Reader:
         if not presses:
             self._document.refuse(at, 'there is no key to press; give keys in quotes, such as "12#"')
         return tuple(KeyPress(key.after_ns - first_ns, key.digit, key.duration_ms) for key in presses)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 def _shown(value: object) -> str:

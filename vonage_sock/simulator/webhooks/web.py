@@ -26,6 +26,7 @@ AUDIO_TIMEOUT_S: Final = 20.0
 TRIES: Final = 2
 WORTH_ANOTHER_TRY: Final = frozenset({429, 503, 504})
 MAX_ANSWER_BYTES: Final = 256 * 1024
+NO_TYPE: Final = "none"
 
 MAX_AUDIO_BYTES: Final = 20 * 1024 * 1024
 
@@ -42,7 +43,7 @@ class LateAnswerError(NoAnswerError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a webhook gave back; of ``headers`` no name's letters' case counts."""
+    """What a webhook gave back, ``none`` for the type where it gave none; of ``headers`` no name's letters' case counts."""
 
     status: int
     content_type: str
@@ -174,7 +175,9 @@ class Webhooks:
                 took_ms = (self._clock.now() - started_at) // MS
                 if len(content) > max_bytes:
                     raise ConnectError(f"{url} gave more than {max_bytes // 1024} KiB, which is too much")
-                return Answer(response.status, response.content_type, content, took_ms, response.headers)
+                # The library calls what has no type a stream of octets.
+                kind = response.content_type if "Content-Type" in response.headers else NO_TYPE
+                return Answer(response.status, kind, content, took_ms, response.headers)
         except TimeoutError as error:
             raise LateAnswerError(
                 f"{url} didn't answer in time (the platform waits {self._connect_timeout_s:g} s to connect "
