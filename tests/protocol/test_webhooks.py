@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from vonage_sock.protocol.webhooks import FALLBACK_STATUSES, Leg, completed_fields, event_kind, fallback_request
+from vonage_sock.protocol.webhooks import (
+    FALLBACK_STATUSES,
+    Leg,
+    completed_fields,
+    event_kind,
+    failed_kind,
+    fallback_request,
+)
 
 LEG = Leg(uuid="u-1", conversation_uuid="CON-1", from_="447700900002", to="442079460001")
 
@@ -141,3 +148,20 @@ def test_a_fallback_is_asked_with_the_original_and_why() -> None:
         "reason": "Connection closed.",
         "original_request": {"url": "http://a/answer", "type": "answer"},
     } == fallback_request({"uuid": "u"}, url="http://a/answer", kind="answer", reason="Connection closed.")
+
+
+@pytest.mark.parametrize(
+    ("params", "kind"),
+    [
+        (fallback_request({}, url="https://x/event", kind="event", reason="timeout"), "event"),
+        (fallback_request({}, url="https://x/answer", kind="answer", reason="timeout"), "answer"),
+        ({"original_request": '{"url":"https://x/event","type":"event"}'}, "event"),
+        ({"original_request": "{"}, "answer"),
+        ({"original_request": "[]"}, "answer"),
+        ({"original_request": 5}, "answer"),
+        ({}, "answer"),
+    ],
+)
+def test_what_failed_is_the_event_url_only_where_that_is_said(params: dict[str, Any], kind: str) -> None:
+    """In a body, or as text in a query; whatever else comes stands for the answer."""
+    assert kind == failed_kind(params)
