@@ -95,7 +95,7 @@ scoreboard: $(STAMP)  ## Each promise of SECURITY.md as a number, judged from ou
 scoreboard-quick: $(STAMP)  ## What of it takes half a minute
 	$(BIN)/python scripts/scoreboard --quick
 
-bench:  ## What calls cost beside other servers, in an environment of its own; twelve minutes
+bench:  ## What calls cost beside other servers, in an environment of its own; half an hour
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e . -r scripts/bench/requirements.txt
 	@if command -v npm >/dev/null; then npm ci --silent --prefix scripts/bench; else echo "npm isn't here: Node is left out"; fi
