@@ -26,7 +26,7 @@ from vonage_sock.tunnels.base import Closed, Opened, TunnelError
 from vonage_sock.tunnels.programs import CloudflaredLog, Dialect, NgrokLog
 from vonage_sock.tunnels.started import StartedTunnel
 
-WAIT_S = 10
+WAIT_S = 30
 
 
 def tunnel_by(program: Path, dialect: Dialect | None = None, *, wait_s: float = WAIT_S) -> StartedTunnel:
@@ -47,6 +47,8 @@ async def test_ngrok_opens_moves_and_dies(tmp_path: Path) -> None:
     """Its address, its next one, and how it ended are told in this order."""
     then = f"read _ < {tmp_path}/go; cat {tmp_path}/more; read _ < {tmp_path}/go; kill -KILL $$"
     os.mkfifo(tmp_path / "go")
+    # Open both ways it never waits for the other end, which may be gone.
+    go = os.open(tmp_path / "go", os.O_RDWR)
     (tmp_path / "more").write_text(f"{ngrok_started(OTHER_URL)}\n")
     tunnel = tunnel_by(write_program(tmp_path, "ngrok", *NGROK_BEGINS, ngrok_started(), then=then))
 
@@ -54,10 +56,11 @@ async def test_ngrok_opens_moves_and_dies(tmp_path: Path) -> None:
         opened = await tunnel.open(8000, tls=False)
         news = []
         for _ in range(2):
-            await asyncio.to_thread((tmp_path / "go").write_text, "\n")
+            os.write(go, b"\n")
             news.append(await tunnel.news())
         why = await tunnel.why_closed()
         await tunnel.close()
+    os.close(go)
 
     assert NGROK_URL == opened
     assert [Opened(OTHER_URL), Closed("ngrok was killed by SIGKILL", for_good=True)] == news
