@@ -23,6 +23,19 @@ class Screen:
     process: subprocess.Popen[bytes]
     master: int
     sent: bytearray = field(default_factory=bytearray)
+    reader: threading.Thread | None = None
+
+    def end(self, *, within_s: float) -> int:
+        """
+        Wait until the program is over and all that it sent is here; its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it goes on.
+        """
+        code = self.process.wait(within_s)
+        if self.reader is not None:
+            self.reader.join(within_s)
+        return code
 
     def hang_up(self) -> None:
         """Close the terminal, as when its window is closed."""
@@ -46,7 +59,7 @@ def on_screen(command: Sequence[str], *, columns: int = 120, rows: int = 50, **o
     process = subprocess.Popen(command, preexec_fn=control, **streams, **options)  # noqa: PLW1509
     os.close(slave)
     screen = Screen(process, master)
-    reader = threading.Thread(target=_read, args=(screen,), daemon=True)
+    screen.reader = reader = threading.Thread(target=_read, args=(screen,), daemon=True)
     reader.start()
     try:
         yield screen

@@ -1,15 +1,15 @@
 """
 Keys while a server runs: from the terminal to the calls.
 
-Only where somebody sits: a terminal in and out, no ``--json``, no dumb terminal, one process. Nothing is read otherwise, and
-standard input stays what it is.
+Only where somebody sits: a terminal in and out, no ``--json``, no dumb terminal. Nothing is read otherwise, and standard
+input stays what it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from vonage_sock.call.events import Connected, Ended, Event
 from vonage_sock.cli.by_hand import ByHand
@@ -33,7 +33,7 @@ PAUSE_WAIT_S: Final = 0.3
 
 class Keys:
     """
-    The keys of a terminal, for the calls of a server.
+    The keys of a terminal, for the calls of a server; taken as long as it is entered.
 
     Args:
         fd: the terminal; this one's from here on.
@@ -47,10 +47,18 @@ class Keys:
         self._keyboard = Keyboard(fd, self._receive, pause=lambda: display.pause(PAUSE_WAIT_S), resume=display.resume)
         self._escape: asyncio.TimerHandle | None = None
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Take keys, and show that they are taken."""
-        self._keyboard.start()
-        self._desk.begin()
+        try:
+            self._keyboard.start()
+            self._desk.begin()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def watch(self, event: Event) -> None:
         """Follow which calls are up."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from vonage_sock.call.behaviour import Behaviour
@@ -158,21 +159,15 @@ class Session:
     def _behaviours(self) -> Sequence[Behaviour]:
         return self._plan.behaviours(self._recorders.first, hang_up=self._hanging_up.from_within)
 
-    @contextlib.contextmanager
-    def _keys_taken(self) -> Iterator[None]:
+    def _keys_taken(self) -> AbstractContextManager[object]:
         fd = keyboard_of(self._plan.options)
         if fd is None:
-            yield
-            return
+            return contextlib.nullcontext()
         calls = in_calls(self._plan, self._server, self._recorders, self._notice)
         actions = ByHand(calls, self._hanging_up, notice=self._notice)
         self._keys = Keys(fd, self._display, actions, clock=self._clock)
         self._hanging_up.prepare()
-        try:
-            self._keys.start()
-            yield
-        finally:
-            self._keys.close()
+        return self._keys
 
     def _new_recorder(self, path: RecordingPath) -> Recorder:
         return Recorder(path, observer=self._server.tell, clock=self._clock, limits=self._plan.config.limits)

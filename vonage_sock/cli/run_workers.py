@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -141,21 +142,14 @@ class WorkersSession:
         if leaving is not None:
             await leaving
 
-    @contextlib.contextmanager
-    def _keys_taken(self) -> Iterator[None]:
+    def _keys_taken(self) -> AbstractContextManager[object]:
         fd = keyboard_of(self._plan.options)
         if fd is None:
-            yield
-            return
-        self._keys = Keys(
-            fd, self._display, ByHand(self._elsewhere, self._hanging_up, notice=self._notice), clock=self._clock
-        )
+            return contextlib.nullcontext()
+        actions = ByHand(self._elsewhere, self._hanging_up, notice=self._notice)
+        self._keys = Keys(fd, self._display, actions, clock=self._clock)
         self._hanging_up.prepare()
-        try:
-            self._keys.start()
-            yield
-        finally:
-            self._keys.close()
+        return self._keys
 
     async def _let_in(self, team: Team, announce: Callable[[], None], url: str | None) -> None:
         """Take calls, and tell of it: first of all, but where an application is pointed at us, which wants an answer."""

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -50,8 +49,7 @@ def small(bench: Bench) -> Iterator[Row]:
             for name, (columns, env) in TERMINALS.items()
         }
         for name, screen in screens.items():
-            code = screen.process.wait(40)
-            time.sleep(0.2)
+            code = screen.end(within_s=40)
             yield drawn(name, code, bytes(screen.sent))
 
 

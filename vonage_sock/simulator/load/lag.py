@@ -25,14 +25,21 @@ class Lag(AllHeralds):
     def __init__(self, count: Callable[[int, int], None]) -> None:
         super().__init__()
         self._count = count
-        self._kept_ns = 0
+        self._kept_ns = self._before_ns = self._round_ns = 0
 
     def kept(self, span_ns: int) -> None:
         """For so long nobody looked, since frames were being written."""
         self._kept_ns += span_ns
 
+    def ready(self) -> ReadyList:
+        """All that is ready now; what is written from here on is a part of the round."""
+        self._before_ns, self._kept_ns = self._kept_ns, 0
+        return super().ready()
+
     def woken(self, found: ReadyList, *, woken_at: int, done_at: int) -> None:
         """All that was found has been read."""
+        round_ns = done_at - woken_at
         if found:
-            self._count(len(found), done_at - woken_at + self._kept_ns)
-        self._kept_ns = 0
+            # It may have come just after the round before had looked.
+            self._count(len(found), self._round_ns + self._before_ns + round_ns)
+        self._round_ns, self._kept_ns = round_ns, 0
