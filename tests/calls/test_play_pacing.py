@@ -91,6 +91,9 @@ class DriftingPlatform:
     def emit(self, event: Event) -> None:
         """Nobody listens."""
 
+    def recall(self) -> None:
+        """Nothing is foretold."""
+
     flush_audio = clear = notify = close = fail = emit
 
     @property

@@ -105,6 +105,32 @@ class Pacer:
             frames += 1
         return frames
 
+    def even_steps(self, most: int) -> tuple[int, int]:
+        """
+        How many of the next frames, up to ``most``, are due one step after the other, as is the one behind them; and the step.
+
+        Whoever asks for each of them within a step is given it alone, and nothing starts anew. 0 where that isn't so.
+        """
+        lead_at, paced_at = self._dry_at + self._ahead_ns, self._paced_at
+        if paced_at > lead_at:
+            step_ns, other_ns = self._pace_ns, self._frame_ns
+        else:
+            step_ns, other_ns = self._frame_ns, self._pace_ns
+        if step_ns <= 0 or max(paced_at, lead_at) < self._start_at:
+            return 0, 0
+        if other_ns > step_ns:
+            most = min(most, abs(paced_at - lead_at) // (other_ns - step_ns))
+        slack_ns = self._dry_at - self.due_at - step_ns
+        if slack_ns < 0:
+            return 0, 0
+        if step_ns > self._frame_ns:
+            most = min(most, slack_ns // (step_ns - self._frame_ns) + 1)
+        return max(most, 0), step_ns
+
+    def advance(self, frames: int) -> None:
+        """So many of those with even steps were sent, each in its time."""
+        self._count(frames)
+
     def give_back(self, frames: int) -> None:
         """Frames that were taken but could not be sent, because their source had none ready."""
         self._count(-frames)

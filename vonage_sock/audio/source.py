@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from vonage_sock.audio.frames import AudioFormat
 
@@ -40,6 +40,27 @@ class Source(Protocol):
 
 
 OpenSource = Callable[[AudioFormat], Source]
+
+
+class Piece(NamedTuple):
+    """Some of a sequence of frames that others may hold too: those from ``first`` on, and before ``end``."""
+
+    frames: Sequence[bytes]
+    first: int
+    end: int
+
+
+@runtime_checkable
+class Ready(Protocol):
+    """What a ``Source`` has besides, where frames that nobody took yet can be looked at: they needn't be taken one by one."""
+
+    def at_hand(self) -> Piece:
+        """Some of the frames that ``take`` would give next, at once and in order; may be none."""
+        ...
+
+    def skip(self, frames: int) -> None:
+        """So many of those count as taken."""
+        ...
 
 
 class FramesSource:

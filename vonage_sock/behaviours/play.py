@@ -11,19 +11,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 
 from vonage_sock.audio.frames import FRAME_MS
 from vonage_sock.audio.pacer import DEFAULT_LEAD_NS, DEFAULT_PACE_NS, Pacer
 from vonage_sock.audio.platform_clock import LOOK_FRAMES, PlatformClock
-from vonage_sock.audio.source import OpenSource, Source
+from vonage_sock.audio.source import OpenSource, Ready, Source
 from vonage_sock.behaviours.echo import Echo
-from vonage_sock.call.behaviour import Behaviour, Call
+from vonage_sock.call.behaviour import Ahead, Behaviour, Call
 from vonage_sock.call.events import PlaybackCleared, PlaybackFailed, PlaybackFinished, PlaybackStarted
 from vonage_sock.clock import MS, SECOND
 
 SOURCE_RETRY_NS: Final = 5 * MS
 NOTIFY_GRACE_NS: Final = 2 * SECOND
+FEWEST_FORETOLD: Final = 2
+"""To foretell a single frame costs more than it saves."""
+
 PLAYED_REASON: Final = "played to the end"
 PAYLOAD_KEY: Final = "vsock_played"
 
@@ -75,6 +78,7 @@ class Play(Behaviour):
         self._look_in_frames = LOOK_FRAMES
         self._queue: deque[OpenSource] = deque()
         self._source: Source | None = None
+        self._ready: Ready | None = None
         self._source_frames = 0
         self._retry_at: int | None = None
         self._playing = False
@@ -105,6 +109,7 @@ class Play(Behaviour):
         if not self._look_in_frames:
             self._look_in_frames = LOOK_FRAMES
             if self._platform_clock.heard(call.now):
+                call.recall()
                 self._pacer.follow(self._platform_clock.frame_ns)
         if self._echoing:
             self._echo.audio(call, frame)
@@ -161,6 +166,26 @@ class Play(Behaviour):
             self._echo.due(call)
         else:
             self._played_up_to(call, self._notify_number)
+
+    def foretell(self, most: int) -> Ahead | None:
+        """The middle of a file, while its frames are at hand: neither its first one nor its end."""
+        ready = self._ready
+        if ready is None or not self._playing or not self._source_frames or self._retry_at is not None:
+            return None
+        frames, step_ns = self._pacer.even_steps(most)
+        if frames < FEWEST_FORETOLD:
+            return None
+        piece, first, end = ready.at_hand()
+        end = min(end, first + frames)
+        if end - first < FEWEST_FORETOLD:
+            return None
+        return Ahead(piece, first, end, self._pacer.due_at, step_ns)
+
+    def went(self, frames: int) -> None:
+        """Go on behind them."""
+        self._pacer.advance(frames)
+        cast("Ready", self._ready).skip(frames)
+        self._source_frames += frames
 
     def closed(self, call: Call) -> None:
         """What was still playing has been cut off by the call's end."""
@@ -223,15 +248,16 @@ class Play(Behaviour):
     def _open_next(self, call: Call) -> Source | None:
         if not self._queue and not (self._files and self._next_round()):
             return None
-        self._source = self._queue.popleft()(call.audio_format)
+        source = self._source = self._queue.popleft()(call.audio_format)
+        self._ready = source if isinstance(source, Ready) else None
         self._source_frames = 0
-        return self._source
+        return source
 
     def _end_source(self, call: Call, source: Source) -> None:
         if source.error is not None:
             call.emit(PlaybackFailed(at=call.now, call=call.id, file=source.name, error=source.error))
         source.close()
-        self._source = None
+        self._source = self._ready = None
         if not self._source_frames:
             return
         self._notify_number += 1
@@ -267,7 +293,7 @@ class Play(Behaviour):
     def _forget(self) -> None:
         if self._source is not None:
             self._source.close()
-        self._source = None
+        self._source = self._ready = None
         self._queue.clear()
         self._sent.clear()
         self._rounds_left = 0

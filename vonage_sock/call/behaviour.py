@@ -7,12 +7,29 @@ by calling the ``Call`` it is given. Several behaviours share a call, in the ord
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.call.events import Event
 
 JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """
+    What a behaviour would send next: ``frames[first]`` at ``at``, the others before ``end`` each ``step_ns`` later.
+
+    The frames may be a part of what others hold too; they are exact ones, and stay what they are.
+    """
+
+    frames: Sequence[bytes]
+    first: int
+    end: int
+    at: int
+    step_ns: int
 
 
 class Call(Protocol):
@@ -67,6 +84,10 @@ class Call(Protocol):
         """What was to be done in this call can't go on: told as a finding, and closed with 1011."""
         ...
 
+    def recall(self) -> None:
+        """Have counted (``went``) what was sent of what was foretold; the rest is asked for again, as ``due``."""
+        ...
+
     def emit(self, event: Event) -> None:
         """Tell the observers."""
         ...
@@ -115,6 +136,20 @@ class Behaviour:
 
     def due(self, call: Call) -> None:
         """The time has come; ``call.now`` may be later, never earlier."""
+
+    def foretell(self, most: int) -> Ahead | None:
+        """
+        Up to ``most`` frames that ``due`` would send, one each time, if nothing came between; None where that isn't known.
+
+        Where nobody else sends, hears what is sent or has deadlines, they may be sent without a call of ``due``, each within
+        a step of its time. Nothing else of the behaviour is called before it was told of them by ``went``, but ``audio``,
+        which calls ``Call.recall`` before it changes what was foretold. Who overrides ``due`` or ``due_at`` of a behaviour
+        that foretells is called each time, unless this is overridden too.
+        """
+        return None
+
+    def went(self, frames: int) -> None:
+        """So many of what was foretold were sent; called once for each of them, in time for everything else."""
 
     def closed(self, call: Call) -> None:
         """The call is over; called once, even when ``connected`` never was."""

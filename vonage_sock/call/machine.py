@@ -8,13 +8,15 @@ order; take events until there is none; and arm one timer for ``next_deadline``.
 A driver of many calls may look before it asks: ``outbox``, ``untold`` and ``deadline_changed`` tell at a glance that there
 is nothing to send, to tell or to arm. Who does something to a call by other ways than these verbs, as by a behaviour's own
 methods, asks for the deadline whatever the sign says.
+
+A machine may be a ``Foreteller`` too, and then a driver needn't ask it for each frame of what goes out in even steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vonage_sock.call.events import Event
 from vonage_sock.call.inspect import Found
@@ -92,4 +94,35 @@ class Machine(Protocol):
 
     def close(self, code: int, now: int, *, reason: str = "") -> None:
         """End the call from this side."""
+        ...
+
+
+class Passage(Protocol):
+    """
+    Frames that go out in even steps, and nobody need be asked in between. The driver's own, filled in by its machine.
+
+    While ``number`` is less than ``end``, the driver may send ``frames[number]`` once ``at`` has come and as long as the
+    next isn't due. Then it appends the time to ``times``, and moves ``number`` by one and ``at`` by ``step_ns``. The
+    machine takes the rest back by moving ``end``.
+    """
+
+    frames: Sequence[bytes]
+    number: int
+    end: int
+    at: int
+    step_ns: int
+    times: list[int]
+
+
+@runtime_checkable
+class Foreteller(Protocol):
+    """A machine that may know what it will send, and when."""
+
+    def foretell(self, passage: Passage) -> bool:
+        """
+        Fill in a passage that begins with the next deadline; False when there is none.
+
+        Asked when ``next_deadline`` was, and all that was to be sent has been. A driver that doesn't send what it was told,
+        or stops doing so, calls ``handle_deadline`` as ever.
+        """
         ...

@@ -7,6 +7,9 @@ half a second has passed.
 
 A message of exactly one frame, while nothing waits before it, takes a short way in and a short way out: its time is noted,
 to be judged with those of half a second, and it is handed over. All else goes the long way, which decides what is short.
+
+What a behaviour foretold may go out without the session. Whatever else is done to the call takes it back first, so that all
+is as if it had been asked for each frame.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, Messag
 from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
-from vonage_sock.call.machine import Close, Outgoing
+from vonage_sock.call.machine import Close, Outgoing, Passage
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
@@ -70,6 +73,7 @@ class CallSession:
         "_due_at",
         "_failure",
         "_findings",
+        "_foreteller",
         "_format",
         "_frame_bytes",
         "_headers",
@@ -86,6 +90,8 @@ class CallSession:
         "_moved_by_audio",
         "_now",
         "_outgoing",
+        "_passage",
+        "_passed",
         "_playout",
         "_remote",
         "_sent_hooks",
@@ -122,6 +128,8 @@ class CallSession:
         if limits is not None:
             self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
             self._silent_until = now + round(limits.first_message_s * SECOND)
+        self._passage: Passage | None = None
+        self._passed = 0
         self._set_behaviours(behaviours)
         self._format = assumed_format
         self._frame_bytes = assumed_format.frame_bytes
@@ -213,6 +221,7 @@ class CallSession:
             if self._sent_hooks:
                 self._tell_sent(pcm)
         elif self._state is State.OPEN:
+            self.recall()
             frames = self._outgoing.push(pcm)
             self._tail_due_at = self._now + TAIL_WAIT_NS if self._outgoing.pending_bytes else None
             self._choose_ways()
@@ -231,6 +240,7 @@ class CallSession:
         """Make the platform drop all audio that it hasn't played yet."""
         if self._state is not State.OPEN:
             return
+        self.recall()
         self._take_outgoing_tail()
         self._catch_up()
         self._playout.clear()
@@ -241,6 +251,7 @@ class CallSession:
     def notify(self, payload: messages.JsonObject) -> None:
         """Ask to be told when all audio sent so far has been played."""
         if self._state is State.OPEN:
+            self.recall()
             self.flush_audio()
             self.outbox.append(messages.notify_command_text(payload))
 
@@ -250,6 +261,7 @@ class CallSession:
             self._now = now
         if self._state in (State.CLOSING, State.CLOSED):
             return
+        self.recall()
         self.flush_audio()
         if self._closed_by_us:
             return  # a behaviour saw the last frame and closed the call at it
@@ -266,6 +278,16 @@ class CallSession:
         self._find("VS307", reason=f"{type(error).__name__}: {error}")
         self.close(rfc6455.CLOSE_INTERNAL_ERROR, reason="internal error")
 
+    def recall(self) -> None:
+        """Count what went out as foretold, and take back the rest."""
+        passage = self._passage
+        if passage is not None:
+            self._note_passed(passage)
+            passage.end = passage.number
+            self._due_at = passage.at
+            self._passage = None
+            self._choose_ways()
+
     def emit(self, event: Event) -> None:
         """Tell the observers."""
         self.untold.append(event)
@@ -276,6 +298,7 @@ class CallSession:
         """One more behaviour from now on, before or behind the others; a call that is open connects it at once."""
         if self._state in (State.CLOSING, State.CLOSED):
             return
+        self.recall()
         others = self._behaviours
         self._set_behaviours((behaviour, *others) if first else (*others, behaviour))
         if self._begun:
@@ -284,6 +307,7 @@ class CallSession:
     def leave(self, behaviour: Behaviour) -> None:
         """For this behaviour the call is over, and for no other."""
         if any(other is behaviour for other in self._behaviours):
+            self.recall()
             self._set_behaviours(tuple(other for other in self._behaviours if other is not behaviour))
             self._guarded(behaviour.closed, self)
 
@@ -291,11 +315,13 @@ class CallSession:
 
     def let_pass(self, now: int) -> None:
         """Time has come to ``now``; for callers who act from outside the driver's own verbs."""
+        self.recall()
         self._now = now
         self.deadline_changed = True
 
     def receive_text(self, text: str, now: int) -> None:
         """A text message from the platform."""
+        self.recall()
         self._now = now
         self.deadline_changed = True
         if self._state is State.CLOSED or not self._lets_in(1):
@@ -339,6 +365,7 @@ class CallSession:
 
     def receive_violation(self, code: int, reason: str, now: int) -> None:
         """The platform broke the rules of WebSocket; the socket is being closed for that."""
+        self.recall()
         self._now = now
         if code == rfc6455.CLOSE_TOO_BIG:
             self._find("VS112", limit_kb=self._limits.message_bytes >> 10, reason=reason)
@@ -355,6 +382,7 @@ class CallSession:
 
     def receive_close(self, code: int, reason: str, now: int) -> None:
         """The socket is gone; the behaviours are told and the call is over."""
+        self.recall()
         self._now = now
         if self._state is State.CLOSED:
             return
@@ -383,6 +411,8 @@ class CallSession:
     def next_deadline(self) -> int | None:
         """The earliest of what waits: held audio, an incomplete frame, the behaviours."""
         self.deadline_changed = False
+        if self._passage is not None:
+            return self._passage.at
         deadline = None
         if self._timed and self._state is State.OPEN:
             for behaviour in self._timed:
@@ -401,8 +431,10 @@ class CallSession:
 
     def handle_deadline(self, now: int) -> None:
         """Do what is due."""
-        self._now = now
         asked, self.deadline_changed = not self.deadline_changed, True
+        if self._passage is not None:
+            self.recall()
+        self._now = now
         if len(self._sent_times) >= TIMES_AT_ONCE:
             self._catch_up()
         if self._silent_until is not None and self._silent_until <= now:
@@ -424,6 +456,27 @@ class CallSession:
             except Exception as error:  # noqa: BLE001  (as above)
                 self.fail(error)
 
+    def foretell(self, passage: Passage) -> bool:
+        """Fill in what a behaviour will send, where nothing else waits and nobody else has to do with it."""
+        foreteller = self._foreteller
+        if foreteller is None or self.deadline_changed or self._short_out == NO_SIZE:
+            return False
+        if self._silent_until is not None or self.outbox:
+            return False
+        try:
+            ahead = foreteller.foretell(TIMES_AT_ONCE - len(self._sent_times))
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.fail(error)
+            return False
+        if ahead is None or ahead.at != self._due_at:
+            return False
+        passage.frames, passage.number, passage.end = ahead.frames, ahead.first, ahead.end
+        passage.at, passage.step_ns, passage.times = ahead.at, ahead.step_ns, self._sent_times
+        self._passage, self._passed = passage, ahead.first
+        # Whoever else sends something takes the long way, and the passage back.
+        self._short_out = NO_SIZE
+        return True
+
     def next_event(self) -> Event | None:
         """The oldest event that was not given yet."""
         return self.untold.pop(0) if self.untold else None
@@ -444,6 +497,9 @@ class CallSession:
         self._moved_by_audio = any(
             (b in self._hearing and b.audio_moves_due) or type(b).sent is not Behaviour.sent for b in self._timed
         )
+        self._foreteller = None
+        if len(self._timed) == 1 and not self._sent_hooks and _foretells(self._timed[0]):
+            self._foreteller = self._timed[0]
         self.deadline_changed = True
 
     def _receive_connected(self, content_type: str, headers: messages.JsonObject) -> None:
@@ -514,7 +570,7 @@ class CallSession:
     def _choose_ways(self) -> None:
         """What size of message takes the short way now, in and out."""
         hears = self._begun and self._state is not State.CLOSED and not self._inspector.reads_on and not self._too_many
-        sends = self._state is State.OPEN
+        sends = self._state is State.OPEN and self._passage is None
         self._short_in = self._frame_bytes if hears and not self._incoming.pending_bytes else NO_SIZE
         self._short_out = self._frame_bytes if sends and not self._outgoing.pending_bytes else NO_SIZE
         self.deadline_changed = True
@@ -531,6 +587,7 @@ class CallSession:
     def _receive_unusual(self, data: bytes) -> None:
         if self._state is State.CLOSED:
             return
+        self.recall()
         self._catch_up()
         if not self._lets_in(1):
             return
@@ -561,6 +618,8 @@ class CallSession:
 
     def _catch_up(self) -> None:
         """Work out what the frames say of which only the times were noted since this was last done."""
+        if self._passage is not None:
+            self._note_passed(self._passage)
         if self._sent_times:
             for _ in range(self._playout.push(self._stats.outgoing.take())):
                 self._find("VS202", capacity=self._playout.capacity_frames)
@@ -569,6 +628,16 @@ class CallSession:
             times, gaps_ns = self._stats.incoming.take_with_gaps()
             if found := self._inspector.frames(times, gaps_ns, self._latest):
                 self._find_all(found)
+
+    def _note_passed(self, passage: Passage) -> None:
+        """What went out as foretold since this was last done: its times are noted already."""
+        went, self._passed = passage.number - self._passed, passage.number
+        if went and self._foreteller is not None:
+            noted, latest = len(self._sent_times), self._latest_sent
+            for back in range(1, min(went, LEVEL_WINDOW_FRAMES) + 1):
+                latest[(noted - back) % LEVEL_WINDOW_FRAMES] = passage.frames[passage.number - back]
+            self._now = max(self._now, self._sent_times[-1])
+            self._guarded(self._foreteller.went, went)
 
     def _take_outgoing_tail(self) -> bytes:
         tail = self._outgoing.take_tail()
@@ -647,3 +716,12 @@ class CallSession:
                 closed_by=closed_by,
             )
         )
+
+
+def _foretells(behaviour: Behaviour) -> bool:
+    """Whether what it foretells is its last word: nobody has overridden what is not called then."""
+    mro = type(behaviour).__mro__
+    foretold_by, *others = (
+        next(place for place, of in enumerate(mro) if name in vars(of)) for name in ("foretell", "due", "due_at")
+    )
+    return type(behaviour).foretell is not Behaviour.foretell and foretold_by <= min(others)

@@ -21,12 +21,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from vonage_sock.audio.frames import FRAMES_PER_SECOND
+from vonage_sock.audio.source import Piece
 from vonage_sock.audio.wav import write_all_at
 
 LOW_WATER_FRAMES: Final = 4 * FRAMES_PER_SECOND
 KEEP_FRAMES: Final = 60 * FRAMES_PER_SECOND
 PIECE_FRAMES: Final = 10
-"""What a call takes at once: 6 kB of its memory at 16 kHz, and a system call each 0.2 s."""
+"""What a call takes at once from the file: 6 kB of its memory at 16 kHz, and a system call each 0.2 s."""
+
+SHARED_PIECE_FRAMES: Final = FRAMES_PER_SECOND
+"""What it takes at once from memory, where nothing is copied; less than what the decoder is ahead."""
 
 MAX_STORED_BYTES: Final = 1 << 30
 FREE_SHARE: Final = 2
@@ -36,6 +40,8 @@ _NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 _decoders = ThreadPoolExecutor(max_workers=4, thread_name_prefix="vsock-decode")
 
 Blocks = Generator[list[bytes], None, None]
+
+NO_FRAMES: Final = Piece((), 0, 0)
 
 
 class Store(Protocol):
@@ -52,7 +58,7 @@ class Store(Protocol):
         """
         ...
 
-    def read(self, at: int) -> list[bytes]:
+    def read(self, at: int) -> Piece:
         """A few frames from the one with that number on; none where they can't be had without waiting."""
         ...
 
@@ -75,16 +81,17 @@ class SharedStore:
             self._store(b"".join(block[room:]))
         self.frames += len(block)
 
-    def read(self, at: int) -> list[bytes]:
+    def read(self, at: int) -> Piece:
         """From memory, or from the file where the system has it in memory."""
-        if at < len(self._kept):
-            return self._kept[at : at + PIECE_FRAMES]
+        kept = len(self._kept)
+        if at < kept:
+            return Piece(self._kept, at, min(at + SHARED_PIECE_FRAMES, kept))
         frames = min(PIECE_FRAMES, self.frames - at)
         if frames <= 0 or self._fd is None:
-            return []
+            return NO_FRAMES
         size = self._frame_bytes
         data = self._read_stored(self._fd, frames * size, (at - KEEP_FRAMES) * size)
-        return [data[place : place + size] for place in range(0, len(data) - size + 1, size)]
+        return _whole([data[place : place + size] for place in range(0, len(data) - size + 1, size)])
 
     def _store(self, pcm: bytes) -> None:
         offset_bytes = (max(self.frames, KEEP_FRAMES) - KEEP_FRAMES) * self._frame_bytes
@@ -126,10 +133,10 @@ class PassingStore:
         self._waiting.extend(block)
         self.frames += len(block)
 
-    def read(self, at: int) -> list[bytes]:
+    def read(self, at: int) -> Piece:
         """The oldest."""
         waiting = self._waiting
-        return [waiting.popleft() for _ in range(min(PIECE_FRAMES, len(waiting)))]
+        return _whole([waiting.popleft() for _ in range(min(PIECE_FRAMES, len(waiting)))])
 
 
 def has_room(stored_bytes: int) -> bool:
@@ -165,7 +172,7 @@ class Reel:
         """Frames decoded so far."""
         return self._store.frames
 
-    def read(self, at: int) -> list[bytes]:
+    def read(self, at: int) -> Piece:
         """A few frames from the one with that number on; none when there are none yet, or no more."""
         if not self.finished and self._store.frames - at < LOW_WATER_FRAMES and self._job.done():
             self._job = _decoders.submit(self._decode_block)
@@ -218,7 +225,7 @@ class Reel:
 
 class FrameSource:
     """
-    A ``Source``: one call's place on a reel.
+    A ``Source`` that is ``Ready`` too: one call's place on a reel.
 
     ``take`` gives None while the decoder, or the disk, is behind; ``ended`` tells that from the end.
     """
@@ -228,7 +235,7 @@ class FrameSource:
         self.total_frames = total_frames
         self._reel = reel
         self._at = 0
-        self._waiting: deque[bytes] = deque()
+        self._frames, self._next, self._end = NO_FRAMES
         self._closed = False
         reel.join()
 
@@ -239,24 +246,30 @@ class FrameSource:
 
     def take(self) -> bytes | None:
         """The next frame."""
-        waiting = self._waiting
-        if not waiting:
-            if self._closed:
-                return None
-            frames = self._reel.read(self._at)
-            if not frames:
-                return None
-            self._at += len(frames)
-            waiting.extend(frames)
-        return waiting.popleft()
+        frames, number, end = self.at_hand()
+        if number == end:
+            return None
+        self._next = number + 1
+        return frames[number]
+
+    def at_hand(self) -> Piece:
+        """What it has of the reel, and if that is nothing, as much as is there without waiting."""
+        if self._next == self._end and not self._closed:
+            self._frames, self._next, self._end = self._reel.read(self._at)
+            self._at += self._end - self._next
+        return Piece(self._frames, self._next, self._end)
+
+    def skip(self, frames: int) -> None:
+        """So many of what is at hand count as taken."""
+        self._next += frames
 
     def ended(self) -> bool:
         """No frame will come any more."""
-        return not self._waiting and (self._closed or self._reel.ended(self._at))
+        return self._next == self._end and (self._closed or self._reel.ended(self._at))
 
     def close(self) -> None:
         """Give up the place; when it was the last, decoding stops after the block that is under way."""
-        self._waiting.clear()
+        self._frames, self._next, self._end = NO_FRAMES
         if not self._closed:
             self._closed = True
             self._reel.leave()
@@ -265,6 +278,10 @@ class FrameSource:
         """Wait until there is a frame, if one is being decoded."""
         if self._closed or self._reel.frames <= self._at:
             await self._reel.block_under_way()
+
+
+def _whole(frames: list[bytes]) -> Piece:
+    return Piece(frames, 0, len(frames))
 
 
 async def _until_done(job: Future[None]) -> None:

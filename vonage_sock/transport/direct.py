@@ -2,18 +2,18 @@
 The driver of one machine on a ``FrameSocket``: what ``Driver`` does, without a task, a queue or a timer for each call.
 
 A message is a function call from the kernel's bytes to the machine and back; events, deadlines and what is to be sent are
-looked at once after it.
+looked at once after it. What a machine foretold goes from its timer to the kernel without the machine: see ``Lane``.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.events import Observer
-from vonage_sock.call.machine import Abort, Close, Machine, Outgoing
+from vonage_sock.call.machine import Abort, Close, Foreteller, Machine, Outgoing
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY, Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
@@ -22,6 +22,41 @@ from vonage_sock.transport.poller import Poller, Timer
 
 WAITING_BYTES_PER_MESSAGE: Final = 1024
 """What a message that waits is reckoned with, where ``Patience`` counts messages."""
+
+
+class Lane(Timer):
+    """
+    A driver's timer, which sends a machine's passage frame by frame and is its own next timer; all else is the driver's.
+
+    With hundreds of calls that play, nothing that one of them touches for a frame is still in the processor's cache at its
+    next: what is touched here is all that there is to pay for.
+    """
+
+    __slots__ = ("_driver", "_poller", "_send", "end", "frames", "number", "step_ns", "times")
+
+    def __init__(self, at: int, driver: DirectDriver, sock: FrameSocket, poller: Poller) -> None:
+        super().__init__(at, self.fire)
+        self._driver = driver
+        self._send = sock.send_plain
+        self._poller = poller
+        self.frames: Sequence[bytes] = ()
+        self.number = self.end = self.step_ns = 0
+        self.times: list[int] = []
+
+    def fire(self, now: int) -> None:
+        """The time has come, and that of the next frame may have come too."""
+        number, at, step_ns = self.number, self.at, self.step_ns
+        if number < self.end and now - at < step_ns and self._send(self.frames[number]):
+            self.number = number + 1
+            self.times.append(now)
+            self._driver.latest = now
+            self._poller.call_again(self, at + step_ns)
+        else:
+            self._driver.deadline_passed(now)
+
+    def stop(self) -> None:
+        """The driver is asked next time."""
+        self.end = self.number
 
 
 class DirectDriver:
@@ -43,7 +78,7 @@ class DirectDriver:
         "_armed_for",
         "_done",
         "_ended",
-        "_latest",
+        "_foretell",
         "_machine",
         "_observer",
         "_patience",
@@ -54,6 +89,7 @@ class DirectDriver:
         "_timer",
         "_vanished",
         "_watchman",
+        "latest",
     )
 
     def __init__(
@@ -79,9 +115,12 @@ class DirectDriver:
         self._patience = patience or Patience()
         self._stalled = stalled
         self._vanished = vanished
-        self._latest = self._pinged_at = poller.clock.now()
+        self._foretell = machine.foretell if isinstance(machine, Foreteller) else None
+        self.latest = self._pinged_at = poller.clock.now()
+        """As of when the machine was moved last."""
+
         self._armed_for: int | None = None
-        self._timer: Timer | None = None
+        self._timer: Lane | None = None
         self._watchman: Timer | None = None
         self._done = False
         self._socket = FrameSocket(
@@ -106,6 +145,8 @@ class DirectDriver:
         """Do something to the machine from outside its messages and timers; ``action`` is given the time."""
         if not self._done:
             now = self._now()
+            if self._timer is not None:
+                self._timer.stop()
             action(now)
             self._settle()
 
@@ -123,7 +164,7 @@ class DirectDriver:
         """A binary message came."""
         # The path of each frame: the machine is asked only for what it shows it has, and a frame of audio goes straight out.
         machine = self._machine
-        machine.receive_bytes(data, max(now, self._latest))
+        machine.receive_bytes(data, max(now, self.latest))
         if machine.outbox:
             messages, sock = machine.messages_to_send(), self._socket
             if len(messages) == 1 and not sock.unsent and isinstance(message := messages[0], bytes):
@@ -137,13 +178,13 @@ class DirectDriver:
 
     def text(self, text: str, now: int) -> None:
         """A text message came."""
-        now = max(now, self._latest)
+        now = max(now, self.latest)
         self._machine.receive_text(text, now)
         self._settle()
 
     def gone(self, code: int, reason: str, now: int) -> None:
         """The connection is over."""
-        now = max(now, self._latest)
+        now = max(now, self.latest)
         self._done = True
         for timer in (self._timer, self._watchman):
             if timer is not None:
@@ -161,8 +202,8 @@ class DirectDriver:
 
     def _now(self) -> int:
         # A timer that woke early was handled at its deadline; from there time doesn't go back.
-        self._latest = max(self._latest, self._poller.clock.now())
-        return self._latest
+        self.latest = max(self.latest, self._poller.clock.now())
+        return self.latest
 
     def _settle(self) -> None:
         """The duties after each step of the machine: send, tell, arm."""
@@ -204,7 +245,7 @@ class DirectDriver:
 
     def _waits_too_long(self, sock: FrameSocket) -> bool:
         patience, waiting = self._patience, sock.unsent_bytes // WAITING_BYTES_PER_MESSAGE
-        takes_nothing = self._latest - sock.progress_at > patience.hurried_after_s * SECOND
+        takes_nothing = self.latest - sock.progress_at > patience.hurried_after_s * SECOND
         return waiting > (patience.hurried_waiting if takes_nothing else patience.max_waiting)
 
     def _tell_events(self) -> None:
@@ -220,14 +261,16 @@ class DirectDriver:
             if timer.at <= deadline:
                 return  # it looks again when it fires
             timer.cancel()
-        self._timer = self._poller.call_at(deadline, self._deadline_passed)
+        self._timer = timer = Lane(deadline, self, self._socket, self._poller)
+        self._poller.call_again(timer, deadline)
 
-    def _deadline_passed(self, now: int) -> None:
+    def deadline_passed(self, now: int) -> None:
+        """For the timer."""
         timer, self._timer = self._timer, None
         deadline, self._armed_for = self._armed_for, None
-        if now < self._latest:
-            now = self._latest
-        self._latest = now
+        if now < self.latest:
+            now = self.latest
+        self.latest = now
         if deadline is None:
             return
         if deadline <= now:
@@ -238,6 +281,8 @@ class DirectDriver:
                 self.abort()
                 raise
         if timer is not None and deadline is not None:
+            if self._foretell is not None:
+                self._foretell(timer)
             self._armed_for, self._timer = deadline, timer
             self._poller.call_again(timer, deadline)
 

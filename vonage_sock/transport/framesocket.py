@@ -207,6 +207,20 @@ class FrameSocket:
             self._send_frame(Opcode.BINARY, message)
             self._learn_plain(len(message))
 
+    def send_plain(self, message: bytes) -> bool:
+        """Send audio of the size it had before, with nothing waiting; False where it isn't so, and nothing is sent."""
+        if len(message) != self._plain_bytes:
+            return False
+        data = self._plain_head + message
+        try:
+            sent = self._send(data)
+        except OSError as error:
+            self._keep_unsent(data, error)
+            return True
+        if sent != len(data):
+            self._keep_unsent(data[sent:])
+        return True
+
     def send_framed(self, data: bytes) -> None:
         """Send bytes that are frames already, one or several, masked if we are a client."""
         if self._state is not _OPEN:

@@ -1,0 +1,100 @@
+"""What a playback foretells, and that nothing but its cost depends on who sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from playing import STORIES, Course, Story, Telling
+
+from vonage_sock.call.machine import Close
+from vonage_sock.call.session import CallSession
+
+PROPERTY = settings(deadline=None, database=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Asking:
+    """A driver that knows nothing of what is foretold: it asks for each frame."""
+
+    def __init__(self, machine: CallSession) -> None:
+        self.machine = machine
+        self.now = 0
+        self.sent: list[tuple[int, bytes]] = []
+        self.told: list[Any] = []
+        self.deadline: int | None = None
+
+    @property
+    def wakes_at(self) -> int | None:
+        """The machine's deadline."""
+        return self.deadline
+
+    def wake(self, now: int) -> None:
+        """Do what is due."""
+        self.machine.handle_deadline(now)
+        self.settle(now)
+
+    def text(self, text: str, now: int) -> None:
+        """From the platform."""
+        self.machine.receive_text(text, now)
+        self.settle(now)
+
+    def binary(self, data: bytes, now: int) -> None:
+        """From the platform."""
+        self.machine.receive_bytes(data, now)
+        self.settle(now)
+
+    def act(self, action: Callable[[int], object], now: int) -> None:
+        """From outside."""
+        action(now)
+        self.settle(now)
+
+    def settle(self, now: int) -> None:
+        """A driver's duties."""
+        for message in self.machine.messages_to_send():
+            if not isinstance(message, Close):
+                self.sent.append((now, message if isinstance(message, bytes) else str(message).encode()))
+        self.told += iter(self.machine.next_event, None)
+        self.deadline = self.machine.next_deadline()
+
+
+class Foretold(Asking):
+    """A driver that asks for no frame of which it was told before."""
+
+    frames: Sequence[bytes] = ()
+    number = end = at = step_ns = by_itself = 0
+    times: list[int]
+
+    @property
+    def wakes_at(self) -> int | None:
+        """The passage's next frame, or the machine's deadline."""
+        return self.at if self.number < self.end else self.deadline
+
+    def wake(self, now: int) -> None:
+        """Send what is due, if it was foretold."""
+        if self.number < self.end and now - self.at < self.step_ns:
+            self.sent.append((now, self.frames[self.number]))
+            self.times.append(now)
+            self.number += 1
+            self.at += self.step_ns
+            self.by_itself += 1
+            self.deadline = self.at
+        else:
+            super().wake(now)
+
+    def settle(self, now: int) -> None:
+        """A driver's duties, and its question."""
+        super().settle(now)
+        self.machine.foretell(self)
+
+
+def course_with(runner: type[Asking], story: Story) -> Course:
+    """How a story goes."""
+    return Telling(story, runner).run()
+
+
+@PROPERTY
+@given(story=STORIES)
+def test_what_is_foretold_changes_nothing(story: Story) -> None:
+    """Whatever happens: the same is sent at the same times, told and counted, whoever sends it."""
+    assert course_with(Asking, story) == course_with(Foretold, story)
