@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vonage_sock.audio.source import Piece
 from vonage_sock.media import reel
 from vonage_sock.media.reel import (
     KEEP_FRAMES,

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 here = Path(__file__).parent
-sys.path[:0] = [str(here), str(here.parent / "server"), str(here.parent / "interop")]
+sys.path[:0] = [str(here), str(here.parent / "server"), str(here.parent / "interop"), str(here.parent / "behaviours")]

@@ -107,7 +107,7 @@ class Pacer:
 
     def even_steps(self, most: int) -> tuple[int, int]:
         """
-        How many of the next frames, up to ``most``, are due one step after the other, as is the one behind them; and the step.
+        How many of the next frames, up to ``most``, and the one behind them, are due one step after the other; and the step.
 
         Whoever asks for each of them within a step is given it alone, and nothing starts anew. 0 where that isn't so.
         """

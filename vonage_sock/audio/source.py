@@ -52,7 +52,7 @@ class Piece(NamedTuple):
 
 @runtime_checkable
 class Ready(Protocol):
-    """What a ``Source`` has besides, where frames that nobody took yet can be looked at: they needn't be taken one by one."""
+    """What a ``Source`` has besides where its next frames are in memory: they needn't be taken one by one."""
 
     def at_hand(self) -> Piece:
         """Some of the frames that ``take`` would give next, at once and in order; may be none."""
