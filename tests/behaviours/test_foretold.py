@@ -62,20 +62,20 @@ class Foretold(Asking):
     """A driver that asks for no frame of which it was told before."""
 
     frames: Sequence[bytes] = ()
-    number = end = at = step_ns = by_itself = 0
+    left = end = at = step_ns = by_itself = 0
     times: list[int]
 
     @property
     def wakes_at(self) -> int | None:
         """The passage's next frame, or the machine's deadline."""
-        return self.at if self.number < self.end else self.deadline
+        return self.at if self.left else self.deadline
 
     def wake(self, now: int) -> None:
         """Send what is due, if it was foretold."""
-        if self.number < self.end and now - self.at < self.step_ns:
-            self.sent.append((now, self.frames[self.number]))
+        if self.left and now - self.at < self.step_ns:
+            self.sent.append((now, self.frames[self.end - self.left]))
             self.times.append(now)
-            self.number += 1
+            self.left -= 1
             self.at += self.step_ns
             self.by_itself += 1
             self.deadline = self.at

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import select
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
-from loops import on_both_loops
-from playing import FRAME_BYTES, RATE_8K, STORIES, Course, Story, Telling
-from rig import MASK, MAX_BYTES, PATIENCE_S, Peer, StandInPoller, StandInSocket, tcp_pair
+from playing import STORIES, Course, Story, Telling
+from rig import MASK, MAX_BYTES, StandInPoller, StandInSocket
 
-from vonage_sock.audio.frames import AudioFormat
-from vonage_sock.audio.source import Piece
-from vonage_sock.behaviours.play import Play
 from vonage_sock.call.session import CallSession
-from vonage_sock.clock import MS, ManualClock, SystemClock
-from vonage_sock.media.reel import NO_FRAMES, FrameSource
+from vonage_sock.clock import ManualClock
 from vonage_sock.protocol.rfc6455 import Opcode, frame_of
-from vonage_sock.testing import PcmSource
 from vonage_sock.transport.direct import DirectDriver
-from vonage_sock.transport.poller import Poller
 
 PROPERTY = settings(deadline=None, database=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 CONNECTED = json.dumps({"event": "websocket:connected", "content-type": "audio/l16;rate=8000"})

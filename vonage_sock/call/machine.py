@@ -101,14 +101,14 @@ class Passage(Protocol):
     """
     Frames that go out in even steps, and nobody need be asked in between. The driver's own, filled in by its machine.
 
-    While ``number`` is less than ``end``, the driver may send ``frames[number]`` once ``at`` has come and as long as the
-    next isn't due. Then it appends the time to ``times``, and moves ``number`` by one and ``at`` by ``step_ns``. The
-    machine takes the rest back by moving ``end``.
+    As long as some are left, the driver may send ``frames[end - left]`` once ``at`` has come, while the next isn't due. Then
+    it appends the time to ``times``, takes one from ``left``, and moves ``at`` by ``step_ns``. Either may end it by setting
+    ``left`` to 0: ``times`` tell what was sent.
     """
 
     frames: Sequence[bytes]
-    number: int
     end: int
+    left: int
     at: int
     step_ns: int
     times: list[int]

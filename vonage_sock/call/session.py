@@ -39,6 +39,9 @@ TAIL_WAIT_NS: Final = 40 * MS
 MAX_DIGITS_KEPT: Final = 1000
 NO_SIZE: Final = -1
 
+SENT_AT_ONCE: Final = 4 * TIMES_AT_ONCE
+"""So many frames we send before they are judged, where nobody asks and nothing comes in."""
+
 TOLD_OF_PLATFORM: Final = (CONTENT - {"VS110"}) | {"VS108", "VS207"}
 """What is said about the platform's audio: a silent caller is nothing odd, and its pace suffers from our own stalls."""
 
@@ -88,6 +91,7 @@ class CallSession:
         "_latest_sent",
         "_limits",
         "_moved_by_audio",
+        "_noted",
         "_now",
         "_outgoing",
         "_passage",
@@ -129,7 +133,7 @@ class CallSession:
             self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
             self._silent_until = now + round(limits.first_message_s * SECOND)
         self._passage: Passage | None = None
-        self._passed = 0
+        self._passed = self._noted = 0
         self._set_behaviours(behaviours)
         self._format = assumed_format
         self._frame_bytes = assumed_format.frame_bytes
@@ -283,7 +287,7 @@ class CallSession:
         passage = self._passage
         if passage is not None:
             self._note_passed(passage)
-            passage.end = passage.number
+            passage.left = 0
             self._due_at = passage.at
             self._passage = None
             self._choose_ways()
@@ -435,7 +439,7 @@ class CallSession:
         if self._passage is not None:
             self.recall()
         self._now = now
-        if len(self._sent_times) >= TIMES_AT_ONCE:
+        if len(self._sent_times) >= SENT_AT_ONCE:
             self._catch_up()
         if self._silent_until is not None and self._silent_until <= now:
             self._give_up_waiting()
@@ -464,15 +468,17 @@ class CallSession:
         if self._silent_until is not None or self.outbox:
             return False
         try:
-            ahead = foreteller.foretell(TIMES_AT_ONCE - len(self._sent_times))
+            ahead = foreteller.foretell(SENT_AT_ONCE - len(self._sent_times))
         except Exception as error:  # noqa: BLE001  (as above)
             self.fail(error)
             return False
         if ahead is None or ahead.at != self._due_at:
             return False
-        passage.frames, passage.number, passage.end = ahead.frames, ahead.first, ahead.end
-        passage.at, passage.step_ns, passage.times = ahead.at, ahead.step_ns, self._sent_times
-        self._passage, self._passed = passage, ahead.first
+        passage.frames, passage.end, passage.at, passage.step_ns = ahead.frames, ahead.end, ahead.at, ahead.step_ns
+        passage.times = self._sent_times
+        self._passage = passage
+        passage.left = ahead.end - ahead.first
+        self._passed, self._noted = ahead.first, len(self._sent_times)
         # Whoever else sends something takes the long way, and the passage back.
         self._short_out = NO_SIZE
         return True
@@ -623,6 +629,7 @@ class CallSession:
         if self._sent_times:
             for _ in range(self._playout.push(self._stats.outgoing.take())):
                 self._find("VS202", capacity=self._playout.capacity_frames)
+            self._noted = 0
         if self._times:
             self._lets_in(len(self._times))
             times, gaps_ns = self._stats.incoming.take_with_gaps()
@@ -631,11 +638,12 @@ class CallSession:
 
     def _note_passed(self, passage: Passage) -> None:
         """What went out as foretold since this was last done: its times are noted already."""
-        went, self._passed = passage.number - self._passed, passage.number
+        noted = len(self._sent_times)
+        went, self._noted = noted - self._noted, noted
         if went and self._foreteller is not None:
-            noted, latest = len(self._sent_times), self._latest_sent
+            self._passed += went
             for back in range(1, min(went, LEVEL_WINDOW_FRAMES) + 1):
-                latest[(noted - back) % LEVEL_WINDOW_FRAMES] = passage.frames[passage.number - back]
+                self._latest_sent[(noted - back) % LEVEL_WINDOW_FRAMES] = passage.frames[self._passed - back]
             self._now = max(self._now, self._sent_times[-1])
             self._guarded(self._foreteller.went, went)
 

@@ -29,7 +29,7 @@ KEEP_FRAMES: Final = 60 * FRAMES_PER_SECOND
 PIECE_FRAMES: Final = 10
 """What a call takes at once from the file: 6 kB of its memory at 16 kHz, and a system call each 0.2 s."""
 
-SHARED_PIECE_FRAMES: Final = FRAMES_PER_SECOND
+SHARED_PIECE_FRAMES: Final = 2 * FRAMES_PER_SECOND
 """What it takes at once from memory, where nothing is copied; less than what the decoder is ahead."""
 
 MAX_STORED_BYTES: Final = 1 << 30

@@ -32,22 +32,22 @@ class Lane(Timer):
     next: what is touched here is all that there is to pay for.
     """
 
-    __slots__ = ("_driver", "_poller", "_send", "end", "frames", "number", "step_ns", "times")
+    __slots__ = ("_driver", "_poller", "_socket", "end", "frames", "left", "step_ns", "times")
 
     def __init__(self, at: int, driver: DirectDriver, sock: FrameSocket, poller: Poller) -> None:
         super().__init__(at, self.fire)
         self._driver = driver
-        self._send = sock.send_plain
+        self._socket = sock
         self._poller = poller
         self.frames: Sequence[bytes] = ()
-        self.number = self.end = self.step_ns = 0
+        self.end = self.left = self.step_ns = 0
         self.times: list[int] = []
 
     def fire(self, now: int) -> None:
         """The time has come, and that of the next frame may have come too."""
-        number, at, step_ns = self.number, self.at, self.step_ns
-        if number < self.end and now - at < step_ns and self._send(self.frames[number]):
-            self.number = number + 1
+        left, at, step_ns = self.left, self.at, self.step_ns
+        if left and now - at < step_ns and self._socket.send_plain(self.frames[self.end - left]):
+            self.left = left - 1
             self.times.append(now)
             self._driver.latest = now
             self._poller.call_again(self, at + step_ns)
@@ -56,7 +56,7 @@ class Lane(Timer):
 
     def stop(self) -> None:
         """The driver is asked next time."""
-        self.end = self.number
+        self.left = 0
 
 
 class DirectDriver:

@@ -9,6 +9,7 @@ much that is.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -60,6 +61,12 @@ _PAYLOAD_AT: Final = _HEAD_16_BYTES + MASK_BYTES
 def _whole(size: int, frame_bytes: int) -> int:
     """As much of a size as is whole frames: where they pile up, none is cut in two by where reading stops."""
     return size // frame_bytes * frame_bytes if 0 < frame_bytes <= size else size
+
+
+@functools.lru_cache(maxsize=8)
+def _plain(size: int) -> tuple[int, bytes]:
+    """A size, and the head of a frame of it: the same objects for all calls, so that they stay in the processor's cache."""
+    return size, frame_head(Opcode.BINARY, size)
 
 
 class Receiver(Protocol):
@@ -458,8 +465,7 @@ class FrameSocket:
     def _learn_plain(self, size: int) -> None:
         """Go the short way with the next message of this size."""
         if self._state is _State.OPEN and not self._client and not self.unsent and self._corked is None:
-            self._plain_bytes = size
-            self._plain_head = frame_head(Opcode.BINARY, size)
+            self._plain_bytes, self._plain_head = _plain(size)
 
     def _uncork(self) -> None:
         """Write what was sent while several frames were taken: all in one."""
