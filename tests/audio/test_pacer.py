@@ -257,3 +257,71 @@ def test_early_wakeups_send_nothing_early(wakeups_ms: list[int], lead_frames: in
         model.wake(now)
 
         assert model.pacer.dry_at - now <= lead_frames * FRAME_NS
+
+
+@PROPERTY
+@given(
+    pace_ns=st.one_of(st.just(PACE_NS), st.integers(0, 30 * MS)),
+    frame_ns=st.integers(FRAME_NS - 10_000, FRAME_NS + 10_000),
+    lead_ns=st.integers(0, 800 * MS),
+    sent=st.integers(0, 300),
+    most=st.integers(-1, 60),
+    late=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20),
+)
+def test_even_steps_are_what_would_be_taken_one_by_one(
+    pace_ns: int, frame_ns: int, lead_ns: int, sent: int, most: int, late: list[float]
+) -> None:
+    """Each alone in its time, the one behind them due a step later, and the schedule is the same after them."""
+    pacer, twin = (Pacer(pace_ns=pace_ns, lead_ns=lead_ns) for _ in range(2))
+    for each in (pacer, twin):
+        each.start(SECOND)
+        each.follow(frame_ns)
+        for _ in range(sent):
+            each.take(max(each.due_at, SECOND))
+    frames, step_ns = pacer.even_steps(most)
+    first_at = pacer.due_at
+    taken = [
+        twin.take(first_at + number * step_ns + int(late[number % len(late)] * step_ns)) for number in range(frames)
+    ]
+    pacer.advance(frames)
+
+    assert [1] * frames == taken
+    assert first_at + frames * step_ns == pacer.due_at
+    assert (twin.due_at, twin.dry_at, twin.frames_sent) == (pacer.due_at, pacer.dry_at, pacer.frames_sent)
+    assert frames <= max(most, 0)
+
+
+@pytest.mark.parametrize(
+    ("pace_ns", "lead_ns", "sent", "expected"),
+    [
+        (PACE_NS, 2 * SECOND, 20, (50, PACE_NS)),
+        (PACE_NS, SECOND, 2000, (50, FRAME_NS)),
+        (PACE_NS, SECOND, 410, (9, PACE_NS)),
+        (PACE_NS, 2 * SECOND, 3, (0, 0)),
+        (PACE_NS, 2 * FRAME_NS, 50, (50, FRAME_NS)),
+        (PACE_NS, 2 * FRAME_NS - 1, 50, (0, 0)),
+        (25 * MS, SECOND, 80, (11, 25 * MS)),
+        (25 * MS, SECOND, 95, (0, 0)),
+        (0, SECOND, 10, (0, 0)),
+    ],
+    ids=[
+        "lead builds up",
+        "lead is there",
+        "lead nearly there",
+        "burst",
+        "just slack enough",
+        "no slack",
+        "slower",
+        "slower, and dry",
+        "at once",
+    ],
+)
+def test_steps_are_even_but_for_where_the_schedule_turns(
+    pace_ns: int, lead_ns: int, sent: int, expected: tuple[int, int]
+) -> None:
+    """And but for where the platform might run dry before a frame is late."""
+    pacer = Pacer(pace_ns=pace_ns, lead_ns=lead_ns)
+    pacer.start(SECOND)
+    pacer.advance(sent)
+
+    assert expected == pacer.even_steps(50)

@@ -81,7 +81,7 @@ class StandInReel:
         self._file = file
         self._now = now
         self._opened_at = now()
-        self._frames = [bytes([file.letter, number % 251]) * (FRAME_BYTES // 2) for number in range(file.frames)]
+        self.all_frames = [bytes([file.letter, number % 251]) * (FRAME_BYTES // 2) for number in range(file.frames)]
         self.error = file.error
         self.readers = 0
 
@@ -92,7 +92,7 @@ class StandInReel:
 
     def read(self, at: int) -> Piece:
         end = min(at + self._file.piece, self.frames)
-        return Piece(self._frames, at, end) if at < end else NO_FRAMES
+        return Piece(self.all_frames, at, end) if at < end else NO_FRAMES
 
     def ended(self, at: int) -> bool:
         return at >= self._file.frames
@@ -129,6 +129,15 @@ class Meddler(Behaviour):
                 self._play.cut_off(call)
             case "adds":
                 self._play.add(call, self._spare)
+            case "clears" if self._heard > 90:
+                call.clear()
+            case "notifies":
+                call.notify({"heard": self._heard})
+            case "flushes and sends":
+                call.flush_audio()
+                call.send_audio(b"f" * FRAME_BYTES)
+            case "closes" if self._heard > 120:
+                call.close()
             case "fails" if self._heard > 120:
                 raise ValueError(self._what)
 
@@ -240,6 +249,8 @@ class Telling:
         self.course.noted.append((self._now, session.queued_frames, session.state, self.play.busy))
         self.course.noted.append([(found.code, found.at) for found in session.findings.all()])
         self.course.noted.append(session.stats(self._now))
+        heard = [behaviour.heard for behaviour in session.behaviours if isinstance(behaviour, Listener)]
+        self.course.noted.append(heard)
 
     def _happen(self, happening: Happening, number: int) -> None:
         runner, now = self._runner, self._now
@@ -268,7 +279,8 @@ class Telling:
     def _do(self, what: str, number: int, now: int) -> None:
         """From outside."""
         session, play = self.session, self.play
-        session.let_pass(now)
+        if number % 2:
+            session.let_pass(now)
         match what:
             case "clear":
                 session.clear()
@@ -336,6 +348,10 @@ HAPPENINGS: Final = st.builds(
 LATENESS: Final = st.one_of(
     st.integers(0, MS), st.integers(0, MS), st.integers(0, 45 * MS), st.sampled_from([0, 18_500_000, 20 * MS, 300 * MS])
 )
+MEDDLING: Final = [
+    *("sends", "sends a half", "flushes and sends", "cuts off", "adds", "clears", "notifies", "closes", "fails"),
+    "listens",
+]
 STORIES: Final = st.builds(
     Story,
     files=st.lists(FILES, min_size=1, max_size=3),
@@ -350,6 +366,6 @@ STORIES: Final = st.builds(
     ppm=st.integers(-500, 500),
     others=st.one_of(
         st.just([]),
-        st.lists(st.sampled_from(["sends", "sends a half", "cuts off", "adds", "fails", "listens"]), max_size=1),
+        st.lists(st.sampled_from(MEDDLING), min_size=1, max_size=1),
     ),
 )

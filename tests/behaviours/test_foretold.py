@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
-from playing import STORIES, Course, Story, Telling
+from playing import STORIES, Course, File, Happening, Story, Telling
 
+from vonage_sock.behaviours.play import Then
 from vonage_sock.call.machine import Close
 from vonage_sock.call.session import CallSession
+from vonage_sock.clock import MS
 
 PROPERTY = settings(deadline=None, database=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
@@ -98,3 +102,34 @@ def course_with(runner: type[Asking], story: Story) -> Course:
 def test_what_is_foretold_changes_nothing(story: Story) -> None:
     """Whatever happens: the same is sent at the same times, told and counted, whoever sends it."""
     assert course_with(Asking, story) == course_with(Foretold, story)
+
+
+LONG = Story(
+    files=[File(97, 4000, 50, 4000, MS, None, at_hand=True)],
+    happenings=[Happening(0, "audio", 30)],
+    lateness_ns=[0, 300_000, 900_000, 12 * MS, 0, 0, 0],
+    pace_ns=18_500_000,
+    lead_ns=2000 * MS,
+    loop=1,
+    then=Then.STAY,
+    barge_in=False,
+    echo_delay_ms=0,
+    ppm=200,
+    others=[],
+)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [LONG, replace(LONG, ppm=-400), replace(LONG, lead_ns=400 * MS), replace(LONG, lateness_ns=[0] * 500 + [300 * MS])],
+    ids=["slow platform", "fast platform", "short lead", "stalls"],
+)
+def test_a_steady_call_is_hardly_asked_for_frames(story: Story) -> None:
+    """Of a file that plays undisturbed, with audio that comes in and a clock that is followed; the course is the same."""
+    telling = Telling(story, Foretold)
+    course = telling.run()
+    runner = telling._runner
+
+    assert course_with(Asking, story) == course
+    assert isinstance(runner, Foretold)
+    assert runner.by_itself >= 0.93 * len(course.sent) > 2000

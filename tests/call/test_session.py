@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import audio_streams as streams
 import pytest
@@ -14,7 +15,7 @@ from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.play import Play, Then
 from vonage_sock.behaviours.record import Record
-from vonage_sock.call.behaviour import Behaviour, Call
+from vonage_sock.call.behaviour import Ahead, Behaviour, Call
 from vonage_sock.call.events import Connected, DtmfPressed, Ended, Event, FindingRaised, MessageReceived
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Close, Outgoing
@@ -1240,3 +1241,172 @@ def test_what_the_platform_has_yet_to_play_is_known() -> None:
     call.let_pass(3 * FRAME_NS)
 
     assert (4, 1) == (at_once, call.queued_frames)
+
+
+class Seer(Behaviour):
+    """Foretells what the test says; ``went_by`` are the frames that it was told of."""
+
+    def __init__(self, ahead: Ahead | Exception | None) -> None:
+        self._ahead = ahead
+        self.due_next: int | None = 10
+        self.went_by: list[int] = []
+
+    def due_at(self) -> int | None:
+        return self.due_next
+
+    def due(self, call: Call) -> None:
+        self.due_next = None
+
+    def foretell(self, most: int) -> Ahead | None:
+        if isinstance(self._ahead, Exception):
+            raise self._ahead
+        return self._ahead
+
+    def went(self, frames: int) -> None:
+        self.went_by.append(frames)
+        if frames == 5:
+            raise ValueError(frames)
+
+
+class Dueful(Seer):
+    """Has something else to do when it is due."""
+
+    def due(self, call: Call) -> None:
+        self.due_next = 10
+
+
+class Passing:
+    """A driver's passage; ``pass_on`` sends so many frames of it."""
+
+    frames: Sequence[bytes] = ()
+    end = left = at = step_ns = 0
+    times: list[int]
+
+    def pass_on(self, count: int) -> list[bytes]:
+        sent = []
+        for _ in range(count):
+            sent.append(self.frames[self.end - self.left])
+            self.times.append(self.at)
+            self.left -= 1
+            self.at += self.step_ns
+        return sent
+
+
+LETTERS = [bytes([letter]) * 320 for letter in range(97, 123)]
+AHEAD = Ahead(LETTERS, 3, 23, 10, FRAME_NS)
+
+
+def open_call(*behaviours: Behaviour, limits: Limits | None = None) -> CallSession:
+    """A call that has begun, and whose driver knows its deadline."""
+    session = CallSession("c1", behaviours, assumed_format=RATE_8K, now=0, limits=limits)
+    session.receive_text(CONNECTED, 0)
+    session.messages_to_send()
+    session.next_deadline()
+    return session
+
+
+def test_a_passage_is_what_a_behaviour_foretells() -> None:
+    """It says what and when; the deadline is that of its next frame, and what was sent counts when somebody asks."""
+    seer, passage = Seer(AHEAD), Passing()
+    session = open_call(seer)
+    foretold = session.foretell(passage), session.foretell(passage)
+    sent = passage.pass_on(7)
+    deadline = session.next_deadline()
+    frames_out = session.stats(10 + 6 * FRAME_NS).frames_out
+    level = session.stats(10 + 6 * FRAME_NS).peak_out_dbfs
+    passage.pass_on(1)
+    session.recall()
+    session.recall()
+
+    assert (True, False) == foretold
+    assert LETTERS[3:10] == sent
+    assert (10 + 7 * FRAME_NS, 7) == (deadline, frames_out)
+    assert level > -10
+    assert ([7, 1], 0) == (seer.went_by, passage.left)
+
+
+@pytest.mark.parametrize(
+    "ahead", [None, replace(AHEAD, at=11), ValueError("blind")], ids=["nothing", "another time", "an exception"]
+)
+def test_what_cannot_be_foretold_is_not(ahead: Ahead | Exception | None) -> None:
+    """A behaviour that fails at it fails its own call only."""
+    session = open_call(Seer(ahead))
+
+    assert not session.foretell(Passing())
+    assert (session.state is State.CLOSING) == isinstance(ahead, Exception)
+
+
+def test_a_passage_is_given_where_nothing_else_waits() -> None:
+    """Neither a first message, nor something to send, nor another's deadline, nor somebody who hears what is sent."""
+    waiting = CallSession("c1", [Seer(AHEAD)], assumed_format=RATE_8K, now=0)
+    unasked, sending, silent = (open_call(Seer(AHEAD)) for _ in range(3))
+    unasked.let_pass(5)
+    sending.notify({})
+    sending.next_deadline()
+    silent._silent_until = 9
+    others = [open_call(Seer(AHEAD), other) for other in (Diary(), Echo(delay_ms=20), Seer(AHEAD))]
+    half = open_call(Seer(AHEAD))
+    half.send_audio(FRAME[:100])
+    half.next_deadline()
+    sessions = [waiting, unasked, sending, silent, half, *others, open_call(Dueful(AHEAD)), open_call()]
+
+    assert [False] * 10 == [session.foretell(Passing()) for session in sessions]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda call: call.let_pass(20),
+        lambda call: call.receive_text("{}", 20),
+        lambda call: call.receive_bytes(b"x", 20),
+        lambda call: call.receive_violation(1002, "", 20),
+        lambda call: call.receive_close(1000, "", 20),
+        lambda call: call.handle_deadline(20),
+        lambda call: call.close(1000, 20),
+        lambda call: call.join(Behaviour()),
+        lambda call: call.leave(call.behaviours[0]),
+        lambda call: call.clear(),
+        lambda call: call.notify({}),
+        lambda call: call.send_audio(FRAME),
+        lambda call: call.fail(ValueError()),
+    ],
+)
+def test_whatever_is_done_to_a_call_takes_its_passage_back(verb: Callable[[CallSession], object]) -> None:
+    """What went out is counted before it, and nothing goes out without the session after it."""
+    seer, passage = Seer(AHEAD), Passing()
+    session = open_call(seer)
+    session.foretell(passage)
+    passage.pass_on(6)
+    verb(session)
+
+    assert ([6], 0) == (seer.went_by, passage.left)
+    assert session.deadline_changed
+
+
+def test_who_only_looks_leaves_a_passage_as_it_is() -> None:
+    """Statistics, findings and the depth of the platform's buffer are as of the last frame that was sent."""
+    seer, passage = Seer(replace(AHEAD, step_ns=FRAME_NS // 2)), Passing()
+    session = open_call(seer)
+    session.foretell(passage)
+    counted = []
+    for _ in range(3):
+        passage.pass_on(2)
+        counted.append((session.queued_frames, session.stats(session.now).frames_out, len(session.findings.all())))
+    session.flush_audio()
+    session.receive_bytes(FRAME, session.now)
+
+    assert [(1, 2, 0), (2, 4, 0), (3, 6, 0)] == counted
+    assert [2, 2, 2] == seer.went_by
+    assert 14 == passage.left
+
+
+def test_a_behaviour_that_fails_when_it_is_told_what_went_ends_its_call() -> None:
+    """As with everything else that is somebody else's code."""
+    passage = Passing()
+    session = open_call(Seer(AHEAD))
+    session.foretell(passage)
+    passage.pass_on(5)
+    session.receive_text("{}", session.now)
+
+    assert (State.CLOSING, 0) == (session.state, passage.left)
+    assert isinstance(session.failure, ValueError)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vonage_sock.audio.source import Piece
+from vonage_sock.audio.source import Piece, Ready
 from vonage_sock.media import reel
 from vonage_sock.media.reel import (
     KEEP_FRAMES,
@@ -252,3 +252,21 @@ async def test_who_stops_waiting_stops_nobody_else() -> None:
     await sources[1].first_block()
 
     assert frames(1)[0] == sources[1].take()
+
+
+async def test_what_is_at_hand_is_shared_and_can_be_skipped() -> None:
+    """No frame is copied for a call, and none is given twice or left out."""
+    shared = new_reel(125)
+    source, other = (FrameSource("a", shared, None) for _ in range(2))
+    await source.first_block()
+    first = source.take()
+    piece, theirs = source.at_hand(), other.at_hand()
+    source.skip(30)
+    rest = await drain(source)
+
+    assert isinstance(source, Ready)
+    assert piece.frames is theirs.frames
+    assert frames(99, first=1) == listed(piece)
+    assert [*frames(1), *frames(94, first=31)] == [first, *rest]
+    source.close()
+    assert ([], None, True) == (listed(source.at_hand()), source.take(), source.ended())

@@ -246,11 +246,14 @@ class FrameSource:
 
     def take(self) -> bytes | None:
         """The next frame."""
-        frames, number, end = self.at_hand()
-        if number == end:
-            return None
+        number = self._next
+        if number == self._end:
+            self.at_hand()
+            number = self._next
+            if number == self._end:
+                return None
         self._next = number + 1
-        return frames[number]
+        return self._frames[number]
 
     def at_hand(self) -> Piece:
         """What it has of the reel, and if that is nothing, as much as is there without waiting."""
