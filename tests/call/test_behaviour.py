@@ -19,11 +19,12 @@ def test_a_behaviour_that_overrides_nothing_does_nothing() -> None:
     call.send_audio(bytes(320))
     call.clear()
     behaviour.due(call)
+    behaviour.went(0)
     sent = call.messages_to_send()
     call.receive_close(1000, "", 6)
 
     assert [bytes(320), '{"action":"clear"}'] == sent
-    assert behaviour.due_at() is None
+    assert (None, None) == (behaviour.due_at(), behaviour.foretell(25))
     assert [] == call.findings.all()
 
 

@@ -116,13 +116,13 @@ class FrameSocket:
         "_parts",
         "_plain_bytes",
         "_plain_head",
+        "_plain_send",
         "_poller",
         "_pong",
         "_read_bytes",
         "_reader",
         "_receiver",
         "_recv",
-        "_send",
         "_sock",
         "_state",
         "_timer",
@@ -156,7 +156,7 @@ class FrameSocket:
         self._sock = sock
         self._fd = sock.fileno()
         self._recv: Callable[[int], bytes] = sock.recv
-        self._send = sock.send
+        self._plain_send = sock.send
         self._receiver = receiver
         self._client = client
         self._close_wait_ns = close_wait_ns
@@ -202,7 +202,7 @@ class FrameSocket:
         if len(message) == self._plain_bytes and type(message) is bytes:
             data = self._plain_head + message
             try:
-                sent = self._send(data)
+                sent = self._plain_send(data)
             except OSError as error:
                 self._keep_unsent(data, error)
                 return
@@ -220,7 +220,7 @@ class FrameSocket:
             return False
         data = self._plain_head + message
         try:
-            sent = self._send(data)
+            sent = self._plain_send(data)
         except OSError as error:
             self._keep_unsent(data, error)
             return True
@@ -235,7 +235,7 @@ class FrameSocket:
         if self.unsent or self._corked is not None:
             self._write(data)
             return
-        send = self._send
+        send = self._plain_send
         try:
             sent = send(data)
         except OSError as error:
@@ -481,7 +481,7 @@ class FrameSocket:
             self.unsent += data
             return
         try:
-            sent = self._send(data)
+            sent = self._plain_send(data)
         except OSError as error:
             self._keep_unsent(data, error)
             return
@@ -503,7 +503,7 @@ class FrameSocket:
         if not unsent:
             return
         try:
-            sent = self._send(unsent)
+            sent = self._plain_send(unsent)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
