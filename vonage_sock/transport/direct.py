@@ -13,6 +13,7 @@ from typing import Final
 
 from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.events import Observer
+from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Foreteller, Machine, Outgoing
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY, Opcode, frame_of
@@ -190,7 +191,7 @@ class DirectDriver:
             if timer is not None:
                 timer.cancel()
         try:
-            self._take_found(now)
+            self._report(self._socket.watch.found(now), now)
             if self._socket.refused:
                 self._machine.receive_violation(code, reason, now)
             self._machine.receive_close(code, reason, now)
@@ -319,12 +320,15 @@ class DirectDriver:
         if now - self._pinged_at >= patience.ping_every_s * SECOND and not sock.unsent_bytes:
             self._pinged_at = now
             sock.ping()
-        self.act(self._take_found)
+        found = sock.watch.found(now)
+        # Who acts on a call takes back what it foretold: not for nothing.
+        if found or self._machine.outbox or self._machine.untold:
+            self.act(lambda at: self._report(found, at))
         if not self._done:
             self._watch_again()
 
-    def _take_found(self, now: int) -> None:
-        for found in self._socket.watch.found(now):
+    def _report(self, all_found: list[Found], now: int) -> None:
+        for found in all_found:
             self._machine.receive_found(found, now)
 
     def _drop_vanished(self, sock: FrameSocket, now: int) -> None:
