@@ -17,10 +17,12 @@ class Echo(Behaviour):
         barge_in: a key press drops what is kept and what the platform hasn't played yet.
     """
 
-    __slots__ = ("_barge_in", "_delay_ns", "_waiting", "timed")
+    __slots__ = ("_barge_in", "_delay_ns", "_waiting", "returns_audio", "timed")
 
     def __init__(self, *, delay_ms: int = 0, barge_in: bool = False) -> None:
         self.timed = delay_ms > 0
+        # Who has made another echo of this one wants to be asked.
+        self.returns_audio = not self.timed and type(self).audio is Echo.audio
         self._delay_ns = delay_ms * MS
         self._barge_in = barge_in
         self._waiting: deque[tuple[int, bytes]] | None = deque() if self.timed else None

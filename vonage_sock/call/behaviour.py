@@ -97,14 +97,17 @@ class Behaviour:
     """
     Does nothing; override what you need.
 
-    Which of its methods a behaviour overrides, whether it is ``timed``, and whether audio moves when it is due, is looked at
-    once, when it is given a call: a frame isn't handed to who doesn't want it.
+    Which of its methods a behaviour overrides, whether it is ``timed``, whether it returns audio, and whether audio moves
+    when it is due, is looked at once, when it is given a call: a frame isn't handed to who doesn't want it.
     """
 
     __slots__ = ()
 
     timed = True
     """False where ``due_at`` never gives anything but None, so that nobody need ask."""
+
+    returns_audio = False
+    """True where ``audio`` does nothing but send the frame back, so that it need not be called for each."""
 
     audio_moves_due = True
     """False where ``due_at`` gives the same after ``audio`` as before it, so that nobody need ask after each frame."""

@@ -474,6 +474,7 @@ class LoadProgress(Event):
     p99_ms: float | None
     max_ms: float | None
     own_lateness_p99_ms: float | None
+    read_late_p99_ms: float | None
     server_cpu_percent: float | None
     server_rss_mb: float | None
     so_far: JsonObject
@@ -491,6 +492,7 @@ class LoadTried(Event):
     p99_ms: float | None
     lost: int | None
     own_lateness_p99_ms: float | None
+    read_late_p99_ms: float | None
     generator_was_late: bool
     refusals: dict[str, int]
 

@@ -27,6 +27,7 @@ from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Close, Outgoing, Passage
+from vonage_sock.call.mirror import OFF, Mirror
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
@@ -90,6 +91,7 @@ class CallSession:
         "_latest",
         "_latest_sent",
         "_limits",
+        "_mirror",
         "_moved_by_audio",
         "_noted",
         "_now",
@@ -132,6 +134,8 @@ class CallSession:
         if limits is not None:
             self._allowance = Allowance(per_s=limits.messages_per_s, burst=limits.messages_burst, now=now)
             self._silent_until = now + round(limits.first_message_s * SECOND)
+        self._mirror: Mirror | None = None
+        self._short_in = self._short_out = NO_SIZE
         self._passage: Passage | None = None
         self._passed = self._noted = 0
         self._set_behaviours(behaviours)
@@ -154,7 +158,6 @@ class CallSession:
         self._latest = self._stats.incoming.latest
         self._sent_times = self._stats.outgoing.times
         self._latest_sent = self._stats.outgoing.latest
-        self._short_in = self._short_out = NO_SIZE
         self._findings = Findings(call_id)
         self._inspector = self._new_inspector()
         self._digits = ""
@@ -295,6 +298,13 @@ class CallSession:
     def emit(self, event: Event) -> None:
         """Tell the observers."""
         self.untold.append(event)
+
+    def mirror(self) -> Mirror:
+        """The shortest way for frames; whoever asks for it keeps its rules from now on."""
+        if self._mirror is None:
+            self._mirror = Mirror(self._settle_mirror)
+            self._set_mirror()
+        return self._mirror
 
     # What is done to a call from outside, while it goes on.
 
@@ -503,6 +513,7 @@ class CallSession:
         self._moved_by_audio = any(
             (b in self._hearing and b.audio_moves_due) or type(b).sent is not Behaviour.sent for b in self._timed
         )
+        self._set_mirror()
         self._foreteller = None
         if len(self._timed) == 1 and not self._sent_hooks and _foretells(self._timed[0]):
             self._foreteller = self._timed[0]
@@ -579,7 +590,19 @@ class CallSession:
         sends = self._state is State.OPEN and self._passage is None
         self._short_in = self._frame_bytes if hears and not self._incoming.pending_bytes else NO_SIZE
         self._short_out = self._frame_bytes if sends and not self._outgoing.pending_bytes else NO_SIZE
+        self._set_mirror()
         self.deadline_changed = True
+
+    def _set_mirror(self) -> None:
+        """Whether frames may take the shortest way."""
+        if self._mirror is not None:
+            alone = len(self._hearing) == 1 and self._hearing[0].returns_audio
+            seen = self._timed or self._sent_hooks or self._short_in != self._short_out
+            self._mirror.size = self._short_in if alone and not seen else OFF
+
+    def _settle_mirror(self, now: int) -> None:
+        self._now = now
+        self._catch_up()
 
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
@@ -624,6 +647,10 @@ class CallSession:
 
     def _catch_up(self) -> None:
         """Work out what the frames say of which only the times were noted since this was last done."""
+        if (mirror := self._mirror) is not None and mirror.times:
+            self._stats.incoming.note(mirror.times, mirror.latest)
+            self._stats.outgoing.note(mirror.times, mirror.latest)
+            mirror.times.clear()
         if self._passage is not None:
             self._note_passed(self._passage)
         if self._sent_times:

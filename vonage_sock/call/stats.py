@@ -49,6 +49,13 @@ class Direction:
         if noted >= TIMES_AT_ONCE - 1:
             self.take()
 
+    def note(self, times: list[int], latest: list[bytes]) -> None:
+        """Frames that passed unseen, at these times; the *n*-th is at ``n % LEVEL_WINDOW_FRAMES`` of ``latest``."""
+        noted, count = len(self.times), len(times)
+        for number in range(max(0, count - LEVEL_WINDOW_FRAMES), count):
+            self.latest[(noted + number) % LEVEL_WINDOW_FRAMES] = latest[number % LEVEL_WINDOW_FRAMES]
+        self.times += times
+
     def take(self) -> list[int]:
         """The times that were noted since this was last called; they are counted now."""
         times = self.times[:]

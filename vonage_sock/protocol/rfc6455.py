@@ -101,11 +101,11 @@ class Violation:
 
 
 Received = Text | Binary | Ping | Pong | CloseFrame | Violation
-Unmask = Callable[[bytes, bytes], bytes]
+Unmask = Callable[[bytes | bytearray, bytes | bytearray], bytes]
 """Payload and mask of four bytes to the payload in clear."""
 
 
-def unmask(payload: bytes, mask: bytes) -> bytes:
+def unmask(payload: bytes | bytearray, mask: bytes | bytearray) -> bytes:
     """Apply a mask, or take it away: it is the same. Source: section 5.3."""
     size = len(payload)
     repeated = (mask * (size // MASK_BYTES + 1))[:size]

@@ -440,6 +440,7 @@ class VsockServer:
                 patience=self._patience,
                 stalled=lambda waiting: self._tell_stalled(session.id, waiting),
                 vanished=lambda silent_s: self._tell_vanished(session.id, silent_s),
+                mirror=session.mirror(),
             )
         except OSError:
             sock.close()

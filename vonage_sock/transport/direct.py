@@ -15,6 +15,7 @@ from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.events import Observer
 from vonage_sock.call.inspect import Found
 from vonage_sock.call.machine import Abort, Close, Foreteller, Machine, Outgoing
+from vonage_sock.call.mirror import Mirror
 from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY, Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
@@ -73,6 +74,7 @@ class DirectDriver:
         parts: how many pings, pongs and fragments may come; any number, when left out.
         stalled: told about how many frames wait when a peer that doesn't read is about to be dropped.
         vanished: told for how many seconds a peer was silent that is about to be dropped for that.
+        mirror: the machine's, where it has one: frames that it takes go straight back.
     """
 
     __slots__ = (
@@ -81,10 +83,12 @@ class DirectDriver:
         "_ended",
         "_foretell",
         "_machine",
+        "_mirror",
         "_observer",
         "_patience",
         "_pinged_at",
         "_poller",
+        "_settle_machine",
         "_socket",
         "_stalled",
         "_timer",
@@ -108,6 +112,7 @@ class DirectDriver:
         stalled: Callable[[int], object] | None = None,
         parts: Allowance | None = None,
         vanished: Callable[[int], object] | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self._machine = machine
         self._poller = poller
@@ -134,6 +139,10 @@ class DirectDriver:
             close_wait_ns=round(self._patience.close_wait_s * SECOND),
             parts=parts,
         )
+        self._mirror = mirror
+        if mirror is not None:
+            self._settle_machine, mirror.settle = mirror.settle, self._reflected
+            self._socket.mirror = mirror
         self._socket.send_framed(head)
 
     def start(self) -> None:
@@ -146,6 +155,7 @@ class DirectDriver:
         """Do something to the machine from outside its messages and timers; ``action`` is given the time."""
         if not self._done:
             now = self._now()
+            self._socket.settle_mirror(now)
             if self._timer is not None:
                 self._timer.stop()
             action(now)
@@ -220,6 +230,11 @@ class DirectDriver:
         if deadline != self._armed_for:
             self._arm(deadline)
 
+    def _reflected(self, now: int) -> None:
+        """Frames went straight back."""
+        self._settle_machine(max(now, self.latest))
+        self._settle()
+
     def _send(self, messages: list[Outgoing]) -> None:
         sock = self._socket
         if len(messages) == 1 and not sock.unsent and isinstance(message := messages[0], bytes):
@@ -267,6 +282,9 @@ class DirectDriver:
 
     def deadline_passed(self, now: int) -> None:
         """For the timer."""
+        if self._mirror is not None:
+            self._mirror.not_before = now
+            self._socket.settle_mirror(now)
         timer, self._timer = self._timer, None
         deadline, self._armed_for = self._armed_for, None
         if now < self.latest:

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from vonage_sock.call.allowance import Allowance
+from vonage_sock.call.mirror import Mirror
 from vonage_sock.call.wire import WireWatch
 from vonage_sock.clock import MS
 from vonage_sock.protocol.rfc6455 import (
@@ -39,14 +40,16 @@ from vonage_sock.protocol.rfc6455 import (
 )
 from vonage_sock.transport.delivery import Delivery
 from vonage_sock.transport.masking import unmask
-from vonage_sock.transport.poller import Poller, Timer
+from vonage_sock.transport.poller import Poller, Ready, Timer
 
-READ_BYTES: Final = 2048
-PILE_BYTES: Final = 6 * 1024
+READ_BYTES: Final = 8 * 1024
 """
-What is read at once behind a full first piece, before the others have their turn: a quarter of a second of a call that
-fell behind, and of the smallest messages no more than are handled in some 20 ms.
+What is read at once, before the others have their turn: a quarter of a second of a call that fell behind, and of the
+smallest messages no more than are handled in some 20 ms.
 """
+
+BUFFER: Final = bytearray(READ_BYTES)
+"""One for all sockets: what is in it is looked at before anybody reads again."""
 
 LINGER_NS: Final = 500 * MS
 """How long a peer that has said all it has to say may take to close its end of TCP."""
@@ -112,6 +115,7 @@ class FrameSocket:
         "_close_wait_ns",
         "_closed",
         "_corked",
+        "_early",
         "_fd",
         "_parts",
         "_plain_bytes",
@@ -122,7 +126,7 @@ class FrameSocket:
         "_read_bytes",
         "_reader",
         "_receiver",
-        "_recv",
+        "_recv_into",
         "_sock",
         "_state",
         "_timer",
@@ -130,6 +134,7 @@ class FrameSocket:
         "_usual_head",
         "delivery",
         "heard_at",
+        "mirror",
         "progress_at",
         "refused",
         "unsent",
@@ -155,7 +160,7 @@ class FrameSocket:
         self._poller = poller
         self._sock = sock
         self._fd = sock.fileno()
-        self._recv: Callable[[int], bytes] = sock.recv
+        self._recv_into: Callable[[bytearray, int], int] = sock.recv_into
         self._plain_send = sock.send
         self._receiver = receiver
         self._client = client
@@ -173,6 +178,9 @@ class FrameSocket:
         self._corked: list[bytes] | None = None
         self._plain_bytes = -1
         self._plain_head = b""
+        self.mirror: Mirror | None = None
+        """What says of a message whether it goes straight back; None where none does."""
+
         self.watch = WireWatch()
         self.delivery = Delivery(sock)
         self.heard_at = self.progress_at = poller.clock.now()
@@ -181,10 +189,15 @@ class FrameSocket:
         self.refused = False
         """The peer broke the rules of WebSocket, and was sent a close frame that says how."""
 
-        poller.watch(self._fd, self)
+        self._early = early
+        poller.watch(self._fd, self.watcher())
         if early:
-            self._recv = self._recv_early(early)
-            poller.loop.call_soon(self._read_early)
+            self._recv_into = self._take_early
+            poller.loop.call_soon(self._look_early)
+
+    def watcher(self) -> Ready:
+        """Whom the poller calls."""
+        return self
 
     @property
     def unsent_bytes(self) -> int:
@@ -198,34 +211,30 @@ class FrameSocket:
 
     def send(self, message: str | bytes) -> None:
         """Send one message, unfragmented."""
-        # Audio that goes out as it went out before, with nothing waiting: the path of each frame of a call.
-        if len(message) == self._plain_bytes and type(message) is bytes:
-            data = self._plain_head + message
-            try:
-                sent = self._plain_send(data)
-            except OSError as error:
-                self._keep_unsent(data, error)
-                return
-            if sent != len(data):
-                self._keep_unsent(data[sent:])
-        elif isinstance(message, str):
+        if type(message) is bytes and self.send_plain(message):
+            return
+        if isinstance(message, str):
             self._send_frame(Opcode.TEXT, message.encode())
         else:
             self._send_frame(Opcode.BINARY, message)
             self._learn_plain(len(message))
 
     def send_plain(self, message: bytes) -> bool:
-        """Send audio of the size it had before, with nothing waiting; False where it isn't so, and nothing is sent."""
+        """
+        Send audio of the size it had before, with nothing waiting; False where it isn't so, and nothing is sent.
+
+        It is the path of each frame of a call.
+        """
         if len(message) != self._plain_bytes:
             return False
         data = self._plain_head + message
         try:
             sent = self._plain_send(data)
         except OSError as error:
-            self._keep_unsent(data, error)
+            self.keep_unsent(data, error)
             return True
         if sent != len(data):
-            self._keep_unsent(data[sent:])
+            self.keep_unsent(data[sent:])
         return True
 
     def send_framed(self, data: bytes) -> None:
@@ -239,10 +248,10 @@ class FrameSocket:
         try:
             sent = send(data)
         except OSError as error:
-            self._keep_unsent(data, error)
+            self.keep_unsent(data, error)
             return
         if sent != len(data):
-            self._keep_unsent(data[sent:])
+            self.keep_unsent(data[sent:])
 
     def ping(self) -> None:
         """Ask for a sign of life."""
@@ -292,24 +301,31 @@ class FrameSocket:
     def readable(self, now: int) -> None:
         """For the poller: there is something to read, or the end of it."""
         try:
-            data = self._recv(self._read_bytes)
+            count = self._recv_into(BUFFER, self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
+            count = 0
+        # A whole frame of the size of the one before, as nearly always in a call.
+        if count and count == self._usual_bytes and BUFFER.startswith(self._usual_head):
+            self.heard_at = now
+            if self._client:
+                self._receiver.binary(bytes(BUFFER[_HEAD_16_BYTES:count]), now)
+                return
+            payload = unmask(BUFFER[_PAYLOAD_AT:count], BUFFER[_HEAD_16_BYTES:_PAYLOAD_AT])
+            if (mirror := self.mirror) is None:
+                self._receiver.binary(payload, now)
+            else:
+                self._reflect(mirror, payload, now)
+            return
+        self.take(bytes(memoryview(BUFFER)[:count]), now)
+
+    def take(self, data: bytes, now: int) -> None:
+        """This came, whatever it is; nothing is the end."""
         if not data:
             self._end(now)
             return
         self.heard_at = now
-        # A whole frame of the size of the one before, as nearly always in a call.
-        if len(data) == self._usual_bytes and data.startswith(self._usual_head):
-            if self._client:
-                self._receiver.binary(data[_HEAD_16_BYTES:], now)
-            else:
-                self._receiver.binary(unmask(data[_PAYLOAD_AT:], data[_HEAD_16_BYTES:_PAYLOAD_AT]), now)
-            return
-        if len(data) == self._read_bytes:
-            data += self._recv_more()
         self._corked = []
         self._plain_bytes = -1
         try:
@@ -317,40 +333,54 @@ class FrameSocket:
         finally:
             self._uncork()
 
-    def _recv_more(self) -> bytes:
-        """What has piled up behind a first piece; the end of the connection shows itself at the next read."""
-        try:
-            return self._recv(_whole(PILE_BYTES, self._usual_bytes))
-        except OSError:
-            return b""
+    def _reflect(self, mirror: Mirror, payload: bytes, now: int) -> None:
+        """A frame that may go straight back."""
+        if self._corked is None:
+            goes = len(payload) == self._plain_bytes and mirror.takes(payload, now) and self.send_plain(payload)
+        else:
+            goes = self._state is _OPEN and not self.unsent and mirror.takes(payload, now)
+            if goes:
+                self._corked.append(_plain(len(payload))[1] + payload)
+        if not goes:
+            self.settle_mirror(now)
+            self._receiver.binary(payload, now)
+        elif mirror.full:
+            self.settle_mirror(now)
+
+    def settle_mirror(self, now: int) -> None:
+        """Tell of what went straight back, before anything else is told."""
+        if self.mirror is not None and self.mirror.times:
+            self.mirror.settle(now)
 
     def _take_all(self, data: bytes, now: int) -> None:
         """Several frames, or one that isn't as the last one was."""
-        size, head, client = self._usual_bytes, self._usual_head, self._client
+        size, head, client, mirror = self._usual_bytes, self._usual_head, self._client, self.mirror
         at, last = 0, len(data) - size
         while size and at <= last and self._usual_bytes == size and data.startswith(head, at):
             payload_at = at + _HEAD_16_BYTES
             at += size
             if client:
                 self._receiver.binary(data[payload_at:at], now)
+                continue
+            payload = unmask(data[payload_at + MASK_BYTES : at], data[payload_at : payload_at + MASK_BYTES])
+            if mirror is None:
+                self._receiver.binary(payload, now)
             else:
-                mask = data[payload_at : payload_at + MASK_BYTES]
-                self._receiver.binary(unmask(data[payload_at + MASK_BYTES : at], mask), now)
+                self._reflect(mirror, payload, now)
         if at < len(data):
+            self.settle_mirror(now)
             self._usual_bytes = 0
             self._take(data[at:], now)
 
-    def _recv_early(self, early: bytes) -> Callable[[int], bytes]:
-        """A first read that gives what came before the socket was ours, whoever reads first."""
+    def _take_early(self, _buffer: bytearray, _nbytes: int) -> int:
+        """In the place of the first read, whoever reads first: what came before the socket was ours."""
+        early, self._early = self._early, b""
+        self._recv_into = self._sock.recv_into
+        self.take(early, self._poller.clock.now())
+        raise BlockingIOError
 
-        def recv(_: int) -> bytes:
-            self._recv = self._sock.recv
-            return early
-
-        return recv
-
-    def _read_early(self) -> None:
-        if self._state is _State.GONE:
+    def _look_early(self) -> None:
+        if not self._early or self._state is _State.GONE:
             return
         try:
             self.readable(self._poller.clock.now())
@@ -483,12 +513,12 @@ class FrameSocket:
         try:
             sent = self._plain_send(data)
         except OSError as error:
-            self._keep_unsent(data, error)
+            self.keep_unsent(data, error)
             return
         if sent < len(data):
-            self._keep_unsent(data[sent:])
+            self.keep_unsent(data[sent:])
 
-    def _keep_unsent(self, data: bytes, error: OSError | None = None) -> None:
+    def keep_unsent(self, data: bytes, error: OSError | None = None) -> None:
         """What the kernel didn't take waits, unless it never will."""
         self._plain_bytes = -1
         if error is not None and not isinstance(error, BlockingIOError | InterruptedError):

@@ -11,7 +11,10 @@ from typing import Final
 
 from vonage_sock.protocol import rfc6455
 
-_TRIAL: Final = bytes(range(11)), b"\x01\x80\xff\x10"
+_TRIALS: Final = (
+    (bytes(range(11)), b"\x01\x80\xff\x10"),
+    (bytearray(range(11)), bytearray(b"\x01\x80\xff\x10")),
+)
 
 
 def quickest() -> rfc6455.Unmask:
@@ -19,7 +22,8 @@ def quickest() -> rfc6455.Unmask:
     try:
         from websockets.speedups import apply_mask  # noqa: PLC0415  (it may not be there)
 
-        if apply_mask(*_TRIAL) == rfc6455.unmask(*_TRIAL):
+        # What a buffer holds must become a value of its own.
+        if all(type(value := apply_mask(*trial)) is bytes and value == rfc6455.unmask(*trial) for trial in _TRIALS):
             return apply_mask
     except (ImportError, TypeError):
         pass
