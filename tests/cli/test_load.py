@@ -153,7 +153,13 @@ async def test_the_servers_own_limit_is_named_as_what_ended_the_search(vsock: Vs
 )
 def test_the_most_calls_are_said_as_they_were_found(most: int | None, stopped: bool, sentence: str) -> None:
     """Stopped, limited, or found."""
-    report = {"max_calls": most, "stopped": stopped, "own_lateness_ms": {"p99": 1.0}, "limited_by": {}}
+    report = {
+        "max_calls": most,
+        "stopped": stopped,
+        "own_lateness_ms": {"p99": 1.0},
+        "read_late_ms": None,
+        "limited_by": {},
+    }
 
     assert _most(report, 50).startswith(sentence)
 

@@ -39,6 +39,7 @@ def progress(second: int = 7, **changes: Any) -> LoadProgress:
         "p99_ms": 2.2,
         "max_ms": 9.0,
         "own_lateness_p99_ms": 0.31,
+        "read_late_p99_ms": 0.25,
         "server_cpu_percent": 82.4,
         "server_rss_mb": 120.3,
         "so_far": {
@@ -49,6 +50,7 @@ def progress(second: int = 7, **changes: Any) -> LoadProgress:
             "round_trip_ms": SPANS,
             "connect_ms": SPANS,
             "own_lateness_ms": SPANS,
+            "read_late_ms": None,
             "findings": {"VS201": 2},
         },
     }
@@ -65,6 +67,7 @@ def tried(*, met: bool, late: bool = False, refusals: dict[str, int] | None = No
         p99_ms=12.0 if met else 31.0,
         lost=0,
         own_lateness_p99_ms=0.4,
+        read_late_p99_ms=None,
         generator_was_late=late,
         refusals=refusals or {},
     )
@@ -115,7 +118,7 @@ def test_a_second_is_a_line() -> None:
     """With the lateness beside the figure."""
     line = words.goes_on(progress(failed=2))
 
-    assert "p50 0.50 p99 2.20 ms (generator late by 0.31 ms p99)" in line
+    assert "p50 0.50 p99 2.20 ms (generator late by 0.31 ms p99, reading by 0.25)" in line
     assert "failed 2, dropped 0" in line
     assert "server 82 % of a core, 120 MB" in line
     assert "nothing came back" in words.goes_on(progress(p99_ms=None))
@@ -124,6 +127,7 @@ def test_a_second_is_a_line() -> None:
 def test_a_try_is_a_line() -> None:
     """Kept or missed, with what was missed, and with a hint where it was we who were too slow."""
     assert "80 calls: kept, p99 12.0 ms (generator late by 0.40 ms p99)" == words.tried(tried(met=True))
+    assert "generator late by 0.40 ms p99, reading by 12.0" == words.own(0.4, 12.0)
     assert "80 calls: missed, p99 31 ms (more than 20 ms) (generator late by 0.40 ms p99)" == words.tried(
         tried(met=False)
     )

@@ -44,6 +44,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "connect_ms": SPANS,
         "answer_ms": None,
         "own_lateness_ms": SPANS,
+        "read_late_ms": SPANS,
         "generator_was_late": True,
         "calls_watched": 4,
         "findings": [{"code": "VS305", "level": "warning", "message": EVIL, "calls": 1, "count": 2}],
@@ -73,6 +74,7 @@ def rows(seconds: int = 12, **changes: Any) -> list[dict[str, Any]]:
         "late": 1,
         "round_trip_ms": SPANS,
         "own_lateness_p99_ms": 0.3,
+        "read_late_p99_ms": 0.2,
         "server_cpu_percent": 50.0,
         "server_rss_mb": 90.0,
     }

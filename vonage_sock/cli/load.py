@@ -354,8 +354,7 @@ def _most(report: dict[str, Any], allowed: int) -> str:
         return "stopped: no number of calls kept to the thresholds" if report["stopped"] else _NOT_ONE
     calls = words.counted(most, "call")
     verb = "keeps" if most == 1 else "keep"
-    own = words.span(report["own_lateness_ms"]["p99"])
-    late = f"(the generator was late by {own} ms p99)"
+    late = f"({words.own_of(report)})"
     if most == allowed:
         return f"{calls}, the most that --find-up-to allows, {verb} to the thresholds {late}"
     if report["stopped"]:

@@ -29,7 +29,12 @@ PLAIN_LINES: Final = 30
 
 BAR_WIDTH: Final = 40
 
-_TIMES: Final = (("round trip", "round_trip_ms"), ("own lateness", "own_lateness_ms"), ("connect", "connect_ms"))
+_TIMES: Final = (
+    ("round trip", "round_trip_ms"),
+    ("own lateness", "own_lateness_ms"),
+    ("read late", "read_late_ms"),
+    ("connect", "connect_ms"),
+)
 
 
 class LoadDisplay(Protocol):
@@ -194,7 +199,13 @@ def times_table(times: Mapping[str, Any], *, now: LoadProgress | None = None) ->
         table.add_column(words.span_name(name), justify="right", min_width=7)
     if now is not None:
         table.add_column("p99 now", justify="right")
-    last = {} if now is None else {"round_trip_ms": now.p99_ms, "own_lateness_ms": now.own_lateness_p99_ms}
+    last: dict[str, float | None] = {}
+    if now is not None:
+        last = {
+            "round_trip_ms": now.p99_ms,
+            "own_lateness_ms": now.own_lateness_p99_ms,
+            "read_late_ms": now.read_late_p99_ms,
+        }
     rows = (*_TIMES, ("answer", "answer_ms"), ("jitter", "jitter_ms"))
     for title, key in rows:
         spans = times.get(key)

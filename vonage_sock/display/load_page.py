@@ -93,6 +93,7 @@ def _head(report: JsonObject, written: str) -> str:
 _TITLES: Final = {
     "round_trip_ms": "round trip of a frame",
     "own_lateness_ms": "own lateness of the generator",
+    "read_late_ms": "how late what came was read",
     "jitter_ms": "jitter of what comes back, per call",
     "connect_ms": "opening a socket",
     "answer_ms": "answer URL",
@@ -150,7 +151,7 @@ def _over_time(report: JsonObject, rows: Sequence[JsonObject]) -> str:
         return ""
     lines: dict[str, Callable[[JsonObject], float | None]] = {
         "max": lambda row: _span_of(row, "max"),
-        "own": lambda row: row["own_lateness_p99_ms"],
+        "own": lambda row: max(row["own_lateness_p99_ms"] or 0, row["read_late_p99_ms"] or 0),
         "p99": lambda row: _span_of(row, "p99"),
         "p50": lambda row: _span_of(row, "p50"),
     }
@@ -167,7 +168,12 @@ def _over_time(report: JsonObject, rows: Sequence[JsonObject]) -> str:
             f'<line class="wanted" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(wanted):.1f}" y2="{y(wanted):.1f}"/>'
         )
     drawn.append(_hovers(_thinned(rows), x, HEIGHT, _said_of_second))
-    names = {"p50": "p50", "p99": "p99", "max": "largest", "own": "the generator's own lateness, p99"}
+    names = {
+        "p50": "p50",
+        "p99": "p99",
+        "max": "largest",
+        "own": "the generator's own lateness, leaving or reading, p99",
+    }
     more = '<span><i class="key" style="background:var(--bad)"></i>p99 wanted</span>' if wanted else ""
     legend = "".join(
         f'<span><i class="key" style="background:var(--{key})"></i>{name}</span>' for key, name in names.items()
@@ -270,7 +276,7 @@ def _span_of(row: JsonObject, name: str) -> float | None:
 def _said_of_second(row: JsonObject) -> str:
     return (
         f"second {row['second']}: p50 {words.span(_span_of(row, 'p50'))}, p99 {words.span(_span_of(row, 'p99'))}, "
-        f"largest {words.span(_span_of(row, 'max'))} ms; generator late by {words.span(row['own_lateness_p99_ms'])} ms p99; "
+        f"largest {words.span(_span_of(row, 'max'))} ms; {words.own(row['own_lateness_p99_ms'], row['read_late_p99_ms'])}; "
         f"{words.counted(row['open_calls'], 'call')} open, {words.number(row['late'])} late"
     )
 

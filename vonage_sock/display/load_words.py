@@ -47,6 +47,19 @@ def begins(event: LoadStarted) -> str:
     )
 
 
+def own(late_ms: float | None, read_late_ms: float | None) -> str:
+    """What is ours in the figures beside it: how late frames left, and how late what came was read, where that is known."""
+    reading = "" if read_late_ms is None else f", reading by {span(read_late_ms)}"
+    return f"generator late by {span(late_ms)} ms p99{reading}"
+
+
+def own_of(report: Mapping[str, Any]) -> str:
+    """The same, of a whole run."""
+    return own(
+        *(None if (spans := report[name]) is None else spans["p99"] for name in ("own_lateness_ms", "read_late_ms"))
+    )
+
+
 def goes_on(event: LoadProgress) -> str:
     """One second in a line."""
     measured = "nothing came back" if event.p99_ms is None else f"p50 {span(event.p50_ms)} p99 {span(event.p99_ms)} ms"
@@ -54,7 +67,7 @@ def goes_on(event: LoadProgress) -> str:
         f"{event.second:>3} s",
         counted(event.open_calls, "call"),
         f"{number(event.sent)} frames",
-        f"{measured} (generator late by {span(event.own_lateness_p99_ms)} ms p99)",
+        f"{measured} ({own(event.own_lateness_p99_ms, event.read_late_p99_ms)})",
         f"late {number(event.late)}",
         f"lost {number(event.lost)}",
     ]
@@ -67,13 +80,13 @@ def goes_on(event: LoadProgress) -> str:
 
 def tried(event: LoadTried) -> str:
     """One try of the search in a line."""
-    own = f"generator late by {span(event.own_lateness_p99_ms)} ms p99"
+    late = own(event.own_lateness_p99_ms, event.read_late_p99_ms)
     if event.met:
-        return f"{counted(event.calls, 'call')}: kept, p99 {span(event.p99_ms)} ms ({own})"
+        return f"{counted(event.calls, 'call')}: kept, p99 {span(event.p99_ms)} ms ({late})"
     hint = "; the generator was the limit, more --procs may help" if event.generator_was_late else ""
     if event.refusals:
         hint = f"; {refused(event.refusals)}"
-    return f"{counted(event.calls, 'call')}: missed, {clean(', '.join(event.missed))} ({own}{hint})"
+    return f"{counted(event.calls, 'call')}: missed, {clean(', '.join(event.missed))} ({late}{hint})"
 
 
 def refused(refusals: Mapping[str, int]) -> str:
@@ -99,8 +112,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
         )
     yield from _findings(report)
     if report["generator_was_late"]:
-        late = span(report["own_lateness_ms"]["p99"])
-        yield f"the generator itself was late by {late} ms p99: these figures are as much its as the server's; try --procs"
+        yield f"{own_of(report)}: these figures are as much the generator's as the server's; try --procs"
     for row in report["thresholds"]:
         yield f"{VERDICTS[row['met']]:6} {_threshold(row)}"
 
@@ -130,10 +142,10 @@ def _frames(report: Mapping[str, Any]) -> Iterator[str]:
         f"(more than {report['late_after_ms']:g} ms), {number(report['frames_lost'])} lost, "
         f"{number(report['frames_out_of_order'])} out of order"
     )
-    times, own = report["round_trip_ms"], report["own_lateness_ms"]
+    times = report["round_trip_ms"]
     yield (
         f"round trip {span(times['p50'])} ms p50, {span(times['p99'])} ms p99, {span(times['p99_9'])} ms p99.9 "
-        f"(the generator was late by {span(own['p99'])} ms p99)"
+        f"({own_of(report)})"
     )
     if report["measured_by"] == "correlation":
         yield "  the server changes the audio: what came back in a few calls was compared with what was said"

@@ -58,7 +58,7 @@ async def load(
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("rate_hz", [8000, 24000])
 async def test_an_echo_returns_every_frame(engine: str, rate_hz: int) -> None:
-    """All calls are opened, every frame is timed, none is lost, and our own lateness stands beside."""
+    """All calls are opened, every frame is timed, none is lost, and what is our own lateness in that stands beside."""
     async with echoes.serving(echoes.echo) as target:
         total = (await load(target, engine=engine, rate_hz=rate_hz)).total
 
@@ -66,6 +66,7 @@ async def test_an_echo_returns_every_frame(engine: str, rate_hz: int) -> None:
     assert 60 <= total.sent == total.returned <= 90
     assert (0, 0, 0, 0) == (total.lost, total.out_of_order, total.stray, total.altered)
     assert total.own_lateness.count >= total.sent
+    assert (engine == "auto") == bool(total.read_late.count)
     assert {} == total.findings
     assert 3 == total.watched
 

@@ -17,8 +17,8 @@ from vonage_sock.simulator.load.calls import LoadCall, State
 from vonage_sock.simulator.load.framed import FramedFrames
 from vonage_sock.simulator.load.marked_socket import MarkedSocket
 from vonage_sock.simulator.load.marks import MarkedFrames
-from vonage_sock.simulator.load.meter import Book
 from vonage_sock.simulator.load.opening import DirectChannel
+from vonage_sock.simulator.load.tally import Book
 from vonage_sock.transport.framesocket import FrameSocket
 
 FRAMES = FramedFrames(MarkedFrames(AudioFormat(8000), bytes(range(256)) * 10))
@@ -35,20 +35,19 @@ class Trial:
         self.call = LoadCall(0, 0, self.book, FRAMES, end_at=1 << 62, over=lambda _: None)
         poller = StandInPoller(self.clock)
         if marked:
-            self.socket: FrameSocket = MarkedSocket(poller, self.kernel, self.call, self.call.meter, FRAMES.returned)  # type: ignore[arg-type]
+            self.socket: FrameSocket = MarkedSocket(poller, self.kernel, self.call, self.call.lane, FRAMES.returned)  # type: ignore[arg-type]
         else:
             self.socket = FrameSocket(poller, self.kernel, self.call, client=True, max_message_bytes=MAX_MESSAGE_BYTES)  # type: ignore[arg-type]
         self.call.begin(DirectChannel(self.socket, FRAMES), {}, 0)
         for at in range(SAID):
-            said = self.call.step(at * FRAME_NS, at * FRAME_NS)
-            self.book.tally.sent += said
+            self.call.step(at * FRAME_NS, at * FRAME_NS)
 
     def come(self, chunks: list[bytes | OSError]) -> None:
         """The kernel gives these, one after the other."""
         for number, chunk in enumerate(chunks):
             self.kernel.incoming.append(chunk)
             while self.kernel.incoming and self.call.state is not State.GONE:
-                self.socket.readable(SAID * FRAME_NS + number * MS)
+                self.socket.watcher().readable(SAID * FRAME_NS + number * MS)
 
     def counted(self) -> dict[str, object]:
         """All that was counted, at the end of the call."""

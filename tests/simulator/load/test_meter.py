@@ -6,9 +6,10 @@ import pytest
 
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.clock import MS
+from vonage_sock.simulator.load.lane import MAX_WAITING
 from vonage_sock.simulator.load.marks import POOL_FRAMES, MarkedFrames
-from vonage_sock.simulator.load.meter import MAX_WAITING, Book, CallMeter
-from vonage_sock.simulator.load.tally import Tally
+from vonage_sock.simulator.load.meter import CallMeter
+from vonage_sock.simulator.load.tally import Book, Tally
 
 FRAMES = MarkedFrames(AudioFormat(8000), bytes(range(256)) * 10)
 
@@ -123,7 +124,7 @@ def test_what_a_silent_server_owes_is_bounded() -> None:
     """After ten seconds a frame is lost, and the meter keeps no more than that."""
     trial = Trial(MAX_WAITING + 100)
 
-    assert MAX_WAITING == len(trial.meter.waiting)
+    assert MAX_WAITING == len(trial.meter.lane.waiting)
     assert MAX_WAITING + 100 == trial.over().lost
 
 

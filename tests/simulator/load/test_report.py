@@ -25,6 +25,7 @@ def result_of(**counts: int) -> LoadResult:
         for _ in range(500):
             tally.round_trip.add(3 * MS)
         tally.own_lateness.add(MS)
+        tally.read_late.add(2 * MS)
         seconds.append(tally)
     total = Tally(**counts)
     for tally in seconds:
@@ -45,6 +46,7 @@ def test_a_report_is_json_and_has_its_own_lateness_beside_every_time() -> None:
     )
     assert pytest.approx(3, rel=0.01) == report["round_trip_ms"]["p99_9"]
     assert pytest.approx(1, rel=0.01) == report["own_lateness_ms"]["p99"]
+    assert pytest.approx(2, rel=0.01) == report["read_late_ms"]["p99"]
     assert (True, False) == (report["met"], report["generator_was_late"])
     assert [[pytest.approx(3, rel=0.1), 1000]] == report["histogram"]
 
@@ -133,10 +135,13 @@ def test_a_stopped_run_that_measured_nothing_missed_no_threshold() -> None:
     assert ExitCode.THRESHOLD is exit_code(slow, wanted)
 
 
-def test_a_late_generator_is_admitted() -> None:
-    """From 5 ms p99 on."""
+@pytest.mark.parametrize("what", ["own_lateness", "read_late"])
+def test_a_late_generator_is_admitted(what: str) -> None:
+    """From 5 ms p99 on, whether it left late or read late."""
     result = result_of(opened=10)
     for _ in range(10):
-        result.total.own_lateness.add(30 * MS)
+        getattr(result.total, what).add(30 * MS)
+    report = make_report(result, Thresholds())
 
-    assert make_report(result, Thresholds())["generator_was_late"] is True
+    assert report["generator_was_late"] is True
+    assert pytest.approx(30, rel=0.01) == report[f"{what}_ms"]["p99"]

@@ -22,16 +22,17 @@ from vonage_sock.simulator.leg.machine import VonageLeg
 from vonage_sock.simulator.leg.plan import HeardSink, LegPlan
 from vonage_sock.simulator.load.correlation import Follower
 from vonage_sock.simulator.load.framed import SILENCE, FramedFrames
+from vonage_sock.simulator.load.lane import Aside, say, unread
 from vonage_sock.simulator.load.marks import MARK_BYTES, POOL_FRAMES
-from vonage_sock.simulator.load.meter import MAX_WAITING, Book, CallMeter
+from vonage_sock.simulator.load.meter import CallMeter
 from vonage_sock.simulator.load.opening import Channel
+from vonage_sock.simulator.load.tally import Book
 
 DRAIN_NS: Final = 2 * SECOND
 """How long a call waits for what isn't back when all has been said; frames of silence push it through meanwhile."""
 
 UNMARKED_DRAIN_NS: Final = SECOND // 2
 MAX_UNSENT_BYTES: Final = 512 * 1024
-CHECK_EVERY: Final = 64
 STALLED_CODE: Final = 0
 """Stands for a call that was ended since the server read nothing any more."""
 
@@ -65,13 +66,10 @@ class LoadCall:
         "_channel",
         "_end_at",
         "_frames",
-        "_next",
         "_over",
-        "_prepared",
-        "_send_prepared",
         "_turns_end_at",
-        "_waiting",
         "binary",
+        "lane",
         "meter",
         "number",
         "slot",
@@ -87,18 +85,18 @@ class LoadCall:
         self.binary: Callable[[bytes, int], None] = self.meter.received
         """Audio came."""
 
+        self.lane = self.meter.lane
+        """What it says and hears as long as all is as usual."""
+
+        self.lane.check = self._check
         self.state = State.SPEAKING
         self._book = book
-        self._waiting = self.meter.waiting
         self._frames = frames
         self._end_at = end_at
         self._turns_end_at = 0
         """When its turns aren't the usual ones any more."""
 
-        self._prepared: list[bytes] = []
-        self._send_prepared: Callable[[bytes], None] = _nowhere
         self._over = over
-        self._next = 0
         self._channel: Channel | None = None
 
     def begin(self, channel: Channel, headers: messages.JsonObject, first_at: int) -> None:
@@ -106,27 +104,26 @@ class LoadCall:
         self._use(channel, first_at)
         channel.send(messages.connected_text(self._frames.marked.audio_format, headers))
 
+    @property
+    def is_steady(self) -> bool:
+        """Its lane may take its turns, until it has said all: nobody need be asked when one of its frames comes."""
+        return self.lane.long_way is not None
+
     def _use(self, channel: Channel, first_at: int) -> None:
         self._channel = channel
-        self._next = (first_at // FRAME_NS + self.number % FRAMES_AT_A_TIME) % POOL_FRAMES
-        self.meter.begin(self._next)
-        self._prepared, self._send_prepared = channel.prepared, channel.send_prepared
+        self.meter.begin((first_at // FRAME_NS + self.number % FRAMES_AT_A_TIME) % POOL_FRAMES)
+        self.lane.framed = channel.prepared
+        if self.lane.long_way is None:
+            self.lane.sock = Aside(channel.send_prepared, unread)
         self._turns_end_at = self._end_at
 
-    def step(self, due_at: int, now: int) -> int:
-        """20 ms have passed; how many frames were said that aren't counted yet."""
+    def step(self, due_at: int, now: int) -> None:
+        """20 ms have passed."""
         if due_at >= self._turns_end_at:
             self._wind_up(due_at, now)
-            return 0
-        number = self._next
-        self._next = (number + 1) % POOL_FRAMES
-        self._send_prepared(self._prepared[number])
-        waiting = self._waiting
-        if len(waiting) >= MAX_WAITING or not number % CHECK_EVERY:
-            self._check(now)
-            return 0
-        waiting.append(now)
-        return 1
+        else:
+            say((self.lane,), now)
+            self._book.tally.sent += 1
 
     @property
     def metered(self) -> CallMeter | None:
@@ -164,7 +161,7 @@ class LoadCall:
 
     def _check(self, now: int) -> None:
         """What is looked at now and then."""
-        self.meter.sent(now)
+        self.meter.forget()
         if self._channel is not None and self._channel.unsent_bytes > MAX_UNSENT_BYTES:
             self._give_up(self._channel)
 
@@ -176,11 +173,11 @@ class LoadCall:
             self.state = State.CLOSING
             self._channel.close(CLOSE_NORMAL)
         elif self.meter.returned_any:
-            self._send_prepared(self._prepared[SILENCE])
+            self.lane.sock.send(self.lane.framed[SILENCE])
 
     def _is_drained(self, due_at: int) -> bool:
         meter = self.meter
-        if not meter.waiting or due_at >= self._end_at + DRAIN_NS:
+        if not meter.waits or due_at >= self._end_at + DRAIN_NS:
             return True
         if meter.returned_any:
             return False
@@ -192,10 +189,6 @@ class LoadCall:
         self._turns_end_at = 0
         self.meter.book.tally.drop(STALLED_CODE)
         channel.abort()
-
-
-def _nowhere(message: bytes) -> None:
-    """Before there is a socket."""
 
 
 _CLOSE_FINDINGS: Final = {CLOSE_ABNORMAL: "VS308", CLOSE_NO_CODE: "VS309"}
@@ -278,17 +271,16 @@ class WatchedCall(LoadCall):
         """The leg's steps are the call's."""
         self._use(channel, first_at)
         self._first_at = first_at
-        self._script = _Script(self._frames, self._next)
+        self._script = _Script(self._frames, self.lane.number)
         # Its silence after the last word goes on until we hang up.
         plan = LegPlan(audio_format=self._frames.marked.audio_format, headers=headers, duration_ns=1 << 62)
         self._leg = VonageLeg(f"call-{self.number + 1}", plan, self._script, now=first_at, heard=self._heard)
         self._settle(self._leg, channel, first_at)
 
-    def step(self, due_at: int, now: int) -> int:
+    def step(self, due_at: int, now: int) -> None:
         """One frame goes out, one is heard."""
         if self._leg is not None and self._channel is not None and self.state not in (State.CLOSING, State.GONE):
             self._step(self._leg, self._channel, due_at, now)
-        return 0
 
     def _step(self, leg: VonageLeg, channel: Channel, due_at: int, now: int) -> None:
         if due_at >= self._end_at:

@@ -196,6 +196,7 @@ class LoadRun:
             p99_ms=ms(tally.round_trip.quantile_ns(0.99)),
             max_ms=ms(tally.round_trip.max_ns) if tally.round_trip.counts else None,
             own_lateness_p99_ms=ms(tally.own_lateness.quantile_ns(0.99)),
+            read_late_p99_ms=ms(tally.read_late.quantile_ns(0.99)),
             server_cpu_percent=None if usage is None else usage.cpu_percent,
             server_rss_mb=None if usage is None else round(usage.rss_bytes / 1e6, 1),
             so_far=_so_far(total),
@@ -211,6 +212,7 @@ def _so_far(total: Tally) -> JsonObject:
         "round_trip_ms": total.round_trip.summary_ms(),
         "connect_ms": total.connect.summary_ms(),
         "own_lateness_ms": total.own_lateness.summary_ms(),
+        "read_late_ms": total.read_late.summary_ms(),
         "findings": {code: found.calls for code, found in total.findings.items()},
     }
 
@@ -377,6 +379,7 @@ class MostCalls:
             p99_ms=ms(total.round_trip.quantile_ns(0.99)),
             lost=total.lost if result.measured_by is not None else None,
             own_lateness_p99_ms=ms(total.own_lateness.quantile_ns(0.99)),
+            read_late_p99_ms=ms(total.read_late.quantile_ns(0.99)),
             generator_was_late=result.generator_was_late,
             refusals=dict(total.refusals),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -27,18 +27,18 @@ from vonage_sock.simulator.load.answering import Directory, Place
 from vonage_sock.simulator.load.calls import LoadCall, WatchedCall
 from vonage_sock.simulator.load.correlation import Matched
 from vonage_sock.simulator.load.framed import FramedFrames, frames_of
-from vonage_sock.simulator.load.lag import Lag
-from vonage_sock.simulator.load.meter import Book
+from vonage_sock.simulator.load.lag import Lag, stamped_every
+from vonage_sock.simulator.load.lane import Lane, say
 from vonage_sock.simulator.load.opening import open_channel
 from vonage_sock.simulator.load.plan import FOLLOWED_CALLS, LoadPlan
-from vonage_sock.simulator.load.schedule import Wheel, slot_of
-from vonage_sock.simulator.load.tally import Tally
+from vonage_sock.simulator.load.schedule import MemberT, Wheel, slot_of
+from vonage_sock.simulator.load.tally import Book, Tally
 from vonage_sock.simulator.webhooks.web import Webhooks
 from vonage_sock.transport.poller import Poller, available
 from vonage_sock.transport.tls import trusting
 
 SAVE_WAIT_S: Final = 30.0
-CALLS_PER_CLOCK: Final = 4
+CALLS_PER_CLOCK: Final = 8
 """So many calls speak as of one time."""
 
 LAST_WAIT_S: Final = 6.0
@@ -130,7 +130,8 @@ class Generator:
         """
         self._start_at = start_at
         self._end_at = start_at + self._plan.schedule.end_ns
-        self._wheel: Wheel[LoadCall] = Wheel(start_at)
+        self._steady: Wheel[Lane] = Wheel(start_at)
+        self._stepped: Wheel[LoadCall] = Wheel(start_at)
         reporting = asyncio.create_task(self._report_each_second())
         web = self._make_web()
         async with contextlib.AsyncExitStack() as stack:
@@ -152,6 +153,7 @@ class Generator:
     def stop(self) -> None:
         """Open no more calls, give up those that are being opened, and hang up all others."""
         now = self._clock.now()
+        self._end_at = min(self._end_at, now)
         self._stopping.set()
         for opening in self._opening:
             opening.cancel()
@@ -211,6 +213,7 @@ class Generator:
             frames=frames,
             timeout_s=self._plan.open_timeout_s,
             trust=self._trust,
+            waited=self._waited(number),
         )
         now = self._clock.now()
         tally = self._book.tally
@@ -219,10 +222,21 @@ class Generator:
         tally.open_calls += 1
         self._calls.add(call)
         self._none_left.clear()
-        call.begin(channel, place.headers, self._wheel.join(call, call.slot, now))
+        if call.is_steady:
+            first_at = self._steady.join(call.lane, call.slot, now)
+        else:
+            first_at = self._stepped.join(call, call.slot, now)
+        call.begin(channel, place.headers, first_at)
         if self._stopping.is_set():
             call.stop(now)
         self._arm()
+
+    def _waited(self, number: int) -> Callable[[int], None] | None:
+        """Who is told how long what comes in this call waits to be read; in most calls nobody."""
+        every = stamped_every(len(self._share.numbers(self._plan.calls)))
+        if self._lag is None or (number // self._share.of + 1) % every:
+            return None
+        return self._lag.stands_for(every)
 
     def _make_call(self, number: int, frames: FramedFrames) -> LoadCall:
         slot = slot_of(number)
@@ -260,7 +274,7 @@ class Generator:
     # Taking turns.
 
     def _arm(self) -> None:
-        due_at = self._wheel.next_at
+        due_at = min((at for at in (self._steady.next_at, self._stepped.next_at) if at is not None), default=None)
         if due_at is None or (self._turn is not None and self._turn_at <= due_at):
             return
         if self._turn is not None:
@@ -270,25 +284,45 @@ class Generator:
 
     def _take_turns(self, now: int) -> None:
         self._turn = None
-        clock_now, lateness = self._clock.now, self._book.tally.own_lateness
-        began_at, sent = clock_now(), 0
-        for due_at, calls in self._wheel.due(now):
-            for first in range(0, len(calls), CALLS_PER_CLOCK):
-                some = calls[first : first + CALLS_PER_CLOCK]
-                at = max(clock_now(), due_at)
+        began_at = self._clock.now()
+        if now >= self._end_at:
+            self._wind_up()
+        for due_at, lanes in self._steady.due(now):
+            for few, at in self._in_lots(lanes, due_at):
+                say(few, at)
+            self._book.tally.sent += len(lanes)
+        for due_at, calls in self._stepped.due(now):
+            for some, at in self._in_lots(calls, due_at):
                 for call in some:
-                    sent += call.step(due_at, at)
-                lateness.add(at - due_at, len(some))
-        self._book.tally.sent += sent
+                    call.step(due_at, at)
         if self._lag is not None:
-            self._lag.kept(clock_now() - began_at)
+            self._lag.kept(self._clock.now() - began_at)
         self._arm()
 
+    def _in_lots(self, members: list[MemberT], due_at: int) -> Iterator[tuple[list[MemberT], int]]:
+        """A few at a time, and when that is; how late they are is counted."""
+        clock_now, lateness = self._clock.now, self._book.tally.own_lateness
+        for first in range(0, len(members), CALLS_PER_CLOCK):
+            some, at = members[first : first + CALLS_PER_CLOCK], max(clock_now(), due_at)
+            yield some, at
+            lateness.add(at - due_at, len(some))
+
+    def _wind_up(self) -> None:
+        """From now on each call is asked what it does at its turns: it has said all, or is about to."""
+        next_at = self._steady.next_at
+        if next_at is None:
+            return
+        for call in self._calls:
+            if call.is_steady:
+                self._steady.leave(call.lane, call.slot)
+                self._stepped.join(call, call.slot, next_at)
+
     def _count_lag(self, frames: int, lag_ns: int) -> None:
-        self._book.tally.own_lateness.add(lag_ns, frames)
+        self._book.tally.read_late.add(lag_ns, frames)
 
     def _call_over(self, call: LoadCall) -> None:
-        self._wheel.leave(call, call.slot)
+        self._steady.leave(call.lane, call.slot)
+        self._stepped.leave(call, call.slot)
         self._calls.discard(call)
         self._book.tally.open_calls -= 1
         if not self._calls:

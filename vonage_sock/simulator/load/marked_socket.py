@@ -1,67 +1,104 @@
-"""A call's socket that looks for the one message that nearly always comes: the frame that was said, returned as it was."""
+"""A call's socket that leaves to a lane what nearly always comes: the frame that was said, returned as it was."""
 
 from __future__ import annotations
 
 import socket
-from typing import Final
 
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
-from vonage_sock.simulator.load.meter import CallMeter
-from vonage_sock.transport.framesocket import FrameSocket, Receiver
-from vonage_sock.transport.poller import Poller
-
-_BUFFER: Final = bytearray(4096)
-"""One for all sockets: what is in it is looked at before anybody reads again. Some frames have room, where they piled up."""
+from vonage_sock.simulator.load.lane import UNREAD, Aside, Lane, LaneSocket, unread
+from vonage_sock.transport.framesocket import BUFFER, FrameSocket, Receiver
+from vonage_sock.transport.poller import Poller, Ready
 
 
 class MarkedSocket(FrameSocket):
     """
     A socket of which it is known what comes next: the frame after the last one, in a message of its own.
 
-    To see that by one comparison is what lets a core measure as many calls as it does. Whatever else comes is read as on
-    every frame socket.
+    To see that by one comparison is what lets a core measure as many calls as it does. While nothing else comes and the
+    kernel takes all, the lane has the kernel's socket to itself; whatever else there is goes this way, as on every frame
+    socket.
+
+    Args:
+        kernel: what the lane gets in the place of ``sock``, where that is to know more than frames.
     """
 
-    __slots__ = ("_frame_bytes", "_meter", "_read_bytes", "_recv_into", "_returned")
+    __slots__ = ("_frame_bytes", "_kernel", "_lane", "_returned")
 
     def __init__(
         self,
         poller: Poller,
         sock: socket.socket,
         receiver: Receiver,
-        meter: CallMeter,
+        lane: Lane,
         returned: list[bytes],
         *,
         early: bytes = b"",
+        kernel: LaneSocket | None = None,
     ) -> None:
-        self._meter = meter
+        self._lane = lane
+        self._kernel = kernel or sock
         self._returned = returned
-        self._recv_into = sock.recv_into
         self._frame_bytes = len(returned[0])
-        # Whole frames, of which none is cut in two by where reading stops.
-        self._read_bytes = len(_BUFFER) // self._frame_bytes * self._frame_bytes
+        lane.expect(returned)
+        lane.long_way = self
         super().__init__(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
+        self._choose_way()
+
+    def watcher(self) -> Ready:
+        """The lane sees first what comes."""
+        return self._lane
 
     def readable(self, now: int) -> None:
-        """For the poller: there is something to read, or the end of it."""
-        frame_bytes, buffer, meter = self._frame_bytes, _BUFFER, self._meter
-        if self._usual_bytes != frame_bytes:
-            super().readable(now)
-            return
-        try:
-            count = self._recv_into(buffer, self._read_bytes)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            count = 0
-        at, returned = 0, self._returned
-        while (
-            at + frame_bytes <= count and buffer.startswith(returned[meter.expected], at) and meter.returned_next(now)
-        ):
-            at += frame_bytes
-        if at:
-            self.heard_at = now
-            if at == count:
-                return
-        self._recv = self._recv_early(bytes(memoryview(buffer)[at:count]))
+        """There is something to read, or the end of it, and it may be anything."""
         super().readable(now)
+        self._choose_way()
+
+    def take(self, data: bytes, now: int) -> None:
+        """This came, whatever it is; nothing is the end."""
+        super().take(data, now)
+        self._choose_way()
+
+    def take_read(self, count: int, now: int) -> None:
+        """So much is in ``BUFFER``, and it isn't just the frame that was expected; ``UNREAD`` where nobody has read."""
+        if count == UNREAD:
+            self.readable(now)
+            return
+        at, lane, frame_bytes, returned = 0, self._lane, self._frame_bytes, self._returned
+        while at + frame_bytes <= count and BUFFER.startswith(returned[lane.expected], at) and lane.returned_next(now):
+            at += frame_bytes
+        if at and at == count:
+            return
+        self.take(bytes(memoryview(BUFFER)[at:count]), now)
+
+    def ready(self, events: int, now: int) -> None:
+        """For the poller."""
+        super().ready(events, now)
+        self._choose_way()
+
+    def keep_unsent(self, data: bytes, error: OSError | None = None) -> None:
+        """The kernel didn't take this."""
+        super().keep_unsent(data, error)
+        self._choose_way()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame, and give the peer its time to answer."""
+        super().close(code, reason)
+        self._choose_way()
+
+    def _end(self, now: int) -> None:
+        super()._end(now)
+        self._choose_way()
+
+    def _choose_way(self) -> None:
+        reads = self._usual_bytes == self._frame_bytes
+        writes = self.is_open and not self.unsent
+        kernel = self._kernel
+        if reads and writes:
+            self._lane.sock = kernel
+        else:
+            send = kernel.send if writes else self._send_long
+            self._lane.sock = Aside(send, kernel.recv_into if reads else unread)
+
+    def _send_long(self, data: bytes) -> int:
+        self.send_framed(data)
+        return len(data)

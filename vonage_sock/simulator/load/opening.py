@@ -19,6 +19,7 @@ from vonage_sock.clock import Clock
 from vonage_sock.errors import ConnectError
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
 from vonage_sock.simulator.load.framed import FramedFrames
+from vonage_sock.simulator.load.lag import StampedSocket
 from vonage_sock.simulator.load.marked_socket import MarkedSocket
 from vonage_sock.simulator.load.meter import CallMeter
 from vonage_sock.simulator.socket import USER_AGENT, ClientSocket, open_socket, why_not
@@ -44,9 +45,8 @@ class Channel(Protocol):
         """The frames that all calls say, and one of silence, as ``send_prepared`` wants them."""
         ...
 
-    @property
-    def send_prepared(self) -> Callable[[bytes], None]:
-        """Sends one of them; a function to be kept, which spares a step for each frame."""
+    def send_prepared(self, message: bytes) -> int:
+        """Send one of them; its length, since all of it is taken."""
         ...
 
     def close(self, code: int) -> None:
@@ -70,12 +70,11 @@ class MeteredReceiver(Receiver, Protocol):
 class DirectChannel:
     """A socket on the poller."""
 
-    __slots__ = ("abort", "close", "prepared", "send", "send_prepared", "socket")
+    __slots__ = ("abort", "close", "prepared", "send", "socket")
 
     def __init__(self, frame_socket: FrameSocket, frames: FramedFrames) -> None:
         self.socket = frame_socket
         self.prepared = frames.framed
-        self.send_prepared = frame_socket.send_framed
         self.send = frame_socket.send
         self.close = frame_socket.close
         self.abort = frame_socket.abort
@@ -85,13 +84,17 @@ class DirectChannel:
         """What the kernel hasn't taken yet."""
         return self.socket.unsent_bytes
 
+    def send_prepared(self, message: bytes) -> int:
+        """Send one of the frames that all calls say."""
+        self.socket.send_framed(message)
+        return len(message)
+
 
 class LibraryChannel:
     """A socket of the websockets library, with a task that reads and one that writes."""
 
     def __init__(self, client: ClientSocket, frames: FramedFrames, receiver: Receiver, clock: Clock) -> None:
         self.prepared = frames.plain
-        self.send_prepared = self.send
         self._client = client
         self._receiver = receiver
         self._clock = clock
@@ -108,6 +111,11 @@ class LibraryChannel:
         """Send one message."""
         self._waiting_bytes += len(message)
         self._outbox.put_nowait(message)
+
+    def send_prepared(self, message: bytes) -> int:
+        """Send one of the frames that all calls say."""
+        self.send(message)
+        return len(message)
 
     def close(self, code: int) -> None:
         """Close after all that waits."""
@@ -146,9 +154,13 @@ async def open_channel(
     frames: FramedFrames,
     timeout_s: float,
     trust: ssl.SSLContext | None = None,
+    waited: Callable[[int], None] | None = None,
 ) -> Channel:
     """
     Open a websocket as the platform does; the receiver is told from here on.
+
+    Args:
+        waited: told for how many nanoseconds what came waited to be read, where the system can say that.
 
     Raises:
         ConnectError: nobody listens, the name isn't known, TLS fails, or the server refuses the upgrade.
@@ -160,13 +172,23 @@ async def open_channel(
         sock, early = await dial(url, headers={**headers, "User-Agent": USER_AGENT}, timeout_s=timeout_s)
     except (InvalidHandshake, InvalidURI, OSError, ValueError) as error:
         raise ConnectError(why_not(url, error, timeout_s)) from error
-    return DirectChannel(frame_socket(poller, sock, receiver, frames, early), frames)
+    return DirectChannel(frame_socket(poller, sock, receiver, frames, early=early, waited=waited), frames)
 
 
 def frame_socket(
-    poller: Poller, sock: socket.socket, receiver: MeteredReceiver, frames: FramedFrames, early: bytes = b""
+    poller: Poller,
+    sock: socket.socket,
+    receiver: MeteredReceiver,
+    frames: FramedFrames,
+    *,
+    early: bytes = b"",
+    waited: Callable[[int], None] | None = None,
 ) -> FrameSocket:
     """A connected socket that knows what comes next, where its receiver need not be told."""
-    if (meter := receiver.metered) is not None:
-        return MarkedSocket(poller, sock, receiver, meter, frames.returned, early=early)
-    return FrameSocket(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
+    if (meter := receiver.metered) is None:
+        return FrameSocket(poller, sock, receiver, client=True, max_message_bytes=MAX_MESSAGE_BYTES, early=early)
+    kernel = None
+    if waited is not None:
+        with contextlib.suppress(OSError):
+            kernel = StampedSocket(sock, len(frames.returned[0]), poller.clock, waited)
+    return MarkedSocket(poller, sock, receiver, meter.lane, frames.returned, early=early, kernel=kernel)

@@ -7,12 +7,13 @@ frames (``frames_sent``, ``frames_returned``, ``frames_late``: back after more t
 not back when their call was over or after ``lost_after_s``, ``frames_out_of_order``: overtaken by a later one,
 ``frames_stray``: back twice or in another call, ``frames_altered``: back with another content behind their mark); the
 times in milliseconds (``round_trip_ms``, ``jitter_ms`` of each call after RFC 3550, ``connect_ms``, ``answer_ms``), and
-beside all of them ``own_lateness_ms``: how much after their time our own frames left, and how long at most others waited
-to be read. ``measured_by`` is marks, correlation (of a few calls) or null, and then ``not_measured`` says why there is no
-figure. ``findings`` are those of ``calls_watched`` calls. ``server`` is what ``--pid`` showed, ``thresholds`` what was
-wanted beside what was found, and ``met`` whether all of that was kept: null where nothing was asked for, or where the run
-was stopped before there was anything to judge. A search adds ``max_calls``, and in ``limited_by`` why calls were refused
-in the last try that was one too many, and how often.
+beside all of them ``own_lateness_ms``: how much after their time our own frames left, and ``read_late_ms``: how long what
+came waited for us to read it, which is in every round trip (null where nobody knows). ``measured_by`` is marks,
+correlation (of a few calls) or null, and then ``not_measured`` says why there is no figure. ``findings`` are those of
+``calls_watched`` calls. ``server`` is what ``--pid`` showed, ``thresholds`` what was wanted beside what was found, and
+``met`` whether all of that was kept: null where nothing was asked for, or where the run was stopped before there was
+anything to judge. A search adds ``max_calls``, and in ``limited_by`` why calls were refused in the last try that was one
+too many, and how often.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class LoadResult:
     @property
     def generator_was_late(self) -> bool:
         """What was measured says more about us than about the server."""
-        late_ns = self.total.own_lateness.quantile_ns(0.99)
-        return late_ns is not None and late_ns > LATE_GENERATOR_NS
+        late_ns = [times.quantile_ns(0.99) or 0 for times in (self.total.own_lateness, self.total.read_late)]
+        return max(late_ns) > LATE_GENERATOR_NS
 
     def rows(self, thresholds: Thresholds) -> list[Row]:
         """Each threshold beside what was found; whoever stopped the run hears nothing against what wasn't measured."""
@@ -133,6 +134,7 @@ def make_report(result: LoadResult, thresholds: Thresholds) -> JsonObject:
         "connect_ms": total.connect.summary_ms(),
         "answer_ms": total.answer.summary_ms(),
         "own_lateness_ms": total.own_lateness.summary_ms(),
+        "read_late_ms": total.read_late.summary_ms(),
         "generator_was_late": result.generator_was_late,
         "calls_watched": total.watched,
         "findings": [
@@ -217,6 +219,7 @@ def series(result: LoadResult) -> list[JsonObject]:
                 "late": tally.late,
                 "round_trip_ms": spans,
                 "own_lateness_p99_ms": ms(tally.own_lateness.quantile_ns(0.99)),
+                "read_late_p99_ms": ms(tally.read_late.quantile_ns(0.99)),
                 "server_cpu_percent": None if found is None else found.cpu_percent,
                 "server_rss_mb": None if found is None else round(found.rss_bytes / 1e6, 1),
             }

@@ -156,8 +156,8 @@ class Tally:
             are the same.
         repeating: calls whose changed audio couldn't be compared, by the seconds after which what they say begins anew.
         round_trip: from the writing of a frame to its return.
-        own_lateness: from when a frame was due to its writing, and at most from when one came to its being read: what is
-            ours in every figure.
+        own_lateness: from when a frame was due to its writing.
+        read_late: from when a frame came to its being read: this much is ours in every round trip.
         connect, answer: opening a socket, and fetching an answer.
         jitter: of each call, as RFC 3550 estimates it: how unevenly frames come back.
     """
@@ -179,6 +179,7 @@ class Tally:
     matched_windows: int = 0
     round_trip: Histogram = field(default_factory=Histogram)
     own_lateness: Histogram = field(default_factory=Histogram)
+    read_late: Histogram = field(default_factory=Histogram)
     connect: Histogram = field(default_factory=Histogram)
     answer: Histogram = field(default_factory=Histogram)
     jitter: Histogram = field(default_factory=Histogram)
@@ -265,3 +266,18 @@ class Tally:
 MAX_REFUSALS: Final = 20
 LOST_AFTER_S: Final = 10
 """A frame that isn't back by then counts as lost, and as stray when it comes all the same."""
+
+
+class Book:
+    """Where the calls of a process count: a new tally each second."""
+
+    __slots__ = ("late_ns", "tally")
+
+    def __init__(self, late_ns: int) -> None:
+        self.late_ns = late_ns
+        self.tally = Tally()
+
+    def turn(self) -> Tally:
+        """What was counted since the last time."""
+        tally, self.tally = self.tally, Tally()
+        return tally

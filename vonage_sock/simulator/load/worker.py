@@ -41,6 +41,9 @@ async def work(orders: asyncio.StreamReader, clock: Clock) -> None:
 
     def report(second: int, tally: Tally) -> None:
         say({"second": second, "tally": tally.to_json()})
+        if tally.opened:
+            # Calls stay until nearly all are over; to look through them again and again would hold up the frames.
+            gc.freeze()
 
     try:
         generator = Generator(plan, share, open_audio(order["audio"]), clock=clock, report=report)
