@@ -26,6 +26,20 @@ CONNECTED = '{"event":"websocket:connected","content-type":"audio/l16;rate=8000"
 FRAMES = [frame for frame in streams.frames(streams.speech(8000, seconds=4), SIZE) if len(frame) == SIZE]
 
 
+class Kept:
+    """A recording in memory."""
+
+    def __init__(self, frames: list[bytes]) -> None:
+        self._frames = frames
+
+    def write(self, pcm: bytes) -> None:
+        """Keep it."""
+        self._frames.append(pcm)
+
+    def close(self) -> None:
+        """Nothing is to be completed."""
+
+
 class Marker(Behaviour):
     """Sends a frame of its own at a key, and notes each frame that it hears."""
 
@@ -47,8 +61,10 @@ class Marker(Behaviour):
 class Driven:
     """A session, and all that came out of it; with a mirror, by the rules of who has a socket."""
 
-    def __init__(self, *, mirrored: bool) -> None:
-        self.session = CallSession("c1", [Echo()], assumed_format=RATE, now=0, limits=DEFAULTS)
+    def __init__(self, *, mirrored: bool, recorded: bool) -> None:
+        self.recorded: list[bytes] = []
+        behaviours = [Record(lambda *_: Kept(self.recorded)), Echo()] if recorded else [Echo()]
+        self.session = CallSession("c1", behaviours, assumed_format=RATE, now=0, limits=DEFAULTS)
         self.sent: list[Outgoing] = []
         self.events: list[Event] = []
         self.marker = Marker()
@@ -137,9 +153,11 @@ others = st.sampled_from(
 steps = st.lists(st.tuples(st.one_of(usual, usual, others), st.integers(0, 60 * MS)), max_size=20)
 
 
-def told(mirrored: bool, story: list[tuple[tuple[str, object], int]]) -> tuple[Driven, list[object]]:
+def told(
+    mirrored: bool, story: list[tuple[tuple[str, object], int]], *, recorded: bool = False
+) -> tuple[Driven, list[object]]:
     """All that can be seen of a call."""
-    driven, now, number = Driven(mirrored=mirrored), 0, 0
+    driven, now, number = Driven(mirrored=mirrored, recorded=recorded), 0, 0
     driven.do("text", CONNECTED, now)
     for (verb, what), wait_ns in story:
         now += wait_ns
@@ -153,21 +171,23 @@ def told(mirrored: bool, story: list[tuple[tuple[str, object], int]]) -> tuple[D
     driven.settle(now)
     stats = driven.session.stats(now)
     driven.end(now)
-    return driven, [driven.sent, driven.events, driven.marker.heard, stats, driven.session.state]
+    return driven, [driven.sent, driven.events, driven.marker.heard, driven.recorded, stats, driven.session.state]
 
 
-@given(steps)
-def test_the_shortest_way_leads_to_the_same(story: list[tuple[tuple[str, object], int]]) -> None:
-    """What is sent, told and counted, whatever else happens in a call."""
-    assert told(False, story)[1] == told(True, story)[1]
+@given(steps, st.booleans())
+def test_the_shortest_way_leads_to_the_same(story: list[tuple[tuple[str, object], int]], recorded: bool) -> None:
+    """What is sent, told, recorded and counted, whatever else happens in a call."""
+    assert told(False, story, recorded=recorded)[1] == told(True, story, recorded=recorded)[1]
 
 
-def test_frames_of_an_echo_take_the_shortest_way() -> None:
-    """What it is for: all but what is odd."""
+@pytest.mark.parametrize("recorded", [False, True])
+def test_frames_of_an_echo_take_the_shortest_way(recorded: bool) -> None:
+    """What it is for: all but what is odd, and recorded ones too."""
     story: list[tuple[tuple[str, object], int]] = [(("frames", 100), 0), (("bytes", FRAMES[0][:100]), 0)]
-    driven, _ = told(True, story)
+    driven, _ = told(True, story, recorded=recorded)
 
     assert 100 == driven.short
+    assert (101 if recorded else 0) == len(driven.recorded)
 
 
 class Deaf(Echo):
@@ -178,20 +198,34 @@ class Deaf(Echo):
         call.send_audio(bytes(len(frame)))
 
 
-class NoFile:
+class Listener(Record):
+    """A recorder of another kind."""
+
+    def audio(self, call: Call, frame: bytes) -> None:
+        """Close the call where it is quiet."""
+        if not any(frame):
+            call.close()
+
+
+def no_file(*_: object) -> Kept:
     """A recording that is thrown away."""
-
-    def write(self, pcm: bytes) -> None:
-        """Forget it."""
-
-    def close(self) -> None:
-        """Nothing is to be completed."""
+    return Kept([])
 
 
 @pytest.mark.parametrize(
     "behaviours",
-    [[], [Deaf()], [Echo(delay_ms=100)], [Echo(), Echo()], [Echo(), Marker()], [Record(lambda *_: NoFile()), Echo()]],
-    ids=["none", "of another kind", "delayed", "two", "beside another", "recorded"],
+    [
+        [],
+        [Deaf()],
+        [Echo(delay_ms=100)],
+        [Echo(), Echo()],
+        [Echo(), Marker()],
+        [Record(no_file)],
+        [Record(no_file, stereo=True), Echo()],
+        [Record(no_file, split=True), Echo()],
+        [Listener(no_file), Echo()],
+    ],
+    ids=["none", "another", "delayed", "two", "beside", "recorded alone", "in stereo", "in phrases", "by another"],
 )
 def test_nobody_is_passed_over(behaviours: list[Behaviour]) -> None:
     """Only where one behaviour does nothing but return audio need none be asked."""

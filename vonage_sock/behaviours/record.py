@@ -61,6 +61,9 @@ class Record(Behaviour):
         self._phrases: PhraseDetector[bytes] | None = PhraseDetector(hangover_ms=hangover_ms) if split else None
         self._phrase_number = 0
         self._sink: Sink | None = None
+        self.wants_sent = stereo
+        # Who has made another recorder of this one may do anything.
+        self.only_listens = not stereo and not split and type(self).audio is Record.audio
 
     def connected(self, call: Call) -> None:
         """A whole call's file is made now, so that it exists even when nobody speaks."""

@@ -97,8 +97,8 @@ class Behaviour:
     """
     Does nothing; override what you need.
 
-    Which of its methods a behaviour overrides, whether it is ``timed``, whether it returns audio, and whether audio moves
-    when it is due, is looked at once, when it is given a call: a frame isn't handed to who doesn't want it.
+    Which of its methods a behaviour overrides, and what the flags below say of it, is looked at once, when it is given a
+    call: a frame isn't handed to who doesn't want it.
     """
 
     __slots__ = ()
@@ -108,6 +108,12 @@ class Behaviour:
 
     returns_audio = False
     """True where ``audio`` does nothing but send the frame back, so that it need not be called for each."""
+
+    only_listens = False
+    """True where ``audio`` does nothing to the call, doesn't ask for its time, and raises nothing."""
+
+    wants_sent = True
+    """False where ``sent`` does nothing, so that it need not be called."""
 
     audio_moves_due = True
     """False where ``due_at`` gives the same after ``audio`` as before it, so that nobody need ask after each frame."""

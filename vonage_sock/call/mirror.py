@@ -1,15 +1,15 @@
 """
 The shortest way of a frame: back to where it came from.
 
-Where all that is done in a call is to return each frame at once, nobody need be asked for each: whoever has the socket looks
-into the session's mirror, sends what came back as it is, and the session works out later what that means. It costs a
-fraction of what a frame costs that goes through session and behaviour, above all where there are hundreds of calls, of
-which no one's objects are in the processor's caches when its next frame comes.
+Where all that is done in a call is to return each frame at once, and perhaps to listen, nobody need be asked for each:
+whoever has the socket looks into the session's mirror, sends what came back as it is, and the session works out later what
+that means. It costs a fraction of what a frame costs that goes through session and behaviour, above all where there are
+hundreds of calls, of which no one's objects are in the processor's caches when its next frame comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
@@ -30,12 +30,15 @@ class Mirror:
             session's verbs, so that a driver puts a function of its own before this one.
     """
 
-    __slots__ = ("latest", "not_before", "settle", "size", "times")
+    __slots__ = ("hearing", "latest", "not_before", "settle", "size", "times")
 
     def __init__(self, settle: Callable[[int], None]) -> None:
         self.settle = settle
         self.size = OFF
         """What a message has to be long to be returned; ``OFF`` while the session wants to see each."""
+
+        self.hearing: Sequence[Callable[[bytes], None]] = ()
+        """Who is given each frame."""
 
         self.not_before = 0
         """What comes earlier by its time than this doesn't go this way: time never goes back."""
@@ -58,4 +61,6 @@ class Mirror:
         times = self.times
         self.latest[len(times) % LEVEL_WINDOW_FRAMES] = data
         times.append(now)
+        for hear in self.hearing:
+            hear(data)
         return True

@@ -14,6 +14,7 @@ is as if it had been asked for each frame.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final
@@ -507,7 +508,7 @@ class CallSession:
     def _set_behaviours(self, behaviours: Sequence[Behaviour]) -> None:
         self._behaviours = tuple(behaviours)
         self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
-        self._sent_hooks = tuple(b.sent for b in behaviours if type(b).sent is not Behaviour.sent)
+        self._sent_hooks = tuple(b.sent for b in behaviours if b.wants_sent and type(b).sent is not Behaviour.sent)
         self._timed = tuple(b for b in behaviours if b.timed and type(b).due_at is not Behaviour.due_at)
         # What is heard may be sent, by this behaviour or another.
         self._moved_by_audio = any(
@@ -596,9 +597,11 @@ class CallSession:
     def _set_mirror(self) -> None:
         """Whether frames may take the shortest way."""
         if self._mirror is not None:
-            alone = len(self._hearing) == 1 and self._hearing[0].returns_audio
-            seen = self._timed or self._sent_hooks or self._short_in != self._short_out
-            self._mirror.size = self._short_in if alone and not seen else OFF
+            others = [b for b in self._hearing if not b.returns_audio]
+            one_returns = len(self._hearing) == len(others) + 1
+            free = one_returns and all(b.only_listens for b in others) and not (self._timed or self._sent_hooks)
+            self._mirror.size = self._short_in if free and self._short_in == self._short_out else OFF
+            self._mirror.hearing = tuple(functools.partial(b.audio, self) for b in others) if free else ()
 
     def _settle_mirror(self, now: int) -> None:
         self._now = now
