@@ -124,10 +124,12 @@ def test_stereo_forgets_what_was_cleared() -> None:
 
 
 def test_mono_ignores_what_is_sent_and_cleared() -> None:
-    """The caller alone."""
+    """The caller alone; a session doesn't even tell it, and nothing comes of it where somebody does."""
     shelf = Shelf()
-    call = session(Record(shelf.open))
+    record = Record(shelf.open)
+    call = session(record)
     call.send_audio(OTHER)
+    record.sent(call, OTHER)
     call.clear()
     call.receive_bytes(LOUD, 0)
 
