@@ -79,12 +79,14 @@ async def test_a_head_that_comes_byte_by_byte_is_given_up() -> None:
     """The time is that of the whole head: each byte doesn't begin it anew."""
     async with serving(limits=Limits(head_s=0.2)) as server:
         slow = await Plain.open(server, GET)
-        reading = asyncio.create_task(slow.rest())
+        reading = asyncio.create_task(slow.head())
         while not reading.done():
             slow.write(b"x")
             await asyncio.sleep(0.02)
+        after = await slow.rest()
 
     assert reading.result().startswith(b"HTTP/1.1 408 ")
+    assert after == b""
 
 
 @pytest.mark.parametrize(
