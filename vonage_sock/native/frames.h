@@ -1,0 +1,56 @@
+/* What the parts of this module share. Times are in nanoseconds, as everywhere. */
+
+#ifndef VSOCK_FRAMES_H
+#define VSOCK_FRAMES_H
+
+#define Py_LIMITED_API 0x030B0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <stdint.h>
+
+#define OBJECT(value) ((PyObject *)(value))
+
+/* As in vonage_sock/call/stats.py; a test compares them. */
+#define TIMES_AT_ONCE 25
+#define LEVEL_WINDOW_FRAMES 5
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *settle;
+    PyObject *hearing; /* a tuple */
+    Py_ssize_t size;
+    long long not_before;
+    int count;
+    long long times[TIMES_AT_ONCE];
+    PyObject *latest[LEVEL_WINDOW_FRAMES];
+} Mirror;
+
+typedef struct Steady Steady;
+
+/* Each adds its types to the module; -1 with an exception where that fails. */
+int add_mirror(PyObject *module);
+int add_steady(PyObject *module);
+int add_lane(PyObject *module);
+int add_load(PyObject *module);
+
+/* The mirror, where this is one of ours. */
+Mirror *as_mirror(PyObject *object);
+
+/* Whether a frame may go straight back now; nothing is noted. */
+int mirror_passes(const Mirror *mirror, const unsigned char *payload, Py_ssize_t size, long long now);
+
+/* Note a frame and let those who hear it hear it; -1 with an exception. */
+int mirror_note(Mirror *mirror, PyObject *payload, long long now);
+
+/* The socket's short way, where this is one of ours. */
+Steady *as_steady(PyObject *object);
+
+/* 1: it went, or waits; 0: it has to go the long way; -1 with an exception. */
+int steady_send(Steady *steady, PyObject *message);
+
+/* Adds a type made of a specification, and keeps it in *kept too. */
+int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyTypeObject **kept);
+
+#endif
