@@ -29,8 +29,9 @@ from vonage_sock.protocol.rfc6455 import (
     close_body,
     frame_of,
 )
-from vonage_sock.transport.framesocket import CLOSE_WAIT_NS, LINGER_NS, READ_BYTES, FrameSocket
+from vonage_sock.transport.framesocket import CLOSE_WAIT_NS, LINGER_NS, FrameSocket
 from vonage_sock.transport.poller import Poller
+from vonage_sock.transport.steady import READ_BYTES
 
 SIZES = (0, 1, 125, 126, 320, 640, 640, 640, 2040, 2048, 65535, 65536, MAX_BYTES)
 FRAME = frame_of(Opcode.BINARY, bytes(640), mask=MASK)

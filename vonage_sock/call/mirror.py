@@ -9,9 +9,10 @@ hundreds of calls, of which no one's objects are in the processor's caches when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+from vonage_sock import native
 from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE
 
@@ -23,7 +24,7 @@ class Mirror:
     What came and went by the shortest way since the session last looked.
 
     The rules for who has the socket: a message goes back where ``takes`` says so, and is given to nobody else; before the
-    session is given anything, and whenever the mirror is ``full``, ``settle`` is called if there are ``times``.
+    session is given anything, and whenever the mirror is ``full``, ``settle`` is called if there is a ``count``.
 
     Args:
         settle: given the time, in nanoseconds; takes the times over. The driver's duties follow as after each of the
@@ -37,7 +38,7 @@ class Mirror:
         self.size = OFF
         """What a message has to be long to be returned; ``OFF`` while the session wants to see each."""
 
-        self.hearing: Sequence[Callable[[bytes], None]] = ()
+        self.hearing: tuple[Callable[[bytes], None], ...] = ()
         """Who is given each frame."""
 
         self.not_before = 0
@@ -48,6 +49,11 @@ class Mirror:
 
         self.latest = [b""] * LEVEL_WINDOW_FRAMES
         """The last frames: the *n*-th of ``times`` is at ``n % LEVEL_WINDOW_FRAMES``."""
+
+    @property
+    def count(self) -> int:
+        """How many frames are noted."""
+        return len(self.times)
 
     @property
     def full(self) -> bool:
@@ -64,3 +70,18 @@ class Mirror:
         for hear in self.hearing:
             hear(data)
         return True
+
+    def forget(self) -> None:
+        """What was noted has been taken over."""
+        self.times.clear()
+
+
+def mirror_of(settle: Callable[[int], None]) -> Mirror:
+    """The quickest that there is."""
+    made: Any = Mirror if native.frames is None else native.frames.Mirror
+    mirror: Mirror = made(settle)
+    return mirror
+
+
+if native.frames is not None:
+    native.frames.beware(BEGINNINGS)

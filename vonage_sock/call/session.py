@@ -28,7 +28,7 @@ from vonage_sock.call.filehead import BEGINNINGS, FIRST_BYTES
 from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Close, Outgoing, Passage
-from vonage_sock.call.mirror import OFF, Mirror
+from vonage_sock.call.mirror import OFF, Mirror, mirror_of
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
@@ -303,7 +303,7 @@ class CallSession:
     def mirror(self) -> Mirror:
         """The shortest way for frames; whoever asks for it keeps its rules from now on."""
         if self._mirror is None:
-            self._mirror = Mirror(self._settle_mirror)
+            self._mirror = mirror_of(self._settle_mirror)
             self._set_mirror()
         return self._mirror
 
@@ -650,10 +650,11 @@ class CallSession:
 
     def _catch_up(self) -> None:
         """Work out what the frames say of which only the times were noted since this was last done."""
-        if (mirror := self._mirror) is not None and mirror.times:
-            self._stats.incoming.note(mirror.times, mirror.latest)
-            self._stats.outgoing.note(mirror.times, mirror.latest)
-            mirror.times.clear()
+        if (mirror := self._mirror) is not None and mirror.count:
+            times, latest = mirror.times, mirror.latest
+            self._stats.incoming.note(times, latest)
+            self._stats.outgoing.note(times, latest)
+            mirror.forget()
         if self._passage is not None:
             self._note_passed(self._passage)
         if self._sent_times:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from vonage_sock import native
 from vonage_sock.call.allowance import Allowance
 from vonage_sock.call.events import Observer
 from vonage_sock.call.inspect import Found
@@ -20,7 +21,8 @@ from vonage_sock.clock import SECOND
 from vonage_sock.protocol.rfc6455 import CLOSE_GOING_AWAY, Opcode, frame_of
 from vonage_sock.transport.driver import Patience, tell
 from vonage_sock.transport.framesocket import FrameSocket
-from vonage_sock.transport.poller import Poller, Timer
+from vonage_sock.transport.poller import TIMER_GRID_NS, Poller, Timer
+from vonage_sock.transport.steady import Steady
 
 WAITING_BYTES_PER_MESSAGE: Final = 1024
 """What a message that waits is reckoned with, where ``Patience`` counts messages."""
@@ -34,12 +36,12 @@ class Lane(Timer):
     next: what is touched here is all that there is to pay for.
     """
 
-    __slots__ = ("_driver", "_poller", "_socket", "end", "frames", "left", "step_ns", "times")
+    __slots__ = ("_driver", "_poller", "_steady", "end", "frames", "left", "step_ns", "times")
 
-    def __init__(self, at: int, driver: DirectDriver, sock: FrameSocket, poller: Poller) -> None:
+    def __init__(self, at: int, driver: DirectDriver, steady: Steady, poller: Poller) -> None:
         super().__init__(at, self.fire)
         self._driver = driver
-        self._socket = sock
+        self._steady = steady
         self._poller = poller
         self.frames: Sequence[bytes] = ()
         self.end = self.left = self.step_ns = 0
@@ -48,7 +50,7 @@ class Lane(Timer):
     def fire(self, now: int) -> None:
         """The time has come, and that of the next frame may have come too."""
         left, at, step_ns = self.left, self.at, self.step_ns
-        if left and now - at < step_ns and self._socket.send_plain(self.frames[self.end - left]):
+        if left and now - at < step_ns and self._steady.send_plain(self.frames[self.end - left]):
             self.left = left - 1
             self.times.append(now)
             self._driver.latest = now
@@ -59,6 +61,14 @@ class Lane(Timer):
     def stop(self) -> None:
         """The driver is asked next time."""
         self.left = 0
+
+
+def lane_of(at: int, driver: DirectDriver, steady: Steady, poller: Poller) -> Lane:
+    """The quickest that there is for such a socket."""
+    if native.frames is None or not isinstance(steady, native.frames.Steady):
+        return Lane(at, driver, steady, poller)
+    lane: Lane = native.frames.Lane(at, driver, steady, poller, poller.due, TIMER_GRID_NS)
+    return lane
 
 
 class DirectDriver:
@@ -142,7 +152,7 @@ class DirectDriver:
         self._mirror = mirror
         if mirror is not None:
             self._settle_machine, mirror.settle = mirror.settle, self._reflected
-            self._socket.mirror = mirror
+            self._socket.steady.mirror = mirror
         self._socket.send_framed(head)
 
     def start(self) -> None:
@@ -277,7 +287,7 @@ class DirectDriver:
             if timer.at <= deadline:
                 return  # it looks again when it fires
             timer.cancel()
-        self._timer = timer = Lane(deadline, self, self._socket, self._poller)
+        self._timer = timer = lane_of(deadline, self, self._socket.steady, self._poller)
         self._poller.call_again(timer, deadline)
 
     def deadline_passed(self, now: int) -> None:

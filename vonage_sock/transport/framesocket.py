@@ -13,7 +13,6 @@ import functools
 import os
 import select
 import socket
-from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
@@ -41,15 +40,7 @@ from vonage_sock.protocol.rfc6455 import (
 from vonage_sock.transport.delivery import Delivery
 from vonage_sock.transport.masking import unmask
 from vonage_sock.transport.poller import Poller, Ready, Timer
-
-READ_BYTES: Final = 8 * 1024
-"""
-What is read at once, before the others have their turn: a quarter of a second of a call that fell behind, and of the
-smallest messages no more than are handled in some 20 ms.
-"""
-
-BUFFER: Final = bytearray(READ_BYTES)
-"""One for all sockets: what is in it is looked at before anybody reads again."""
+from vonage_sock.transport.steady import SHORT_HEAD_BYTES, steady_of
 
 LINGER_NS: Final = 500 * MS
 """How long a peer that has said all it has to say may take to close its end of TCP."""
@@ -57,19 +48,11 @@ LINGER_NS: Final = 500 * MS
 CLOSE_WAIT_NS: Final = 1500 * MS
 TOO_MANY_PARTS: Final = "too many pings, pongs or fragments"
 
-_HEAD_16_BYTES: Final = 4
-_PAYLOAD_AT: Final = _HEAD_16_BYTES + MASK_BYTES
-
-
-def _whole(size: int, frame_bytes: int) -> int:
-    """As much of a size as is whole frames: where they pile up, none is cut in two by where reading stops."""
-    return size // frame_bytes * frame_bytes if 0 < frame_bytes <= size else size
-
 
 @functools.lru_cache(maxsize=8)
-def _plain(size: int) -> tuple[int, bytes]:
-    """A size, and the head of a frame of it: the same objects for all calls, so that they stay in the processor's cache."""
-    return size, frame_head(Opcode.BINARY, size)
+def _plain(size: int) -> tuple[bytes, int]:
+    """The head of a frame, and its size: the same objects for all calls, so that they stay in the processor's cache."""
+    return frame_head(Opcode.BINARY, size), size
 
 
 class Receiver(Protocol):
@@ -118,25 +101,19 @@ class FrameSocket:
         "_early",
         "_fd",
         "_parts",
-        "_plain_bytes",
-        "_plain_head",
-        "_plain_send",
         "_poller",
         "_pong",
-        "_read_bytes",
         "_reader",
         "_receiver",
-        "_recv_into",
+        "_send",
         "_sock",
         "_state",
         "_timer",
-        "_usual_bytes",
         "_usual_head",
         "delivery",
-        "heard_at",
-        "mirror",
         "progress_at",
         "refused",
+        "steady",
         "unsent",
         "watch",
     )
@@ -160,8 +137,7 @@ class FrameSocket:
         self._poller = poller
         self._sock = sock
         self._fd = sock.fileno()
-        self._recv_into: Callable[[bytearray, int], int] = sock.recv_into
-        self._plain_send = sock.send
+        self._send = sock.send
         self._receiver = receiver
         self._client = client
         self._close_wait_ns = close_wait_ns
@@ -172,19 +148,13 @@ class FrameSocket:
         self._closed: tuple[int, str] | None = None
         self._pong: bytes | None = None
         self._timer: Timer | None = None
-        self._usual_bytes = 0
-        self._usual_head = b""
-        self._read_bytes = READ_BYTES
         self._corked: list[bytes] | None = None
-        self._plain_bytes = -1
-        self._plain_head = b""
-        self.mirror: Mirror | None = None
-        """What says of a message whether it goes straight back; None where none does."""
-
+        self._usual_head = b""
+        self.steady = steady_of(sock, self, receiver, client=client)
         self.watch = WireWatch()
         self.delivery = Delivery(sock)
-        self.heard_at = self.progress_at = poller.clock.now()
-        """When the peer sent something last, and when it last took something of what waits."""
+        self.progress_at = self.steady.heard_at = poller.clock.now()
+        """When the peer last took something of what waits."""
 
         self.refused = False
         """The peer broke the rules of WebSocket, and was sent a close frame that says how."""
@@ -192,12 +162,26 @@ class FrameSocket:
         self._early = early
         poller.watch(self._fd, self.watcher())
         if early:
-            self._recv_into = self._take_early
+            self.steady.early = True
             poller.loop.call_soon(self._look_early)
 
     def watcher(self) -> Ready:
         """Whom the poller calls."""
-        return self
+        return self.steady
+
+    @property
+    def heard_at(self) -> int:
+        """When the peer sent something last."""
+        return self.steady.heard_at
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """What says of a message whether it goes straight back; None where none does."""
+        return self.steady.mirror
+
+    @mirror.setter
+    def mirror(self, mirror: Mirror) -> None:
+        self.steady.mirror = mirror
 
     @property
     def unsent_bytes(self) -> int:
@@ -211,31 +195,13 @@ class FrameSocket:
 
     def send(self, message: str | bytes) -> None:
         """Send one message, unfragmented."""
-        if type(message) is bytes and self.send_plain(message):
+        if type(message) is bytes and self.steady.send_plain(message):
             return
         if isinstance(message, str):
             self._send_frame(Opcode.TEXT, message.encode())
         else:
             self._send_frame(Opcode.BINARY, message)
             self._learn_plain(len(message))
-
-    def send_plain(self, message: bytes) -> bool:
-        """
-        Send audio of the size it had before, with nothing waiting; False where it isn't so, and nothing is sent.
-
-        It is the path of each frame of a call.
-        """
-        if len(message) != self._plain_bytes:
-            return False
-        data = self._plain_head + message
-        try:
-            sent = self._plain_send(data)
-        except OSError as error:
-            self.keep_unsent(data, error)
-            return True
-        if sent != len(data):
-            self.keep_unsent(data[sent:])
-        return True
 
     def send_framed(self, data: bytes) -> None:
         """Send bytes that are frames already, one or several, masked if we are a client."""
@@ -244,9 +210,8 @@ class FrameSocket:
         if self.unsent or self._corked is not None:
             self._write(data)
             return
-        send = self._plain_send
         try:
-            sent = send(data)
+            sent = self._send(data)
         except OSError as error:
             self.keep_unsent(data, error)
             return
@@ -268,7 +233,7 @@ class FrameSocket:
         self._closed = int.from_bytes(body[:2], "big"), body[2:].decode()
         self._send_frame(Opcode.CLOSE, body)
         self._state = _State.CLOSING
-        self._plain_bytes, self._usual_bytes = -1, 0
+        self._leave_steady()
         now = self._poller.clock.now()
         if code == CLOSE_POLICY and not self.unsent:
             # Who sends too much sends more while we wait: it is read, so that it gets our frame, and not looked at.
@@ -300,84 +265,73 @@ class FrameSocket:
 
     def readable(self, now: int) -> None:
         """For the poller: there is something to read, or the end of it."""
-        try:
-            count = self._recv_into(BUFFER, self._read_bytes)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            count = 0
-        # A whole frame of the size of the one before, as nearly always in a call.
-        if count and count == self._usual_bytes and BUFFER.startswith(self._usual_head):
-            self.heard_at = now
-            if self._client:
-                self._receiver.binary(bytes(BUFFER[_HEAD_16_BYTES:count]), now)
-                return
-            payload = unmask(BUFFER[_PAYLOAD_AT:count], BUFFER[_HEAD_16_BYTES:_PAYLOAD_AT])
-            if (mirror := self.mirror) is None:
-                self._receiver.binary(payload, now)
-            else:
-                self._reflect(mirror, payload, now)
-            return
-        self.take(bytes(memoryview(BUFFER)[:count]), now)
+        self.steady.readable(now)
 
     def take(self, data: bytes, now: int) -> None:
         """This came, whatever it is; nothing is the end."""
         if not data:
             self._end(now)
             return
-        self.heard_at = now
-        self._corked = []
-        self._plain_bytes = -1
+        steady = self.steady
+        steady.heard_at = now
+        self._corked, prepared = [], steady.plain_bytes
+        steady.hold_back()
         try:
             self._take_all(data, now)
         finally:
             self._uncork()
+        if prepared >= 0:
+            self._learn_plain(prepared)
 
-    def _reflect(self, mirror: Mirror, payload: bytes, now: int) -> None:
+    def reflect(self, payload: bytes, now: int) -> None:
         """A frame that may go straight back."""
-        if self._corked is None:
-            goes = len(payload) == self._plain_bytes and mirror.takes(payload, now) and self.send_plain(payload)
+        mirror, steady = self.steady.mirror, self.steady
+        if mirror is None:
+            goes = False
+        elif self._corked is None:
+            goes = len(payload) == steady.plain_bytes and mirror.takes(payload, now) and steady.send_plain(payload)
         else:
             goes = self._state is _OPEN and not self.unsent and mirror.takes(payload, now)
             if goes:
-                self._corked.append(_plain(len(payload))[1] + payload)
+                self._corked.append(_plain(len(payload))[0] + payload)
         if not goes:
             self.settle_mirror(now)
             self._receiver.binary(payload, now)
-        elif mirror.full:
+        elif mirror is not None and mirror.full:
             self.settle_mirror(now)
 
     def settle_mirror(self, now: int) -> None:
         """Tell of what went straight back, before anything else is told."""
-        if self.mirror is not None and self.mirror.times:
-            self.mirror.settle(now)
+        mirror = self.steady.mirror
+        if mirror is not None and mirror.count:
+            mirror.settle(now)
 
     def _take_all(self, data: bytes, now: int) -> None:
         """Several frames, or one that isn't as the last one was."""
-        size, head, client, mirror = self._usual_bytes, self._usual_head, self._client, self.mirror
+        steady, client = self.steady, self._client
+        size, head = steady.usual_bytes, self._usual_head
         at, last = 0, len(data) - size
-        while size and at <= last and self._usual_bytes == size and data.startswith(head, at):
-            payload_at = at + _HEAD_16_BYTES
+        while size and at <= last and steady.usual_bytes == size and data.startswith(head, at):
+            payload_at = at + SHORT_HEAD_BYTES
             at += size
             if client:
                 self._receiver.binary(data[payload_at:at], now)
                 continue
             payload = unmask(data[payload_at + MASK_BYTES : at], data[payload_at : payload_at + MASK_BYTES])
-            if mirror is None:
+            if steady.mirror is None:
                 self._receiver.binary(payload, now)
             else:
-                self._reflect(mirror, payload, now)
+                self.reflect(payload, now)
         if at < len(data):
             self.settle_mirror(now)
-            self._usual_bytes = 0
+            steady.expect_nothing()
             self._take(data[at:], now)
 
-    def _take_early(self, _buffer: bytearray, _nbytes: int) -> int:
+    def take_early(self, now: int) -> None:
         """In the place of the first read, whoever reads first: what came before the socket was ours."""
         early, self._early = self._early, b""
-        self._recv_into = self._sock.recv_into
-        self.take(early, self._poller.clock.now())
-        raise BlockingIOError
+        self.steady.early = False
+        self.take(early, now)
 
     def _look_early(self) -> None:
         if not self._early or self._state is _State.GONE:
@@ -441,10 +395,14 @@ class FrameSocket:
     def _learn(self, size: int) -> None:
         """What the next frame begins with and how long it is, if it is as this one was."""
         head = frame_head(Opcode.BINARY, size, masked=not self._client)
-        if len(head) == _HEAD_16_BYTES and self._reader.between_messages and self._state is _State.OPEN:
+        if len(head) == SHORT_HEAD_BYTES and self._reader.between_messages and self._state is _State.OPEN:
             self._usual_head = head
-            self._usual_bytes = len(head) + size + (0 if self._client else MASK_BYTES)
-            self._read_bytes = _whole(READ_BYTES, self._usual_bytes)
+            self.steady.expect(head, len(head) + size + (0 if self._client else MASK_BYTES))
+
+    def _leave_steady(self) -> None:
+        """Nothing is as usual any more."""
+        self.steady.hold_back()
+        self.steady.expect_nothing()
 
     def _take_close(self, code: int, reason: str, now: int) -> None:
         self.watch.over(answered=True)
@@ -464,7 +422,7 @@ class FrameSocket:
         """All is said; a server closes TCP, a client waits for that. Source: RFC 6455, section 7.1.1."""
         self._uncork()
         self._state = _State.LINGERING
-        self._plain_bytes = -1
+        self.steady.hold_back()
         self._cancel_timer()
         if not self._client and not self.refused and not self.unsent:
             self._end(now)
@@ -495,7 +453,7 @@ class FrameSocket:
     def _learn_plain(self, size: int) -> None:
         """Go the short way with the next message of this size."""
         if self._state is _State.OPEN and not self._client and not self.unsent and self._corked is None:
-            self._plain_bytes, self._plain_head = _plain(size)
+            self.steady.prepare(*_plain(size))
 
     def _uncork(self) -> None:
         """Write what was sent while several frames were taken: all in one."""
@@ -511,7 +469,7 @@ class FrameSocket:
             self.unsent += data
             return
         try:
-            sent = self._plain_send(data)
+            sent = self._send(data)
         except OSError as error:
             self.keep_unsent(data, error)
             return
@@ -520,7 +478,7 @@ class FrameSocket:
 
     def keep_unsent(self, data: bytes, error: OSError | None = None) -> None:
         """What the kernel didn't take waits, unless it never will."""
-        self._plain_bytes = -1
+        self.steady.hold_back()
         if error is not None and not isinstance(error, BlockingIOError | InterruptedError):
             # The peer is gone: what it said before may still be there to be read, and the end of it says so.
             return
@@ -533,7 +491,7 @@ class FrameSocket:
         if not unsent:
             return
         try:
-            sent = self._plain_send(unsent)
+            sent = self._send(unsent)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -564,7 +522,7 @@ class FrameSocket:
             # A peer may answer with a code of its own, which says nothing.
             code, reason = self._closed
         self._state = _State.GONE
-        self._plain_bytes, self._usual_bytes = -1, 0
+        self._leave_steady()
         self._cancel_timer()
         self.watch.over(answered=lingered)
         self.unsent = self._pong = None

@@ -125,6 +125,11 @@ class Poller:
         """The loop that it runs on."""
         return self._loop
 
+    @property
+    def due(self) -> dict[int, list[Timer]]:
+        """Who is waiting for which time of the grid: a timer may join others there by itself, once it has fired."""
+        return self._timers
+
     def watch(self, fd: int, ready: Ready) -> None:
         """
         Call ``ready`` whenever there is something to read.

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from vonage_sock.audio.frames import FRAMES_PER_SECOND
 from vonage_sock.simulator.load.marks import POOL_FRAMES
 from vonage_sock.simulator.load.tally import FINE_BITS, LOST_AFTER_S, SUB_BITS, Book
-from vonage_sock.transport.framesocket import BUFFER
+from vonage_sock.transport.steady import BUFFER
 
 MAX_WAITING: Final = LOST_AFTER_S * FRAMES_PER_SECOND
 CHECK_EVERY: Final = 64

@@ -6,8 +6,9 @@ import socket
 
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
 from vonage_sock.simulator.load.lane import UNREAD, Aside, Lane, LaneSocket, unread
-from vonage_sock.transport.framesocket import BUFFER, FrameSocket, Receiver
+from vonage_sock.transport.framesocket import FrameSocket, Receiver
 from vonage_sock.transport.poller import Poller, Ready
+from vonage_sock.transport.steady import BUFFER
 
 
 class MarkedSocket(FrameSocket):
@@ -48,11 +49,6 @@ class MarkedSocket(FrameSocket):
         """The lane sees first what comes."""
         return self._lane
 
-    def readable(self, now: int) -> None:
-        """There is something to read, or the end of it, and it may be anything."""
-        super().readable(now)
-        self._choose_way()
-
     def take(self, data: bytes, now: int) -> None:
         """This came, whatever it is; nothing is the end."""
         super().take(data, now)
@@ -90,7 +86,7 @@ class MarkedSocket(FrameSocket):
         self._choose_way()
 
     def _choose_way(self) -> None:
-        reads = self._usual_bytes == self._frame_bytes
+        reads = self.steady.usual_bytes == self._frame_bytes
         writes = self.is_open and not self.unsent
         kernel = self._kernel
         if reads and writes:
