@@ -1,4 +1,4 @@
-"""Makes ``audio_streams`` importable: with pytest's importlib mode a folder of tests isn't on the path."""
+"""Makes ``audio_streams`` and ``ways`` importable: with pytest's importlib mode a folder of tests isn't on the path."""
 
 import sys
 from pathlib import Path

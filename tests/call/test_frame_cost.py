@@ -16,6 +16,7 @@ from types import FrameType
 
 import audio_streams as streams
 import pytest
+from ways import WAYS, on
 
 import vonage_sock
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
@@ -65,6 +66,8 @@ BEHAVIOURS: dict[str, Callable[[], list[Behaviour]]] = {
     "echo and record, by the mirror": lambda: [Record(lambda *_: NoFile()), Echo()],
     "play": lambda: [Play([endless])],
 }
+if "c" in WAYS:
+    BEHAVIOURS |= {f"{kind} in C": made for kind, made in BEHAVIOURS.items() if "mirror" in kind}
 
 
 class Driven:
@@ -73,7 +76,8 @@ class Driven:
     def __init__(self, kind: str) -> None:
         self._session = CallSession("c1", BEHAVIOURS[kind](), assumed_format=RATE_16K, now=0, limits=DEFAULTS)
         self._session.receive_text(CONNECTED, 0)
-        self._mirror = self._session.mirror() if "mirror" in kind else None
+        with on("c" if "in C" in kind else "python"):
+            self._mirror = self._session.mirror() if "mirror" in kind else None
         self._number = 0
         self._deadline: int | None = None
         self.sent = 0

@@ -8,7 +8,9 @@ import audio_streams as streams
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ways import WAYS, on
 
+from vonage_sock import native
 from vonage_sock.audio.frames import FRAME_NS, AudioFormat
 from vonage_sock.behaviours.echo import Echo
 from vonage_sock.behaviours.record import Record
@@ -17,6 +19,7 @@ from vonage_sock.call.events import Event
 from vonage_sock.call.machine import Close, Outgoing
 from vonage_sock.call.mirror import OFF, Mirror
 from vonage_sock.call.session import CallSession
+from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.limits import DEFAULTS
 
@@ -61,7 +64,7 @@ class Marker(Behaviour):
 class Driven:
     """A session, and all that came out of it; with a mirror, by the rules of who has a socket."""
 
-    def __init__(self, *, mirrored: bool, recorded: bool) -> None:
+    def __init__(self, *, mirrored: str | None, recorded: bool) -> None:
         self.recorded: list[bytes] = []
         behaviours = [Record(lambda *_: Kept(self.recorded)), Echo()] if recorded else [Echo()]
         self.session = CallSession("c1", behaviours, assumed_format=RATE, now=0, limits=DEFAULTS)
@@ -71,14 +74,15 @@ class Driven:
         self.mirror: Mirror | None = None
         self.short = 0
         self._open = True
-        if mirrored:
-            self.mirror = self.session.mirror()
+        if mirrored is not None:
+            with on(mirrored):
+                self.mirror = self.session.mirror()
             settle = self.mirror.settle
             self.mirror.settle = lambda now: (settle(now), self._duties())[1]
 
     def settle(self, now: int) -> None:
         """Before anything else."""
-        if self.mirror is not None and self.mirror.times:
+        if self.mirror is not None and self.mirror.due:
             self.mirror.settle(now)
 
     def do(self, verb: str, what: object, now: int) -> None:
@@ -154,7 +158,7 @@ steps = st.lists(st.tuples(st.one_of(usual, usual, others), st.integers(0, 60 * 
 
 
 def told(
-    mirrored: bool, story: list[tuple[tuple[str, object], int]], *, recorded: bool = False
+    mirrored: str | None, story: list[tuple[tuple[str, object], int]], *, recorded: bool = False
 ) -> tuple[Driven, list[object]]:
     """All that can be seen of a call."""
     driven, now, number = Driven(mirrored=mirrored, recorded=recorded), 0, 0
@@ -177,14 +181,17 @@ def told(
 @given(steps, st.booleans())
 def test_the_shortest_way_leads_to_the_same(story: list[tuple[tuple[str, object], int]], recorded: bool) -> None:
     """What is sent, told, recorded and counted, whatever else happens in a call."""
-    assert told(False, story, recorded=recorded)[1] == told(True, story, recorded=recorded)[1]
+    expected = told(None, story, recorded=recorded)[1]
+
+    assert [expected] * len(WAYS) == [told(way, story, recorded=recorded)[1] for way in WAYS]
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("recorded", [False, True])
-def test_frames_of_an_echo_take_the_shortest_way(recorded: bool) -> None:
+def test_frames_of_an_echo_take_the_shortest_way(recorded: bool, way: str) -> None:
     """What it is for: all but what is odd, and recorded ones too."""
     story: list[tuple[tuple[str, object], int]] = [(("frames", 100), 0), (("bytes", FRAMES[0][:100]), 0)]
-    driven, _ = told(True, story, recorded=recorded)
+    driven, _ = told(way, story, recorded=recorded)
 
     assert 100 == driven.short
     assert (101 if recorded else 0) == len(driven.recorded)
@@ -237,10 +244,12 @@ def test_nobody_is_passed_over(behaviours: list[Behaviour]) -> None:
     assert not mirror.takes(FRAMES[0], 0)
 
 
-def test_time_does_not_go_back() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_time_does_not_go_back(way: str) -> None:
     """A timer that woke early was handled at its deadline; what comes before that goes the long way."""
     session = CallSession("c1", [Echo()], assumed_format=RATE, now=0)
-    mirror = session.mirror()
+    with on(way):
+        mirror = session.mirror()
     session.receive_text(CONNECTED, 0)
     mirror.not_before = SECOND
 
@@ -252,3 +261,40 @@ def test_there_is_one_mirror() -> None:
     session = CallSession("c1", [Echo()], assumed_format=RATE, now=0)
 
     assert session.mirror() is session.mirror()
+
+
+class Full(Kept):
+    """A recording for which there is no room after three frames."""
+
+    def write(self, pcm: bytes) -> None:
+        """Keep it."""
+        super().write(pcm)
+        if len(self._frames) == 3:
+            raise OSError("no space is left")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_fails_at_a_frame_ends_the_call(way: str) -> None:
+    """As it does on the long way, and with the frame at which it was; whoever has the socket is to see to that at once."""
+    frames: list[bytes] = []
+    session = CallSession("c1", [Record(lambda *_: Full(frames)), Echo()], assumed_format=RATE, now=0)
+    with on(way):
+        mirror = session.mirror()
+    session.receive_text(CONNECTED, 0)
+    taken = [mirror.takes(frame, number * FRAME_NS) and not mirror.full for number, frame in enumerate(FRAMES[:3])]
+    due = mirror.due
+    mirror.settle(2 * FRAME_NS)
+
+    assert [True, True, False] == taken
+    assert (True, False) == (due, mirror.due)
+    assert FRAMES[:3] == frames
+    assert [("VS307", 3)] == [(found.code, found.first_frame) for found in session.findings.all()]
+    assert any(isinstance(message, Close) for message in session.messages_to_send())
+
+
+def test_both_ways_reckon_with_the_same() -> None:
+    """What is written down twice, in C and in Python, is the same."""
+    ours = [native.frames.TIMES_AT_ONCE, native.frames.LEVEL_WINDOW_FRAMES] if native.frames else []
+
+    assert [TIMES_AT_ONCE, LEVEL_WINDOW_FRAMES][: len(ours)] == ours
+    assert len(WAYS) - 1 == len(ours) // 2

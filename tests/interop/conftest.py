@@ -1,6 +1,7 @@
-"""Makes ``wire`` and ``loops`` importable: with pytest's importlib mode a folder of tests isn't on the path."""
+"""Makes ``wire``, ``loops`` and ``ways`` importable: with pytest's importlib mode a folder of tests isn't on the path."""
 
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "server")]
+here = Path(__file__).parent
+sys.path[:0] = [str(here), str(here.parent / "server"), str(here.parent / "call")]

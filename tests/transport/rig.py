@@ -169,6 +169,16 @@ class StandInPoller:
         self.timers: list[Timer] = []
         self.watched: set[int] = set()
         self.writing: set[int] = set()
+        self.due: dict[int, list[Timer]] = {}
+        self.soon: list[Callable[[], object]] = []
+
+    @property
+    def loop(self) -> StandInPoller:
+        """It is its own event loop."""
+        return self
+
+    def call_soon(self, action: Callable[[], object]) -> None:
+        self.soon.append(action)
 
     def watch(self, fd: int, ready: object) -> None:
         self.watched.add(fd)

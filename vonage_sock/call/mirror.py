@@ -24,17 +24,20 @@ class Mirror:
     What came and went by the shortest way since the session last looked.
 
     The rules for who has the socket: a message goes back where ``takes`` says so, and is given to nobody else; before the
-    session is given anything, and whenever the mirror is ``full``, ``settle`` is called if there is a ``count``.
+    session is given anything, and whenever the mirror is ``full``, ``settle`` is called if it is ``due``.
 
     Args:
         settle: given the time, in nanoseconds; takes the times over. The driver's duties follow as after each of the
             session's verbs, so that a driver puts a function of its own before this one.
+        fail: given what one of those raised who hear, and the time; it is to be settled then, were nothing noted.
     """
 
-    __slots__ = ("hearing", "latest", "not_before", "settle", "size", "times")
+    __slots__ = ("_failed", "fail", "hearing", "latest", "not_before", "settle", "size", "times")
 
-    def __init__(self, settle: Callable[[int], None]) -> None:
+    def __init__(self, settle: Callable[[int], None], fail: Callable[[Exception, int], None]) -> None:
         self.settle = settle
+        self.fail = fail
+        self._failed = False
         self.size = OFF
         """What a message has to be long to be returned; ``OFF`` while the session wants to see each."""
 
@@ -56,9 +59,14 @@ class Mirror:
         return len(self.times)
 
     @property
+    def due(self) -> bool:
+        """There is something to settle."""
+        return bool(self.times) or self._failed
+
+    @property
     def full(self) -> bool:
-        """It is time to settle."""
-        return len(self.times) >= TIMES_AT_ONCE
+        """It is time to settle: there are as many as are worked out at once, or the call is to be closed."""
+        return len(self.times) >= TIMES_AT_ONCE or self._failed
 
     def takes(self, data: bytes, now: int) -> bool:
         """Whether a message that came now is to be sent back as it is; then it is noted."""
@@ -68,18 +76,23 @@ class Mirror:
         self.latest[len(times) % LEVEL_WINDOW_FRAMES] = data
         times.append(now)
         for hear in self.hearing:
-            hear(data)
+            try:
+                hear(data)
+            except Exception as error:  # noqa: BLE001  (somebody else's code ends its own call and no other)
+                self.fail(error, now)
+                self._failed = True
         return True
 
     def forget(self) -> None:
         """What was noted has been taken over."""
         self.times.clear()
+        self._failed = False
 
 
-def mirror_of(settle: Callable[[int], None]) -> Mirror:
+def mirror_of(settle: Callable[[int], None], fail: Callable[[Exception, int], None]) -> Mirror:
     """The quickest that there is."""
     made: Any = Mirror if native.frames is None else native.frames.Mirror
-    mirror: Mirror = made(settle)
+    mirror: Mirror = made(settle, fail)
     return mirror
 
 

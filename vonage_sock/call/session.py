@@ -303,7 +303,7 @@ class CallSession:
     def mirror(self) -> Mirror:
         """The shortest way for frames; whoever asks for it keeps its rules from now on."""
         if self._mirror is None:
-            self._mirror = mirror_of(self._settle_mirror)
+            self._mirror = mirror_of(self._settle_mirror, self._fail_mirrored)
             self._set_mirror()
         return self._mirror
 
@@ -606,6 +606,13 @@ class CallSession:
     def _settle_mirror(self, now: int) -> None:
         self._now = now
         self._catch_up()
+        if self._mirror is not None:
+            self._mirror.forget()
+
+    def _fail_mirrored(self, error: Exception, now: int) -> None:
+        self._now = now
+        self._catch_up()
+        self.fail(error)
 
     def _hold(self, data: bytes) -> None:
         self._held.append(data)

@@ -19,7 +19,9 @@
 typedef struct {
     PyObject_HEAD
     PyObject *settle;
+    PyObject *fail;
     PyObject *hearing; /* a tuple */
+    char failed;
     Py_ssize_t size;
     long long not_before;
     int count;
@@ -43,6 +45,9 @@ int mirror_passes(const Mirror *mirror, const unsigned char *payload, Py_ssize_t
 
 /* Note a frame and let those who hear it hear it; -1 with an exception. */
 int mirror_note(Mirror *mirror, PyObject *payload, long long now);
+
+/* It is time to settle. */
+int mirror_is_full(const Mirror *mirror);
 
 /* The socket's short way, where this is one of ours. */
 Steady *as_steady(PyObject *object);

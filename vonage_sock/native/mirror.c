@@ -30,6 +30,32 @@ int mirror_passes(const Mirror *mirror, const unsigned char *payload, Py_ssize_t
            && mirror->count < TIMES_AT_ONCE;
 }
 
+int mirror_is_full(const Mirror *mirror)
+{
+    return mirror->count >= TIMES_AT_ONCE || mirror->failed;
+}
+
+/* What somebody raised who heard a frame ends the call; -1 where that is no ordinary exception. */
+static int tell_failure(Mirror *mirror, long long now)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL && error != NULL)
+        PyException_SetTraceback(error, traceback);
+    PyObject *time = PyLong_FromLongLong(now);
+    PyObject *told = time == NULL ? NULL : PyObject_CallFunctionObjArgs(mirror->fail, error, time, NULL);
+    mirror->failed = 1;
+    Py_XDECREF(time);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    Py_XDECREF(told);
+    return told == NULL ? -1 : 0;
+}
+
 int mirror_note(Mirror *mirror, PyObject *payload, long long now)
 {
     PyObject **place = &mirror->latest[mirror->count % LEVEL_WINDOW_FRAMES];
@@ -41,24 +67,24 @@ int mirror_note(Mirror *mirror, PyObject *payload, long long now)
     Py_ssize_t listeners = PyTuple_Size(hearing);
     if (listeners == 0)
         return 0;
+    int result = 0;
     Py_INCREF(hearing);
-    for (Py_ssize_t at = 0; at < listeners; at++) {
+    for (Py_ssize_t at = 0; at < listeners && result == 0; at++) {
         PyObject *heard = PyObject_CallFunctionObjArgs(PyTuple_GetItem(hearing, at), payload, NULL);
-        if (heard == NULL) {
-            Py_DECREF(hearing);
-            return -1;
-        }
-        Py_DECREF(heard);
+        if (heard == NULL)
+            result = tell_failure(mirror, now);
+        else
+            Py_DECREF(heard);
     }
     Py_DECREF(hearing);
-    return 0;
+    return result;
 }
 
 static PyObject *mirror_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"settle", NULL};
-    PyObject *settle;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O", names, &settle))
+    static char *names[] = {"settle", "fail", NULL};
+    PyObject *settle, *fail;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &settle, &fail))
         return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Mirror *self = (Mirror *)allocate(type, 0);
@@ -68,6 +94,7 @@ static PyObject *mirror_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     for (int at = 0; at < LEVEL_WINDOW_FRAMES; at++)
         self->latest[at] = Py_NewRef(no_frame);
     self->settle = Py_NewRef(settle);
+    self->fail = Py_NewRef(fail);
     self->hearing = PyTuple_New(0);
     if (self->hearing == NULL) {
         Py_DECREF(OBJECT(self));
@@ -80,6 +107,7 @@ static int mirror_traverse(Mirror *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(OBJECT(self)));
     Py_VISIT(self->settle);
+    Py_VISIT(self->fail);
     Py_VISIT(self->hearing);
     return 0;
 }
@@ -87,6 +115,7 @@ static int mirror_traverse(Mirror *self, visitproc visit, void *arg)
 static int mirror_clear(Mirror *self)
 {
     Py_CLEAR(self->settle);
+    Py_CLEAR(self->fail);
     Py_CLEAR(self->hearing);
     for (int at = 0; at < LEVEL_WINDOW_FRAMES; at++)
         Py_CLEAR(self->latest[at]);
@@ -120,6 +149,7 @@ static PyObject *mirror_takes(Mirror *self, PyObject *args)
 static PyObject *mirror_forget(Mirror *self, PyObject *Py_UNUSED(none))
 {
     self->count = 0;
+    self->failed = 0;
     Py_RETURN_NONE;
 }
 
@@ -143,9 +173,14 @@ static PyObject *mirror_get_latest(Mirror *self, void *Py_UNUSED(closure))
     return latest;
 }
 
+static PyObject *mirror_get_due(Mirror *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(self->count > 0 || self->failed);
+}
+
 static PyObject *mirror_get_full(Mirror *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(self->count >= TIMES_AT_ONCE);
+    return PyBool_FromLong(mirror_is_full(self));
 }
 
 static PyObject *mirror_get_hearing(Mirror *self, void *Py_UNUSED(closure))
@@ -172,6 +207,7 @@ static PyMethodDef mirror_methods[] = {
 };
 
 static PyMemberDef mirror_members[] = {
+    {"fail", T_OBJECT_EX, offsetof(Mirror, fail), READONLY, NULL},
     {"settle", T_OBJECT_EX, offsetof(Mirror, settle), 0, NULL},
     {"size", T_PYSSIZET, offsetof(Mirror, size), 0, NULL},
     {"not_before", T_LONGLONG, offsetof(Mirror, not_before), 0, NULL},
@@ -182,6 +218,7 @@ static PyMemberDef mirror_members[] = {
 static PyGetSetDef mirror_getset[] = {
     {"times", (getter)mirror_get_times, NULL, NULL, NULL},
     {"latest", (getter)mirror_get_latest, NULL, NULL, NULL},
+    {"due", (getter)mirror_get_due, NULL, NULL, NULL},
     {"full", (getter)mirror_get_full, NULL, NULL, NULL},
     {"hearing", (getter)mirror_get_hearing, (setter)mirror_set_hearing, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -137,6 +137,14 @@ static int is_usual(const Steady *self, const unsigned char *data)
     return memcmp(data, self->usual_head, SHORT_HEAD_BYTES) == 0;
 }
 
+static int settle_full(Steady *self, PyObject *now_object)
+{
+    Mirror *mirror = as_mirror(self->mirror);
+    if (mirror == NULL || !mirror_is_full(mirror))
+        return 0;
+    return done(PyObject_CallMethodObjArgs(self->owner, name_settle_mirror, now_object, NULL));
+}
+
 /* One frame, unmasked, that goes back, or to whoever is to have it. */
 static int take_one(Steady *self, unsigned char *payload, Py_ssize_t size, long long now, PyObject *now_object)
 {
@@ -158,8 +166,8 @@ static int take_one(Steady *self, unsigned char *payload, Py_ssize_t size, long 
             result = done(PyObject_CallMethodObjArgs(self->owner, name_settle_mirror, now_object, NULL));
             if (result == 0)
                 result = done(PyObject_CallMethodObjArgs(self->receiver, name_binary, frame, now_object, NULL));
-        } else if (sent == 1 && mirror->count >= TIMES_AT_ONCE) {
-            result = done(PyObject_CallMethodObjArgs(self->owner, name_settle_mirror, now_object, NULL));
+        } else if (sent == 1) {
+            result = settle_full(self, now_object);
         }
     }
     Py_DECREF(OBJECT(mirror));
@@ -168,18 +176,18 @@ static int take_one(Steady *self, unsigned char *payload, Py_ssize_t size, long 
 }
 
 /*
- * Several frames, of which as many as can go back in one write; how many bytes of them went, or -1 with an exception. The
- * mirror's last place is left free: what fills it is settled, and that is for the long way.
+ * Several frames, of which as many as can go back in one write, when nobody hears them; how many bytes of them that was, or -1
+ * with an exception.
  */
 static Py_ssize_t reflect_several(Steady *self, const unsigned char *in, Py_ssize_t count, long long now)
 {
     Mirror *mirror = as_mirror(self->mirror);
     Py_ssize_t usual_bytes = self->usual_bytes, size = usual_bytes - SHORT_HEAD_BYTES - MASK_BYTES, at = 0;
-    if (mirror == NULL || PyTuple_Size(mirror->hearing) > 0 || size <= 0 || size != self->plain_bytes)
+    if (mirror == NULL || PyTuple_Size(mirror->hearing) > 0 || size != self->plain_bytes)
         return 0;
     unsigned char out[READ_BYTES], *end = out;
     Py_ssize_t head_bytes = self->plain_head_bytes;
-    while (at + usual_bytes <= count && mirror->count < TIMES_AT_ONCE - 1 && is_usual(self, in + at)) {
+    while (at + usual_bytes <= count && end - out + head_bytes + size <= READ_BYTES && is_usual(self, in + at)) {
         const unsigned char *masked = in + at + SHORT_HEAD_BYTES + MASK_BYTES;
         memcpy(end, self->plain_head, (size_t)head_bytes);
         unmask(end + head_bytes, masked, size, masked - MASK_BYTES);
@@ -200,6 +208,34 @@ static Py_ssize_t reflect_several(Steady *self, const unsigned char *in, Py_ssiz
     return at;
 }
 
+/* What was read, whose first frame is as usual; where there is no mirror, it is no more than that. */
+static int take_usual(Steady *self, unsigned char *in, Py_ssize_t count, long long now, PyObject *now_object)
+{
+    Py_ssize_t usual_bytes = self->usual_bytes, at = 0;
+    self->heard_at = now;
+    if (self->client)
+        return give_bytes(self->receiver, name_binary, in + SHORT_HEAD_BYTES, count - SHORT_HEAD_BYTES, now_object);
+    /* Who is told of a frame may change how it goes on. */
+    while (at + usual_bytes <= count && usual_bytes == self->usual_bytes && is_usual(self, in + at)) {
+        Py_ssize_t went = count - at > usual_bytes ? reflect_several(self, in + at, count - at, now) : 0;
+        if (went < 0)
+            return -1;
+        if (went > 0) {
+            at += went;
+            if (settle_full(self, now_object) < 0)
+                return -1;
+            continue;
+        }
+        unsigned char *payload = in + at + SHORT_HEAD_BYTES + MASK_BYTES;
+        Py_ssize_t size = usual_bytes - SHORT_HEAD_BYTES - MASK_BYTES;
+        unmask(payload, payload, size, payload - MASK_BYTES);
+        at += usual_bytes;
+        if (take_one(self, payload, size, now, now_object) < 0)
+            return -1;
+    }
+    return at < count ? give_bytes(self->owner, name_take, in + at, count - at, now_object) : 0;
+}
+
 static PyObject *steady_readable(Steady *self, PyObject *now_object)
 {
     long long now = PyLong_AsLongLong(now_object);
@@ -208,39 +244,21 @@ static PyObject *steady_readable(Steady *self, PyObject *now_object)
     if (self->early)
         return PyObject_CallMethodObjArgs(self->owner, name_take_early, now_object, NULL);
     unsigned char in[READ_BYTES];
-    Py_ssize_t wanted = self->read_bytes > 0 && self->read_bytes < READ_BYTES ? self->read_bytes : READ_BYTES;
-    ssize_t count = recv(self->fd, in, (size_t)wanted, 0);
+    Py_ssize_t usual_bytes = self->usual_bytes;
+    ssize_t count = recv(self->fd, in, (size_t)self->read_bytes, 0);
     if (count < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
             Py_RETURN_NONE;
         count = 0; /* the end of it */
     }
-    Py_ssize_t usual_bytes = self->usual_bytes, at = 0;
-    int result = 0;
-    /* Who is called may let go of us. */
-    Py_INCREF(OBJECT(self));
-    if (count && count == usual_bytes && is_usual(self, in)) {
-        self->heard_at = now;
-        unsigned char *payload = in + SHORT_HEAD_BYTES;
-        if (self->client) {
-            result = give_bytes(self->receiver, name_binary, payload, count - SHORT_HEAD_BYTES, now_object);
-        } else {
-            payload += MASK_BYTES;
-            Py_ssize_t size = count - SHORT_HEAD_BYTES - MASK_BYTES;
-            unmask(payload, payload, size, payload - MASK_BYTES);
-            result = take_one(self, payload, size, now, now_object);
-        }
-    } else {
-        if (count > usual_bytes && usual_bytes > 0 && !self->client) {
-            at = reflect_several(self, in, count, now);
-            if (at > 0)
-                self->heard_at = now;
-        }
-        if (at < 0)
-            result = -1;
-        else if (at == 0 || at < count)
-            result = give_bytes(self->owner, name_take, in + at, count - at, now_object);
-    }
+    /* Several frames that don't go back are answered in one write, which is the long way's. */
+    int several = count > usual_bytes && as_mirror(self->mirror) != NULL && !self->client;
+    int result;
+    Py_INCREF(OBJECT(self)); /* who is called may let go of us */
+    if (count && usual_bytes && (count == usual_bytes || several) && is_usual(self, in))
+        result = take_usual(self, in, count, now, now_object);
+    else
+        result = give_bytes(self->owner, name_take, in, count, now_object);
     Py_DECREF(OBJECT(self));
     if (result < 0)
         return NULL;

@@ -303,7 +303,7 @@ class FrameSocket:
     def settle_mirror(self, now: int) -> None:
         """Tell of what went straight back, before anything else is told."""
         mirror = self.steady.mirror
-        if mirror is not None and mirror.count:
+        if mirror is not None and mirror.due:
             mirror.settle(now)
 
     def _take_all(self, data: bytes, now: int) -> None:
