@@ -121,4 +121,4 @@ fix: $(STAMP)  ## Put right what can be put right by itself
 	$(BIN)/ruff format .
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) .venv-autobahn $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) vonage_sock/native/_frames*.so .venv-autobahn $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

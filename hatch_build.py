@@ -5,7 +5,8 @@ A wheel gets what was compiled; an editable installation has it beside the sourc
 in a sentence, and the wheel is one for every machine, in Python alone: it does the same, and calls cost more.
 ``VSOCK_BUILD_PURE=1`` asks for that one.
 
-    python hatch_build.py FOLDER        vonage_sock/native/_frames.abi3.so into it; FOLDER/src is what it is made of
+    python hatch_build.py               compile what is here, and put it beside the sources
+    python hatch_build.py FOLDER        compile FOLDER/src into FOLDER; that is how the hook does it
 """
 
 from __future__ import annotations
@@ -155,5 +156,18 @@ def build(folder: Path) -> None:
     command.run()
 
 
+def main() -> None:
+    """Compile in a folder that is given, or here."""
+    if len(sys.argv) > 1:
+        build(Path(sys.argv[1]).resolve())
+        return
+    root = Path(__file__).resolve().parent
+    with tempfile.TemporaryDirectory(prefix="vsock-native-") as folder:
+        try:
+            put(compiled(root, Path(folder)), root / BUILT)
+        except (CannotCompileError, OSError) as error:
+            sys.exit(f"Error: nothing was compiled: {error}")
+
+
 if __name__ == "__main__":
-    build(Path(sys.argv[1]).resolve())
+    main()
