@@ -96,6 +96,7 @@ def compiled(root: Path, folder: Path) -> Path:
         raise CannotCompileError(f"the compiler took more than {LONGEST_S} s") from None
     if done.returncode:
         raise CannotCompileError(reason(done.stderr))
+    sys.stderr.write(done.stderr)  # the compiler's warnings
     return folder / BUILT
 
 
