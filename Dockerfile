@@ -6,9 +6,10 @@
 #
 # Nothing secret is built in: give VONAGE_SIGNATURE_SECRET and the like when it runs (--env-file).
 
-FROM python:3.13-slim AS build
+# The slim one has no compiler, and the path of a frame is compiled.
+FROM python:3.13 AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY vonage_sock vonage_sock
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 RUN python -m venv --without-pip /opt/vsock \

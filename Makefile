@@ -21,7 +21,7 @@ BENCH := .venv-bench
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml hatch_build.py $(wildcard vonage_sock/native/*.[ch])
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "Error: vsock needs Python 3.11 or later; install it, or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@# uv does in seconds what takes pip more than a minute; where there is no uv, or it knows no index, pip does it.
@@ -121,4 +121,4 @@ fix: $(STAMP)  ## Put right what can be put right by itself
 	$(BIN)/ruff format .
 
 clean:  ## Remove everything that was made
-	rm -rf $(VENV) .venv-autobahn $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) vonage_sock/native/_frames*.so .venv-autobahn $(PIPECAT) $(BENCH) $(NODE_PEERS)/node_modules scripts/bench/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -3,7 +3,7 @@ Builds the distributions, judges them, installs the wheel into an empty environm
 
 What only works in a checkout, or with the development tools installed, fails here, as does a project of ``vsock init``; and
 so does a file in a distribution that shouldn't be there, or one that lacks. The wheel is installed by the very lines of the
-Dockerfile.
+Dockerfile. Where there is a compiler it is the compiled one; the one in Python alone is made and judged, too.
 
     python scripts/wheel_check.py             all of it
     python scripts/wheel_check.py DIRECTORY   … and leave the two distributions there
@@ -20,27 +20,37 @@ import tarfile
 import tempfile
 import tomllib
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 import template_check
 
 ROOT: Final = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import hatch_build  # noqa: E402
+
 STRAY: Final = re.compile(
-    r"(^|/)(__pycache__|node_modules|\.venv[^/]*|build|dist|\.git)/|\.(pyc|part|orig|rej|swp|log)$|~$"
+    r"(^|/)(__pycache__|node_modules|\.venv[^/]*|build|dist|\.git)/|\.(pyc|so|part|orig|rej|swp|log)$|~$"
 )
+COMPILED: Final = hatch_build.BUILT.as_posix()
 INSTALLED_AT: Final = "/opt/vsock"
 """Where the Dockerfile has its environment."""
 
+WHICH: Final = "from vonage_sock.native import frames; print(frames and frames.__file__)"
 
-def run(*command: str | Path, cwd: Path, quiet: bool = False) -> str:
+
+def run(*command: str | Path, cwd: Path, quiet: bool = False, environ: dict[str, str] | None = None) -> str:
     """
     Run a program; what it prints.
 
     Raises:
         SystemExit: it failed.
     """
-    result = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    words, env = list(map(str, command)), os.environ | (environ or {})
+    result = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
     if result.returncode:
         sys.exit(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
     if not quiet:
@@ -55,18 +65,49 @@ def build(place: Path) -> tuple[Path, Path]:
     Raises:
         SystemExit: they aren't what they should be.
     """
-    build_one = (sys.executable, "-m", "build", "--no-isolation")
-    run(*build_one, "--outdir", place, ROOT, cwd=place, quiet=True)
-    run(*build_one, "--wheel", "--outdir", place / "direct", ROOT, cwd=place, quiet=True)
-    version = run(sys.executable, "-m", "vonage_sock", "--version", cwd=ROOT, quiet=True).split()[-1]
-    sdist, wheel = place / f"vonage_sock-{version}.tar.gz", place / f"vonage_sock-{version}-py3-none-any.whl"
-    if odd := {path.name for path in place.iterdir()} ^ {sdist.name, wheel.name, "direct"}:
+    one, made, version = (sys.executable, "-m", "build", "--no-isolation"), place / "made", vonage_sock_version()
+    orders: dict[Path, tuple[tuple[str, ...], dict[str, str]]] = {
+        made: ((), {}),
+        place / "direct": (("--wheel",), {}),
+        place / "pure": (("--wheel",), {hatch_build.SWITCH: "1"}),
+    }
+
+    def make(folder: Path) -> set[str]:
+        which, environ = orders[folder]
+        run(*one, *which, "--outdir", folder, ROOT, cwd=place, quiet=True, environ=environ)
+        return {path.name for path in folder.iterdir()}
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        names = set().union(*pool.map(make, orders))
+    sdist, wheel = made / f"vonage_sock-{version}.tar.gz", made / f"vonage_sock-{version}-{wheel_tag()}.whl"
+    pure = place / "pure" / f"vonage_sock-{version}-{PURE_TAG}.whl"
+    if odd := names ^ {sdist.name, wheel.name, pure.name}:
         sys.exit(f"not the names that were awaited: {', '.join(sorted(odd))}")
     if wheel.read_bytes() != (place / "direct" / wheel.name).read_bytes():
         sys.exit("the wheel made of the source distribution isn't the one that is made of the checkout")
-    run(sys.executable, "-m", "twine", "--no-color", "check", "--strict", sdist, wheel, cwd=place, quiet=True)
-    judge(sdist, wheel, version)
+    run(sys.executable, "-m", "twine", "--no-color", "check", "--strict", sdist, wheel, pure, cwd=place, quiet=True)
+    for each in sorted({wheel.name: wheel, pure.name: pure}.values()):
+        judge(sdist, each, version)
     return sdist, wheel
+
+
+PURE_TAG: Final = "py3-none-any"
+AT_ONCE: Final = 2
+
+
+def vonage_sock_version() -> str:
+    """As the program says it."""
+    return run(sys.executable, "-m", "vonage_sock", "--version", cwd=ROOT, quiet=True).split()[-1]
+
+
+def wheel_tag() -> str:
+    """What the wheel's name ends with on this machine."""
+    try:
+        hatch_build.find_compiler(os.environ)
+    except hatch_build.CannotCompileError as error:
+        print(f"nothing is compiled: {error}")
+        return PURE_TAG
+    return f"{hatch_build.PYTHON_TAG}-{hatch_build.platform_tag()}"
 
 
 def judge(sdist: Path, wheel: Path, version: str) -> None:
@@ -84,11 +125,13 @@ def judge(sdist: Path, wheel: Path, version: str) -> None:
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "vonage_sock").rglob("*") if path.is_file()}
     package = {name for name in package if not STRAY.search(name)}
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    left_out = set(settings.get("exclude", []))
-    wanted = package - left_out
-    problems = [f"the wheel lacks, or has one too many of: {name}" for name in sorted(_own(installed, about) ^ wanted)]
+    built = set() if PURE_TAG in wheel.name else {COMPILED}
+    wanted = {name for name in package if not any(fnmatch(name, left_out) for left_out in settings["exclude"])} | built
+    problems = [
+        f"{wheel.name} lacks, or has one too many of: {name}" for name in sorted(_own(installed, about) ^ wanted)
+    ]
     problems += [f"the source distribution lacks {name}" for name in sorted((package | PACKED | pages()) - packed)]
-    problems += [f"stray: {name}" for name in sorted(packed | installed) if STRAY.search(name)]
+    problems += [f"stray: {name}" for name in sorted(packed | installed - built) if STRAY.search(name)]
     problems += [f"nobody keeps {name}" for name in sorted(packed - tracked() - pages() - {"PKG-INFO"})]
     if problems:
         sys.exit("\n".join(problems))
@@ -97,7 +140,10 @@ def judge(sdist: Path, wheel: Path, version: str) -> None:
     )
 
 
-PACKED: Final = {"README.md", "LICENSE", "CHANGELOG.md", "Makefile", "pyproject.toml", "scripts/man.py", "mkdocs.yml"}
+PACKED: Final = {
+    *("README.md", "LICENSE", "CHANGELOG.md", "Makefile", "mkdocs.yml"),
+    *("pyproject.toml", "hatch_build.py", "scripts/man.py"),
+}
 
 
 def _own(names: set[str], about: str) -> set[str]:
@@ -147,10 +193,12 @@ def main() -> None:
     os.environ.pop("PYTHONPATH", None)
     with tempfile.TemporaryDirectory(prefix="vsock-wheel-") as name:
         place = Path(name)
-        (place / "made").mkdir()
-        sdist, wheel = build(place / "made")
+        sdist, wheel = build(place)
         install(wheel, place)
         vsock = place / "venv" / "bin" / "vsock"
+        loaded = run(place / "venv/bin/python", "-c", WHICH, cwd=place, quiet=True).strip()
+        if (PURE_TAG not in wheel.name) != loaded.endswith(COMPILED):
+            sys.exit(f"{wheel.name} is installed, and what is in use of {COMPILED} is: {loaded}")
         run(vsock, "--version", cwd=place)
         run(vsock, "completion", "bash", cwd=place, quiet=True)
         run(vsock, "demo", "--quiet", "--record", "demo.flac", cwd=place)

@@ -45,8 +45,9 @@ async def test_a_good_server_is_found_good_in_lines_for_people(vsock: Vsock) -> 
     assert (ExitCode.OK, "") == (code, errors)
     assert "  ✓ upgrade          open in " in text
     assert "  – TLS              none is asked for" in text
+    assert "\nthis vsock\n  ✓ frames           in " in text
     assert "\x1b" not in text
-    assert "nothing is wrong, 13 looked at, 2 not tried, in " in text
+    assert "nothing is wrong, 14 looked at, 2 not tried, in " in text
 
 
 async def test_json_has_a_line_for_each_check_and_the_sum(vsock: Vsock, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ async def test_json_has_a_line_for_each_check_and_the_sum(vsock: Vsock, tmp_path
     checks, summed = lines[:-1], lines[-1]
     assert {"doctor.check"} == {line["event"] for line in checks}
     assert ["account", "credentials", "ok"] == [checks[0][name] for name in ("about", "check", "result")]
-    assert fake.socket_url == checks[-1]["about"]
+    assert [fake.socket_url, "this vsock"] == [line["about"] for line in checks[-2:]]
     assert ("doctor.summary", ExitCode.PROTOCOL, code) == (summed["event"], summed["exit_code"], ExitCode.PROTOCOL)
     assert summed["faults"] == len([line for line in checks if line["result"] == "fault"])
     assert api.secret not in text
@@ -74,7 +75,7 @@ def test_a_fault_has_its_cure_right_below_and_exit_code_3() -> None:
 
     assert ExitCode.PROTOCOL == result.exit_code
     assert "                   → start the server, or correct the port" == lines[at + 1]
-    assert "1 fault, 2 looked at, 6 not tried, in 0." in lines[-1]
+    assert "1 fault, 3 looked at, 6 not tried, in 0." in lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -509,7 +509,7 @@ class LoadReported(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorChecked(Event):
     """
-    ``vsock doctor`` has looked at one thing; ``about`` is the address that it belongs to, or ``account``.
+    ``vsock doctor`` has looked at one thing; ``about`` is the address that it belongs to, ``account`` or ``this vsock``.
 
     ``result`` is ok, fault or skipped; ``cures`` are what to do, and where it is ok, what could be better.
     """

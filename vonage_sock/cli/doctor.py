@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from vonage_sock import native
 from vonage_sock.account.sdk import Sdk
 from vonage_sock.cli.credential_options import ACCOUNT, CREDENTIALS, credentials_of
 from vonage_sock.cli.doctor_lines import DoctorJson, DoctorLines
@@ -13,10 +14,13 @@ from vonage_sock.cli.loop import run
 from vonage_sock.cli.options import CA, JSON, RATE, SectionedCommand, ca_of, option, signature_secret
 from vonage_sock.clock import SystemClock
 from vonage_sock.doctor.addresses import WEB, is_address, read_target
+from vonage_sock.doctor.checks import fine
 from vonage_sock.doctor.examination import Examination
 from vonage_sock.doctor.order import Order
 from vonage_sock.errors import UsageError
 from vonage_sock.transport.tls import trusting
+
+OURSELVES = "this vsock"
 
 EXAMPLES = """\b
 Examples:
@@ -58,6 +62,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     examination = Examination(order, sdk, clock=clock, tell=shown.tell, doing=shown.doing)
     try:
         run(examination.run())
+        shown.tell(OURSELVES, fine("frames", native.explain()))
     finally:
         shown.clear()
     ctx.exit(shown.finish())

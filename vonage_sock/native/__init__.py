@@ -26,3 +26,19 @@ def load() -> Any:
 
 
 frames: Final = load()
+
+
+def in_use() -> str:
+    """What the path of a frame is in: ``c`` or ``python``."""
+    return "python" if frames is None else "c"
+
+
+def explain() -> str:
+    """The same for people, and why it is Python where it is; half a sentence."""
+    if frames is not None:
+        return "in C"
+    if os.environ.get(SWITCH) == "python":
+        return f"in Python, as {SWITCH} asks"
+    if sys.platform != "linux":
+        return "in Python; in C they are on Linux"
+    return "in Python: nothing that fits was built (a C compiler and Python's headers, then install vsock again)"
