@@ -19,7 +19,7 @@ def load() -> Any:
     if os.environ.get(SWITCH) == "python" or sys.platform != "linux":
         return None
     try:
-        from vonage_sock.native import _frames  # type: ignore[attr-defined]  # noqa: PLC0415  (it may not be there)
+        from vonage_sock.native import _frames  # noqa: PLC0415  (it may not be there)
     except ImportError:
         return None
     return _frames

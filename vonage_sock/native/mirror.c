@@ -112,13 +112,23 @@ static int mirror_traverse(Mirror *self, visitproc visit, void *arg)
     return 0;
 }
 
+static void replace(PyObject **place, PyObject *with)
+{
+    PyObject *before = *place;
+    *place = with;
+    Py_XDECREF(before);
+}
+
+/* Whoever calls it all the same finds something in each place. */
 static int mirror_clear(Mirror *self)
 {
-    Py_CLEAR(self->settle);
-    Py_CLEAR(self->fail);
-    Py_CLEAR(self->hearing);
-    for (int at = 0; at < LEVEL_WINDOW_FRAMES; at++)
-        Py_CLEAR(self->latest[at]);
+    PyObject *nobody = PyTuple_New(0);
+    if (nobody == NULL)
+        PyErr_Clear();
+    else
+        replace(&self->hearing, nobody);
+    replace(&self->settle, Py_NewRef(Py_None));
+    replace(&self->fail, Py_NewRef(Py_None));
     return 0;
 }
 
@@ -126,7 +136,11 @@ static void mirror_dealloc(Mirror *self)
 {
     PyTypeObject *type = Py_TYPE(OBJECT(self));
     PyObject_GC_UnTrack(self);
-    mirror_clear(self);
+    Py_CLEAR(self->settle);
+    Py_CLEAR(self->fail);
+    Py_CLEAR(self->hearing);
+    for (int at = 0; at < LEVEL_WINDOW_FRAMES; at++)
+        Py_CLEAR(self->latest[at]);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
@@ -194,9 +208,7 @@ static int mirror_set_hearing(Mirror *self, PyObject *value, void *Py_UNUSED(clo
         PyErr_SetString(PyExc_TypeError, "hearing is a tuple of functions");
         return -1;
     }
-    PyObject *before = self->hearing;
-    self->hearing = Py_NewRef(value);
-    Py_DECREF(before);
+    replace(&self->hearing, Py_NewRef(value));
     return 0;
 }
 
@@ -208,7 +220,7 @@ static PyMethodDef mirror_methods[] = {
 
 static PyMemberDef mirror_members[] = {
     {"fail", T_OBJECT_EX, offsetof(Mirror, fail), READONLY, NULL},
-    {"settle", T_OBJECT_EX, offsetof(Mirror, settle), 0, NULL},
+    {"settle", T_OBJECT, offsetof(Mirror, settle), 0, NULL},
     {"size", T_PYSSIZET, offsetof(Mirror, size), 0, NULL},
     {"not_before", T_LONGLONG, offsetof(Mirror, not_before), 0, NULL},
     {"count", T_INT, offsetof(Mirror, count), READONLY, NULL},

@@ -295,8 +295,8 @@ static PyObject *steady_prepare(Steady *self, PyObject *args)
     Py_ssize_t head_bytes, payload_bytes;
     if (!PyArg_ParseTuple(args, "y#n", &head, &head_bytes, &payload_bytes))
         return NULL;
-    if (head_bytes > MAX_HEAD_BYTES || payload_bytes < 0) {
-        PyErr_SetString(PyExc_ValueError, "a server's frame has a head of at most ten bytes");
+    if (head_bytes > MAX_HEAD_BYTES || payload_bytes < 0 || (payload_bytes < 65536 && head_bytes > SHORT_HEAD_BYTES)) {
+        PyErr_SetString(PyExc_ValueError, "a frame has a head of at most four bytes, and one of 64 KiB of ten");
         return NULL;
     }
     memcpy(self->plain_head, head, (size_t)head_bytes);
