@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
+import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from loops import on_both_loops
 from playing import CONNECTED, FRAME_BYTES, RATE_8K, STORIES, Course, File, StandInReel, Story, Telling
 from rig import MASK, MAX_BYTES, Peer, StandInPoller, StandInSocket, tcp_pair
+from ways import WAYS, on
 
 from vonage_sock.behaviours.play import Play
 from vonage_sock.call.machine import Passage
@@ -79,6 +82,9 @@ class Direct:
                 timer.action(now)
         self._note(now)
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     def text(self, text: str, now: int) -> None:
         """From the platform."""
         self._read(Opcode.TEXT, text.encode(), now)
@@ -110,13 +116,63 @@ class Direct:
             self.sent.append((now, taken))
 
 
-def course_of(story: Story, *, foretells: bool) -> Course:
+class Connected(Direct):
+    """A driver on a real pair of sockets, whose other end reads all at once: it may send in C."""
+
+    def __init__(self, session: CallSession, machine: Any, story: Story) -> None:
+        self.now = 0
+        self.sent, self.told = [], []
+        self._clock = ManualClock(0)
+        self._poller = StandInPoller(self._clock)
+        ours, self._theirs = socket.socketpair()
+        self._theirs.settimeout(0)
+        self._over = False
+        self._driver = DirectDriver(
+            machine,
+            self._poller,  # type: ignore[arg-type]
+            ours,
+            max_message_bytes=MAX_BYTES,
+            observer=self.told.append,
+            ended=self._ended,
+        )
+        self._driver.start()
+
+    def _ended(self) -> None:
+        self._over = True
+
+    def close(self) -> None:
+        """Nothing is left open."""
+        self._driver.abort()
+        self._theirs.close()
+
+    def _read(self, opcode: Opcode, payload: bytes, now: int) -> None:
+        self._clock.advance_to(now)
+        if not self._over:
+            self._theirs.send(frame_of(opcode, payload, mask=MASK))
+            self._driver._socket.steady.readable(now)
+        self._note(now)
+
+    def _note(self, now: int) -> None:
+        self._clock.advance_to(now)
+        with contextlib.suppress(BlockingIOError):
+            if taken := self._theirs.recv(1 << 20):
+                self.sent.append((now, taken))
+
+
+def course_of(story: Story, *, foretells: bool, kind: type[Direct] = Direct, way: str = "python") -> Course:
     """How a story goes on a driver's timers."""
 
-    def driven(session: CallSession) -> Direct:
-        return Direct(session, session if foretells else Silent(session), story)
+    made: list[Direct] = []
 
-    return Telling(story, driven).run()
+    def driven(session: CallSession) -> Direct:
+        made.append(kind(session, session if foretells else Silent(session), story))
+        return made[-1]
+
+    with on(way):
+        course = Telling(story, driven).run()
+    for each in made:
+        each.close()
+    return course
 
 
 @PROPERTY
@@ -124,6 +180,16 @@ def course_of(story: Story, *, foretells: bool) -> Course:
 def test_a_lane_sends_what_a_driver_would(story: Story) -> None:
     """Byte by byte and at the same times, whatever happens and whatever the kernel takes; and all is counted alike."""
     assert course_of(story, foretells=False) == course_of(story, foretells=True)
+
+
+@PROPERTY
+@given(story=STORIES)
+def test_a_lane_in_c_sends_what_one_in_python_does(story: Story) -> None:
+    """Each to a socket of the kernel, whatever happens in the call."""
+    first, *others = [course_of(story, foretells=True, kind=Connected, way=way) for way in WAYS]
+
+    assert all(first == other for other in others)
+    assert first == course_of(story, foretells=False, kind=Connected)
 
 
 class Foretelling(CallSession):
