@@ -258,3 +258,25 @@ def test_frames_come_back_in_order_however_many_are_read_at_once(way: str, recor
     assert expected == back
     assert (expected if recorded else []) == kept
     assert (len(expected), len(expected)) == (seen.frames_in, seen.frames_out)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_has_ended_reads_and_sends_nothing_of_another_s(way: str) -> None:
+    """The system gives the number of a closed socket to the next one."""
+    with on(way):
+        line = Line([Echo()], mirrored=True)
+        line.come(CONNECTED + masked(FRAMES[0]))
+        number = line.ours.fileno()
+        line.frames.abort()
+        others = [socket.socketpair() for _ in range(3)]
+        ours, theirs = next(pair for pair in others if pair[0].fileno() == number)
+        theirs.send(masked(FRAMES[1]))
+        line.frames.steady.readable(0)
+        sent = line.frames.steady.send_plain(FRAMES[2])
+        waiting = select.select([ours], [], [], 0)[0], select.select([theirs], [], [], 0)[0]
+        for one in (*(end for pair in others for end in pair), line.theirs):
+            one.close()
+
+    assert ([ours], []) == waiting
+    assert not sent
+    assert 1 == line.ended

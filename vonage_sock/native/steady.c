@@ -317,6 +317,14 @@ static PyObject *steady_hold_back(Steady *self, PyObject *Py_UNUSED(none))
     Py_RETURN_NONE;
 }
 
+static PyObject *steady_close(Steady *self, PyObject *Py_UNUSED(none))
+{
+    self->fd = -1;
+    self->usual_bytes = 0;
+    self->plain_bytes = -1;
+    Py_RETURN_NONE;
+}
+
 static PyObject *steady_ready(Steady *self, PyObject *args)
 {
     PyObject *events, *now;
@@ -398,6 +406,7 @@ static PyMethodDef steady_methods[] = {
     {"expect", (PyCFunction)steady_expect, METH_VARARGS, NULL},
     {"prepare", (PyCFunction)steady_prepare, METH_VARARGS, NULL},
     {"expect_nothing", (PyCFunction)steady_expect_nothing, METH_NOARGS, NULL},
+    {"close", (PyCFunction)steady_close, METH_NOARGS, NULL},
     {"hold_back", (PyCFunction)steady_hold_back, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

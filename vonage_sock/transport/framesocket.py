@@ -233,7 +233,8 @@ class FrameSocket:
         self._closed = int.from_bytes(body[:2], "big"), body[2:].decode()
         self._send_frame(Opcode.CLOSE, body)
         self._state = _State.CLOSING
-        self._leave_steady()
+        self.steady.hold_back()
+        self.steady.expect_nothing()
         now = self._poller.clock.now()
         if code == CLOSE_POLICY and not self.unsent:
             # Who sends too much sends more while we wait: it is read, so that it gets our frame, and not looked at.
@@ -399,11 +400,6 @@ class FrameSocket:
             self._usual_head = head
             self.steady.expect(head, len(head) + size + (0 if self._client else MASK_BYTES))
 
-    def _leave_steady(self) -> None:
-        """Nothing is as usual any more."""
-        self.steady.hold_back()
-        self.steady.expect_nothing()
-
     def _take_close(self, code: int, reason: str, now: int) -> None:
         self.watch.over(answered=True)
         if self._state is _State.OPEN:
@@ -522,12 +518,12 @@ class FrameSocket:
             # A peer may answer with a code of its own, which says nothing.
             code, reason = self._closed
         self._state = _State.GONE
-        self._leave_steady()
         self._cancel_timer()
         self.watch.over(answered=lingered)
         self.unsent = self._pong = None
         self._poller.forget(self._fd)
         self._sock.close()
+        self.steady.close()
         self._receiver.gone(code, reason, now)
 
     def _cancel_timer(self) -> None:

@@ -151,6 +151,11 @@ class Steady:
             self._owner.keep_unsent(data[sent:], None)
         return True
 
+    def close(self) -> None:
+        """The socket is closed, and its descriptor may be another's from here on."""
+        self.hold_back()
+        self.expect_nothing()
+
     # For the poller.
 
     def readable(self, now: int) -> None:
