@@ -161,7 +161,6 @@ class Connected(Direct):
 
 def course_of(story: Story, *, foretells: bool, kind: type[Direct] = Direct, way: str = "python") -> Course:
     """How a story goes on a driver's timers."""
-
     made: list[Direct] = []
 
     def driven(session: CallSession) -> Direct:
