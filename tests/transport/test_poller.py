@@ -13,13 +13,12 @@ import pytest
 from loops import on_both_loops
 
 from vonage_sock.clock import MS, SECOND, ManualClock, SystemClock
-from vonage_sock.transport.heralds import PERIOD_NS, AllHeralds, Heralds
 from vonage_sock.transport.poller import (
-    LOOK_NS,
     READY_PER_CLOCK,
     Poller,
     available,
 )
+from vonage_sock.transport.timerfd import TimerFd
 
 PATIENCE_S = 10.0
 
@@ -215,74 +214,10 @@ async def test_what_cannot_be_watched_is_not_remembered() -> None:
         poller.watch(0, end)
 
 
-OFTEN = 400
-"""Times of being woken at once after which a poller with heralds a millisecond apart finds that fewer will do."""
-
-
-def hush(poller: Poller, clock: ManualClock, end: End) -> None:
-    """Wake it often, and a period later once more: of those that woke it too often, this one does no longer."""
-    for _ in range(OFTEN):
-        poller._wake()
-    clock.advance_to(clock.now() + PERIOD_NS)
-    poller._wake()
-    end.theirs.send(b"a")
-    poller._wake()
-
-
-async def test_where_calls_are_many_a_few_wake_the_loop() -> None:
-    """Who woke it too soon after the time before does so no longer, and is read with the others."""
-    clock = ManualClock(SECOND)
-    poller = Poller(clock, heralds=Heralds(distance_ns=MS))
-    ends = [End(poller) for _ in range(3)]
-    hush(poller, clock, ends[0])
-    left = poller._heralds.quiet
-    ends[0].theirs.send(b"b")
-    ends[2].theirs.send(b"c")
-    poller._wake()
-    heard = list(ends[0].calls), list(ends[2].calls)
-    poller.close()
-
-    assert (1, ([b"a", b"b"], [b"c"])) == (left, heard)
-
-
-async def test_quiet_ones_are_heard_when_all_heralds_are_silent() -> None:
-    """Somebody looks for himself, and who had to wait for that is a herald from then on."""
-    clock = ManualClock(SECOND)
-    poller = Poller(clock, heralds=Heralds(distance_ns=MS))
-    ends = [End(poller) for _ in range(3)]
-    hush(poller, clock, ends[0])
-    clock.advance_to(clock.now() + LOOK_NS - 1)
-    ends[0].theirs.send(b"b")
-    poller._look()
-    too_soon = list(ends[0].calls)
-    clock.advance_to(clock.now() + 1)
-    poller._look()
-    heard, left = list(ends[0].calls), poller._heralds.quiet
-    poller.close()
-
-    assert ([b"a"], [b"a", b"b"], 0) == (too_soon, heard, left)
-
-
-async def test_where_nothing_comes_any_more_all_are_heralds_again() -> None:
-    """Whoever begins to send then is heard at once."""
-    clock = ManualClock(SECOND)
-    poller = Poller(clock, heralds=Heralds(distance_ns=MS))
-    ends, quiet = [End(poller) for _ in range(3)], []
-    hush(poller, clock, ends[0])
-    for _ in range(3):
-        clock.advance_to(clock.now() + LOOK_NS)
-        quiet.append(poller._heralds.quiet)
-        poller._look()
-    quiet.append(poller._heralds.quiet)
-    poller.close()
-
-    assert [1, 1, 0] == [quiet[0], quiet[1], quiet[-1]]
-
-
 async def test_so_many_are_handled_as_of_one_time() -> None:
     """The clock is read again after each sixteen."""
     clock = ManualClock()
-    poller = Poller(clock, heralds=AllHeralds())
+    poller = Poller(clock)
     ends = [End(poller) for _ in range(READY_PER_CLOCK * 2 + 1)]
     for end in ends:
         end.then = lambda: clock.advance_to(clock.now() + 1)
@@ -377,29 +312,30 @@ async def test_an_action_that_fails_is_logged_and_the_next_is_done(caplog: pytes
 
 
 async def test_deadlines_of_one_millisecond_share_an_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five hundred calls that are due together set one timer of the loop's."""
-    poller, alarms = Poller(ManualClock()), []
-    loop = asyncio.get_running_loop()
-    original = loop.call_later
-    monkeypatch.setattr(loop, "call_later", lambda *args: alarms.append(args[0]) or original(*args))
+    """Five hundred calls that are due together set one timer of the kernel's."""
+    alarms: list[int] = []
+    monkeypatch.setattr(TimerFd, "set", lambda _self, after_ns: alarms.append(after_ns))
+    poller = Poller(ManualClock())
     for number in range(500):
         poller.call_at(20 * MS - 1000 * number, lambda _now: None)
     poller.close()
 
-    assert [0.02] == alarms
+    assert [20 * MS] == alarms
 
 
-async def test_cancelled_timers_are_cleared_away_when_their_time_comes() -> None:
+async def test_cancelled_timers_are_cleared_away_when_their_time_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """And set no alarm of their own."""
+    alarms: list[int] = []
+    monkeypatch.setattr(TimerFd, "set", lambda _self, after_ns: alarms.append(after_ns))
     poller = Poller(ManualClock())
     for _ in range(10):
         poller.call_at(5 * MS, lambda _now: None).cancel()
     poller.call_at(MS, lambda _now: None)
     poller._ring()
-    left, alarm = len(poller._timers), poller._alarm
+    left = len(poller._timers)
     poller.close()
 
-    assert (0, None) == (left, alarm)
+    assert (0, [5 * MS, MS]) == (left, alarms)
 
 
 def test_linux_has_what_a_poller_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,3 +343,23 @@ def test_linux_has_what_a_poller_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available() == hasattr(select, "epoll")
     monkeypatch.setattr("sys.platform", "darwin")
     assert not available()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+async def test_where_the_system_gives_no_more_nothing_is_left_open(which: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two timers may be the one that can't be had."""
+    before = psutil.Process().num_fds()
+    given: list[TimerFd] = []
+    original = TimerFd.__init__
+
+    def refuse(self: TimerFd) -> None:
+        if len(given) == which:
+            raise OSError("no more descriptors")
+        original(self)
+        given.append(self)
+
+    monkeypatch.setattr(TimerFd, "__init__", refuse)
+    with pytest.raises(OSError, match="no more descriptors"):
+        Poller(ManualClock())
+
+    assert before == psutil.Process().num_fds()

@@ -2,7 +2,7 @@
 Many calls' sockets in one place: what is ready is handled in one go, and one timer serves all.
 
 An event loop that wakes up for each frame of each call spends more on waking up than on the frames. So all sockets are in
-an epoll of our own, and the loop watches a few of them, as one: see ``heralds``. Where calls are few, it watches all.
+an epoll of our own, which wakes the loop where calls are few, and a beat does where they are many: see ``waking``.
 
 It works on any event loop of asyncio's, and on Linux only.
 """
@@ -16,20 +16,17 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from vonage_sock.clock import MS, SECOND, Clock
+from vonage_sock.clock import MS, Clock
 from vonage_sock.protocol.logtext import logger
-from vonage_sock.transport.heralds import AllHeralds, Heralds, ReadyList
-
-LOOK_NS: Final = 10 * MS
-"""Where no herald woke us for so long, we look for ourselves."""
+from vonage_sock.transport.timerfd import TimerFd
+from vonage_sock.transport.waking import Beat, EachWakes, ReadyList
 
 READY_PER_CLOCK: Final = 16
 """So many sockets are handled as of one time."""
 
 TIMER_GRID_NS: Final = MS
 """
-Deadlines are met on a grid, so that those of many calls are met together, and none is compared with another; uvloop's timers
-know no finer one.
+Deadlines are met on a grid, so that those of many calls are met together, and none is compared with another.
 """
 
 _NEVER: Final = 1 << 100
@@ -83,37 +80,41 @@ class Poller:
     Watches sockets on the running event loop.
 
     Args:
-        heralds: which sockets wake the loop; the poller closes them. As few as will do, where left out.
+        waking: what wakes the loop for the sockets; the poller closes it. Where left out, they do, or a beat.
+
+    Raises:
+        OSError: the system gives no more descriptors.
     """
 
-    def __init__(self, clock: Clock, *, heralds: Heralds | AllHeralds | None = None) -> None:
+    def __init__(self, clock: Clock, *, waking: EachWakes | None = None) -> None:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._heralds = heralds or Heralds()
+        self._waking = waking or Beat()
         self._watched: dict[int, Ready] = {}
         self._timers: dict[int, list[Timer]] = {}
         self._timers_at: list[int] = []
-        self._alarm: asyncio.TimerHandle | None = None
+        try:
+            self._alarm = TimerFd()
+        except BaseException:
+            self._waking.close()
+            raise
         self._alarm_at = _NEVER
-        self._woken_at = 0
-        self._look_timer: asyncio.TimerHandle | None = None
-        self._loop.add_reader(self._heralds.fileno(), self._wake)
+        self._loop.add_reader(self._waking.fileno(), self._wake)
+        self._loop.add_reader(self._alarm.fileno(), self._ring)
 
     def close(self) -> None:
         """Drop the connections that are still there, and do nothing any more."""
-        if self._heralds.closed:
+        if self._waking.closed:
             return
         for ready in list(self._watched.values()):
             self._drop(ready)
-        self._loop.remove_reader(self._heralds.fileno())
-        self._heralds.close()
+        for source in (self._waking, self._alarm):
+            self._loop.remove_reader(source.fileno())
+            source.close()
         self._watched.clear()
         self._timers.clear()
         self._timers_at.clear()
         self._alarm_at = _CLOSED
-        for timer in (self._alarm, self._look_timer):
-            if timer is not None:
-                timer.cancel()
 
     @property
     def clock(self) -> Clock:
@@ -138,17 +139,17 @@ class Poller:
             OSError: the system watches as much as it can.
             ValueError: the poller is closed.
         """
-        self._heralds.add(fd)
+        self._waking.add(fd)
         self._watched[fd] = ready
 
     def watch_writing(self, fd: int, *, wanted: bool) -> None:
         """Call it when something can be written, too, or no longer."""
-        self._heralds.watch_writing(fd, wanted=wanted)
+        self._waking.watch_writing(fd, wanted=wanted)
 
     def forget(self, fd: int) -> None:
         """Watch this one no longer; before it is closed."""
         if self._watched.pop(fd, None) is not None:
-            self._heralds.remove(fd)
+            self._waking.remove(fd)
 
     def call_at(self, at: int, action: Action) -> Timer:
         """
@@ -174,14 +175,12 @@ class Poller:
             self._set_alarm(on_grid_at)
 
     def _set_alarm(self, at: int) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
         self._alarm_at = at
-        self._alarm = self._loop.call_later(max(0, at - self._clock.now()) / SECOND, self._ring)
+        self._alarm.set(at - self._clock.now())
 
     def _ring(self) -> None:
-        self._alarm = None
-        # uvloop wakes up to 1 ms early: what is due within the grid is done, as if it were that time.
+        self._alarm.clear()
+        # What the alarm was set for is done as of that time, were it early by a little.
         now = max(self._clock.now(), self._alarm_at)
         # Until all that is due has been done, nobody sets an alarm: it is set for the first of what is left.
         self._alarm_at = _ALREADY
@@ -209,35 +208,15 @@ class Poller:
             del timers[heapq.heappop(timers_at)]
 
     def _wake(self) -> None:
-        woken_at = self._woken_at = self._clock.now()
+        woken_at = self._clock.now()
         found = self._handle_ready()
-        if self._heralds.closed:
-            return
-        self._heralds.woken(found, woken_at=woken_at, done_at=self._clock.now())
-        if self._heralds.quiet and self._look_timer is None:
-            self._look_later(LOOK_NS)
-
-    def _look_later(self, delay_ns: int) -> None:
-        self._look_timer = self._loop.call_later(delay_ns / SECOND, self._look)
-
-    def _look(self) -> None:
-        """See for ourselves: those that should wake us may have fallen silent, and others not."""
-        self._look_timer = None
-        now = self._clock.now()
-        left_ns = self._woken_at + LOOK_NS - now
-        if left_ns <= 0:
-            self._woken_at, left_ns = now, LOOK_NS
-            found = self._handle_ready()
-            if self._heralds.closed:
-                return
-            self._heralds.woken(found, woken_at=now, done_at=self._clock.now())
-        if self._heralds.quiet:
-            self._look_later(left_ns)
+        if not self._waking.closed:
+            self._waking.woken(found, woken_at=woken_at, done_at=self._clock.now())
 
     def _handle_ready(self) -> ReadyList:
         """Handle what is ready by now; what that was."""
         watched, clock_now, timers_at = self._watched, self._clock.now, self._timers_at
-        found = self._heralds.ready()
+        found = self._waking.ready()
         for number, (fd, events) in enumerate(found):
             if not number % READY_PER_CLOCK:
                 now = clock_now()

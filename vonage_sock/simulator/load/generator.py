@@ -100,7 +100,7 @@ class Generator:
         self._trust = trusting(None if plan.ca is None else Path(plan.ca))
         self._frames: dict[int, FramedFrames] = {}
         self._lag = Lag(self._count_lag) if plan.engine != "library" and available() else None
-        self._poller = Poller(clock, heralds=self._lag) if self._lag is not None else None
+        self._poller = Poller(clock, waking=self._lag) if self._lag is not None else None
         self._timers = self._poller or LoopTimers(clock)
         self._turn: Timer | None = None
         self._turn_at = 0

@@ -17,7 +17,7 @@ from typing import Final
 from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.clock import SECOND, Clock
 from vonage_sock.simulator.load.schedule import SLOTS
-from vonage_sock.transport.heralds import AllHeralds, ReadyList
+from vonage_sock.transport.waking import EachWakes, ReadyList
 
 STAMPED_CALLS: Final = 32
 """About so many are asked for."""
@@ -75,7 +75,7 @@ class StampedSocket:
         return count
 
 
-class Lag(AllHeralds):
+class Lag(EachWakes):
     """
     Wakes for every socket, and tells how long frames waited for us.
 
