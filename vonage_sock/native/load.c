@@ -8,31 +8,17 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* As in lane.py, marks.py, tally.py and transport/framesocket.py; a test compares them. */
+/* As in lane.py, marks.py and transport/steady.py; a test compares them. */
 #define MAX_WAITING 500
 #define CHECK_EVERY 64
 #define UNREAD (-1)
 #define JITTER_SHARE_BITS 4
 #define POOL_FRAMES 2048
-#define FINE_BITS 8
-#define SUB_BITS 7
 #define READ_BYTES 8192
-
-/* So many frames of a call are out where the server is quick; more have a place of their own. */
-#define FEW_TIMES 4
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
-
-typedef struct {
-    PyObject_HEAD
-    long long *slots;
-    Py_ssize_t places; /* a power of two */
-    Py_ssize_t first;
-    Py_ssize_t count;
-    long long few[FEW_TIMES];
-} Times;
 
 /* What each frame needs stands together. */
 typedef struct {
@@ -55,12 +41,11 @@ typedef struct {
     PyObject *sock;
 } Lane;
 
-static PyTypeObject *times_type, *lane_type;
+static PyTypeObject *lane_type;
 static PyObject *socket_type;
 /* In the place of lane.py's BUFFER, for sockets that aren't the kernel's own. */
 static PyObject *buffer;
-static PyObject *name_send, *name_recv_into, *name_keep_unsent, *name_take, *name_readable, *name_ready, *name_abort, *name_tally,
-    *name_round_trip, *name_counts, *name_max_ns, *name_late_ns, *name_late;
+static PyObject *name_send, *name_recv_into, *name_keep_unsent, *name_take, *name_readable, *name_ready, *name_abort;
 
 /* Calls a method for what it does; -1 with an exception. Who is called may replace the object that we have it from. */
 static int call(PyObject *object, PyObject *name, PyObject *first, PyObject *second)
@@ -81,272 +66,6 @@ static int call_with_bytes(PyObject *object, PyObject *name, const void *data, P
         return -1;
     int result = call(object, name, bytes, second);
     Py_DECREF(bytes);
-    return result;
-}
-
-/* A clock that goes wrong gives wrong figures, and nothing worse. */
-static long long minus(long long a, long long b)
-{
-    return (long long)((unsigned long long)a - (unsigned long long)b);
-}
-
-static long long plus(long long a, long long b)
-{
-    return (long long)((unsigned long long)a + (unsigned long long)b);
-}
-
-static long long size_of(long long number)
-{
-    return number < 0 ? minus(0, number) : number;
-}
-
-/* Times: a ring. */
-
-static long long *time_at(const Times *self, Py_ssize_t at)
-{
-    return &self->slots[(self->first + at) & (self->places - 1)];
-}
-
-static int times_grow(Times *self)
-{
-    Py_ssize_t places = self->places * 2;
-    long long *slots = places > PY_SSIZE_T_MAX / (Py_ssize_t)sizeof *slots ? NULL : PyMem_Malloc((size_t)places * sizeof *slots);
-    if (slots == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t at = 0; at < self->count; at++)
-        slots[at] = *time_at(self, at);
-    if (self->slots != self->few)
-        PyMem_Free(self->slots);
-    self->slots = slots;
-    self->places = places;
-    self->first = 0;
-    return 0;
-}
-
-static int times_push(Times *self, long long time)
-{
-    if (self->count == self->places && times_grow(self) < 0)
-        return -1;
-    *time_at(self, self->count) = time;
-    self->count++;
-    return 0;
-}
-
-/* There is one. */
-static long long times_shift(Times *self)
-{
-    long long time = *time_at(self, 0);
-    self->first = (self->first + 1) & (self->places - 1);
-    self->count--;
-    return time;
-}
-
-static Times *times_make(PyTypeObject *type)
-{
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    Times *self = (Times *)allocate(type, 0);
-    if (self == NULL)
-        return NULL;
-    self->slots = self->few;
-    self->places = FEW_TIMES;
-    return self;
-}
-
-static PyObject *times_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "", names))
-        return NULL;
-    return (PyObject *)times_make(type);
-}
-
-static void times_dealloc(Times *self)
-{
-    PyTypeObject *type = Py_TYPE(OBJECT(self));
-    if (self->slots != self->few)
-        PyMem_Free(self->slots);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
-    Py_DECREF(type);
-}
-
-static PyObject *times_append(Times *self, PyObject *object)
-{
-    long long time = PyLong_AsLongLong(object);
-    if ((time == -1 && PyErr_Occurred()) || times_push(self, time) < 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *times_popleft(Times *self, PyObject *Py_UNUSED(none))
-{
-    if (self->count == 0) {
-        PyErr_SetString(PyExc_IndexError, "no time is left");
-        return NULL;
-    }
-    return PyLong_FromLongLong(times_shift(self));
-}
-
-static PyObject *times_clear(Times *self, PyObject *Py_UNUSED(none))
-{
-    self->count = 0;
-    Py_RETURN_NONE;
-}
-
-static PyObject *times_count(Times *self, PyObject *object)
-{
-    long long time = PyLong_AsLongLong(object);
-    if (time == -1 && PyErr_Occurred())
-        return NULL;
-    Py_ssize_t found = 0;
-    for (Py_ssize_t at = 0; at < self->count; at++)
-        found += *time_at(self, at) == time;
-    return PyLong_FromSsize_t(found);
-}
-
-static Py_ssize_t times_length(Times *self)
-{
-    return self->count;
-}
-
-static int is_in(const Times *self, Py_ssize_t at)
-{
-    if (at >= 0 && at < self->count)
-        return 1;
-    PyErr_SetString(PyExc_IndexError, "so many times aren't there");
-    return 0;
-}
-
-static PyObject *times_item(Times *self, Py_ssize_t at)
-{
-    return is_in(self, at) ? PyLong_FromLongLong(*time_at(self, at)) : NULL;
-}
-
-static int times_set_item(Times *self, Py_ssize_t at, PyObject *object)
-{
-    if (object == NULL) {
-        PyErr_SetString(PyExc_TypeError, "a time can be replaced, and not taken out");
-        return -1;
-    }
-    long long time = PyLong_AsLongLong(object);
-    if ((time == -1 && PyErr_Occurred()) || !is_in(self, at))
-        return -1;
-    *time_at(self, at) = time;
-    return 0;
-}
-
-static PyMethodDef times_methods[] = {
-    {"append", (PyCFunction)times_append, METH_O, NULL},
-    {"popleft", (PyCFunction)times_popleft, METH_NOARGS, NULL},
-    {"clear", (PyCFunction)times_clear, METH_NOARGS, NULL},
-    {"count", (PyCFunction)times_count, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot times_slots[] = {
-    {Py_tp_new, times_new},
-    {Py_tp_dealloc, times_dealloc},
-    {Py_tp_methods, times_methods},
-    {Py_sq_length, times_length},
-    {Py_sq_item, times_item},
-    {Py_sq_ass_item, times_set_item},
-    {0, NULL},
-};
-
-static PyType_Spec times_spec = {
-    .name = "vonage_sock.native._frames.Times",
-    .basicsize = sizeof(Times),
-    .flags = Py_TPFLAGS_DEFAULT,
-    .slots = times_slots,
-};
-
-/* What is counted: the objects of tally.py. */
-
-static int get_number(PyObject *object, PyObject *name, long long *number)
-{
-    PyObject *value = PyObject_GetAttr(object, name);
-    if (value == NULL)
-        return -1;
-    *number = PyLong_AsLongLong(value);
-    Py_DECREF(value);
-    return *number == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
-static int set_number(PyObject *object, PyObject *name, long long number)
-{
-    PyObject *value = PyLong_FromLongLong(number);
-    if (value == NULL)
-        return -1;
-    int result = PyObject_SetAttr(object, name, value);
-    Py_DECREF(value);
-    return result;
-}
-
-/* As tally.py's bucket_of. */
-static long long bucket_of(long long span_ns)
-{
-    int bits = span_ns == 0 ? 0 : 64 - __builtin_clzll((unsigned long long)size_of(span_ns)), shift = bits - FINE_BITS;
-    return shift > 0 ? ((long long)shift << SUB_BITS) + (span_ns >> shift) : span_ns;
-}
-
-static int count_one(PyObject *counts, long long bucket)
-{
-    PyObject *key = PyLong_FromLongLong(bucket), *more = NULL;
-    int result = -1;
-    if (key == NULL)
-        return -1;
-    PyObject *before = PyDict_GetItemWithError(counts, key);
-    if (before != NULL) {
-        long long count = PyLong_AsLongLong(before);
-        if (count != -1 || !PyErr_Occurred())
-            more = PyLong_FromLongLong(plus(count, 1));
-    } else if (!PyErr_Occurred()) {
-        more = PyLong_FromLong(1);
-    }
-    if (more != NULL) {
-        result = PyDict_SetItem(counts, key, more);
-        Py_DECREF(more);
-    }
-    Py_DECREF(key);
-    return result;
-}
-
-static int count_span(PyObject *round_trip, long long span_ns)
-{
-    PyObject *counts = PyObject_GetAttr(round_trip, name_counts);
-    if (counts == NULL)
-        return -1;
-    int result = count_one(counts, bucket_of(span_ns));
-    Py_DECREF(counts);
-    long long max_ns;
-    if (result < 0 || get_number(round_trip, name_max_ns, &max_ns) < 0)
-        return -1;
-    return span_ns > max_ns ? set_number(round_trip, name_max_ns, span_ns) : 0;
-}
-
-static int count_late(PyObject *book, PyObject *tally, long long span_ns)
-{
-    long long late_ns, late;
-    if (get_number(book, name_late_ns, &late_ns) < 0)
-        return -1;
-    if (span_ns <= late_ns)
-        return 0;
-    return get_number(tally, name_late, &late) < 0 ? -1 : set_number(tally, name_late, plus(late, 1));
-}
-
-static int count_returned(PyObject *book, long long span_ns)
-{
-    PyObject *tally = PyObject_GetAttr(book, name_tally), *round_trip;
-    if (tally == NULL)
-        return -1;
-    int result = -1;
-    if ((round_trip = PyObject_GetAttr(tally, name_round_trip)) != NULL) {
-        if (count_span(round_trip, span_ns) == 0)
-            result = count_late(book, tally, span_ns);
-        Py_DECREF(round_trip);
-    }
-    Py_DECREF(tally);
     return result;
 }
 
@@ -684,7 +403,7 @@ static PyObject *lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->sock = Py_NewRef(Py_None);
     self->framed = PyTuple_New(0);
     self->returned = PyTuple_New(0);
-    self->waiting = times_make(times_type);
+    self->waiting = times_make();
     if (self->framed == NULL || self->returned == NULL || self->waiting == NULL) {
         Py_DECREF(OBJECT(self));
         return NULL;
@@ -825,7 +544,6 @@ static int add_numbers(PyObject *module)
 {
     return PyModule_AddIntMacro(module, MAX_WAITING) < 0 || PyModule_AddIntMacro(module, CHECK_EVERY) < 0
                    || PyModule_AddIntMacro(module, JITTER_SHARE_BITS) < 0 || PyModule_AddIntMacro(module, POOL_FRAMES) < 0
-                   || PyModule_AddIntMacro(module, FINE_BITS) < 0 || PyModule_AddIntMacro(module, SUB_BITS) < 0
                ? -1
                : 0;
 }
@@ -836,18 +554,17 @@ int add_load(PyObject *module)
         PyObject **kept;
         const char *name;
     } names[] = {
-        {&name_send, "send"},         {&name_recv_into, "recv_into"},     {&name_keep_unsent, "keep_unsent"},
-        {&name_take, "take"},         {&name_readable, "readable"},       {&name_ready, "ready"},
-        {&name_abort, "abort"},       {&name_tally, "tally"},             {&name_round_trip, "round_trip"},
-        {&name_counts, "counts"},     {&name_max_ns, "max_ns"},           {&name_late_ns, "late_ns"},
-        {&name_late, "late"},
+        {&name_send, "send"},         {&name_recv_into, "recv_into"}, {&name_keep_unsent, "keep_unsent"},
+        {&name_take, "take"},         {&name_readable, "readable"},   {&name_ready, "ready"},
+        {&name_abort, "abort"},
     };
     for (size_t at = 0; at < sizeof names / sizeof *names; at++)
         if ((*names[at].kept = PyUnicode_InternFromString(names[at].name)) == NULL)
             return -1;
     if ((buffer = PyByteArray_FromStringAndSize(NULL, READ_BYTES)) == NULL)
         return -1;
-    if (add_numbers(module) < 0 || PyModule_AddFunctions(module, functions) < 0)
+    if (add_numbers(module) < 0 || PyModule_AddFunctions(module, functions) < 0 || add_times(module) < 0
+        || add_tally(module) < 0)
         return -1;
-    return add_type(module, &times_spec, "Times", &times_type) < 0 ? -1 : add_type(module, &lane_spec, "LoadLane", &lane_type);
+    return add_type(module, &lane_spec, "LoadLane", &lane_type);
 }
