@@ -152,6 +152,31 @@ def test_a_server_that_reads_nothing_is_given_up() -> None:
     assert {str(STALLED_CODE): 1} == trial.book.tally.closes
 
 
+SILENT = FRAMES.framed[-1]
+
+
+@pytest.mark.parametrize(
+    ("takes", "waits", "taken"),
+    [(BlockingIOError(), len(SILENT), SILENT), (7, len(SILENT) - 7, SILENT), (BrokenPipeError(), 0, b"")],
+)
+def test_silence_that_the_kernel_does_not_take_harms_no_other_call(
+    takes: OSError | int, waits: int, taken: bytes
+) -> None:
+    """At the end of all calls, when one turn is taken for many of them: it waits, or is let go of with its connection."""
+    trial = Trial()
+    trial.say(2)
+    trial.come(FRAMES.returned[0])
+    trial.call.stop(0)
+    trial.kernel.taken.clear()
+    trial.kernel.takes = [takes]
+    trial.call.step(MS, MS)
+    waited = trial.socket.unsent_bytes
+    trial.write_on()
+
+    assert (waits, taken) == (waited, bytes(trial.kernel.taken))
+    assert State.DRAINING is trial.call.state
+
+
 @pytest.mark.parametrize("events", [select.EPOLLIN, select.EPOLLOUT])
 def test_a_lane_without_a_socket_does_nothing(events: int) -> None:
     """Before its call is open, and where its frames come by another way."""
