@@ -31,11 +31,25 @@ typedef struct {
 
 typedef struct Steady Steady;
 
+/* So many frames of a call are out where the server is quick; more times have a place of their own. */
+#define FEW_TIMES 4
+
+typedef struct {
+    PyObject_HEAD
+    long long *slots;
+    Py_ssize_t places; /* a power of two */
+    Py_ssize_t first;
+    Py_ssize_t count;
+    long long few[FEW_TIMES];
+} Times;
+
 /* Each adds its types to the module; -1 with an exception where that fails. */
 int add_mirror(PyObject *module);
 int add_steady(PyObject *module);
 int add_lane(PyObject *module);
 int add_load(PyObject *module);
+int add_times(PyObject *module);
+int add_tally(PyObject *module);
 
 /* The mirror, where this is one of ours. */
 Mirror *as_mirror(PyObject *object);
@@ -57,5 +71,29 @@ int steady_send(Steady *steady, PyObject *message);
 
 /* Adds a type made of a specification, and keeps it in *kept too. */
 int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyTypeObject **kept);
+
+/* Times: NULL or -1 with an exception where there is no memory; whoever takes the first one knows that there is one. */
+Times *times_make(void);
+int times_push(Times *times, long long time);
+long long times_shift(Times *times);
+
+/* A frame of a load came back; -1 with an exception. */
+int count_returned(PyObject *book, long long span_ns);
+
+/* A clock that goes wrong gives wrong figures, and nothing worse. */
+static inline long long minus(long long a, long long b)
+{
+    return (long long)((unsigned long long)a - (unsigned long long)b);
+}
+
+static inline long long plus(long long a, long long b)
+{
+    return (long long)((unsigned long long)a + (unsigned long long)b);
+}
+
+static inline long long size_of(long long number)
+{
+    return number < 0 ? minus(0, number) : number;
+}
 
 #endif

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.transport.rig import StandInPoller, StandInSocket
@@ -13,13 +13,17 @@ from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.clock import MS, ManualClock
 from vonage_sock.simulator.load.calls import MAX_UNSENT_BYTES, STALLED_CODE, LoadCall, State
 from vonage_sock.simulator.load.framed import FramedFrames
-from vonage_sock.simulator.load.lane import CHECK_EVERY, MAX_WAITING, Lane, say
+from vonage_sock.simulator.load.lane import CHECK_EVERY, MAX_WAITING, lane_of, say
 from vonage_sock.simulator.load.marked_socket import MarkedSocket
 from vonage_sock.simulator.load.marks import POOL_FRAMES, MarkedFrames
 from vonage_sock.simulator.load.opening import DirectChannel
 from vonage_sock.simulator.load.tally import Book
 
 FRAMES = FramedFrames(MarkedFrames(AudioFormat(8000), bytes(range(256)) * 10))
+PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""The fixture says which code is tried: it is the same for all examples."""
+
+pytestmark = pytest.mark.usefixtures("each_lane")
 
 
 class Trial:
@@ -53,6 +57,7 @@ class Trial:
             self.lane.readable(MS)
 
 
+@PROPERTY
 @given(st.lists(st.one_of(st.integers(0, 400), st.just(BlockingIOError()), st.just(InterruptedError())), max_size=12))
 def test_frames_reach_the_kernel_whole_and_in_order_however_little_it_takes(takes: list[int | OSError]) -> None:
     """What it doesn't take waits, and what is said meanwhile stands behind it."""
@@ -147,10 +152,35 @@ def test_a_server_that_reads_nothing_is_given_up() -> None:
     assert {str(STALLED_CODE): 1} == trial.book.tally.closes
 
 
+SILENT = FRAMES.framed[-1]
+
+
+@pytest.mark.parametrize(
+    ("takes", "waits", "taken"),
+    [(BlockingIOError(), len(SILENT), SILENT), (7, len(SILENT) - 7, SILENT), (BrokenPipeError(), 0, b"")],
+)
+def test_silence_that_the_kernel_does_not_take_harms_no_other_call(
+    takes: OSError | int, waits: int, taken: bytes
+) -> None:
+    """At the end of all calls, when one turn is taken for many of them: it waits, or is let go of with its connection."""
+    trial = Trial()
+    trial.say(2)
+    trial.come(FRAMES.returned[0])
+    trial.call.stop(0)
+    trial.kernel.taken.clear()
+    trial.kernel.takes = [takes]
+    trial.call.step(MS, MS)
+    waited = trial.socket.unsent_bytes
+    trial.write_on()
+
+    assert (waits, taken) == (waited, bytes(trial.kernel.taken))
+    assert State.DRAINING is trial.call.state
+
+
 @pytest.mark.parametrize("events", [select.EPOLLIN, select.EPOLLOUT])
 def test_a_lane_without_a_socket_does_nothing(events: int) -> None:
     """Before its call is open, and where its frames come by another way."""
-    lane = Lane(Book(late_ns=20 * MS))
+    lane = lane_of(Book(late_ns=20 * MS))
     lane.readable(0)
     lane.ready(events, 0)
     lane.abort()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.transport.rig import StandInPoller, StandInSocket
@@ -23,6 +23,10 @@ from vonage_sock.transport.framesocket import FrameSocket
 
 FRAMES = FramedFrames(MarkedFrames(AudioFormat(8000), bytes(range(256)) * 10))
 SAID = 12
+PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""The fixture says which code is tried: it is the same for all examples."""
+
+pytestmark = pytest.mark.usefixtures("each_lane")
 
 
 class Trial:
@@ -73,6 +77,7 @@ streams = st.one_of(
 )
 
 
+@PROPERTY
 @given(streams, st.integers(0, 2**32))
 def test_the_short_way_counts_what_the_long_way_counts(stream: list[bytes], seed: int) -> None:
     """Frames in order, lost, overtaken, doubled, changed or strange, however the network cuts them."""

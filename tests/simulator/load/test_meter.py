@@ -13,6 +13,8 @@ from vonage_sock.simulator.load.tally import Book, Tally
 
 FRAMES = MarkedFrames(AudioFormat(8000), bytes(range(256)) * 10)
 
+pytestmark = pytest.mark.usefixtures("each_lane")
+
 
 class Trial:
     """A call whose frames leave every 20 ms from number 0 on."""

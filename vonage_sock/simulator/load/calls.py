@@ -173,7 +173,7 @@ class LoadCall:
             self.state = State.CLOSING
             self._channel.close(CLOSE_NORMAL)
         elif self.meter.returned_any:
-            self.lane.sock.send(self.lane.framed[SILENCE])
+            self._channel.send_prepared(self.lane.framed[SILENCE])
 
     def _is_drained(self, due_at: int) -> bool:
         meter = self.meter

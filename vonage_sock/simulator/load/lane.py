@@ -4,14 +4,17 @@ A call's steady state, in one small object.
 Where hundreds of calls take turns, nothing of a call is left in the processor's caches when its next frame is due: a frame
 costs what has to be fetched for it. So all that one needs there and back is here and nothing else is touched. What isn't as
 usual goes the long way, through the call, its meter and its socket.
+
+All of it is there in C, too: ``native/load.c`` does the same, and is used where it was built.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from vonage_sock import native
 from vonage_sock.audio.frames import FRAMES_PER_SECOND
 from vonage_sock.simulator.load.marks import POOL_FRAMES
 from vonage_sock.simulator.load.tally import FINE_BITS, LOST_AFTER_S, SUB_BITS, Book
@@ -56,8 +59,12 @@ class LongWay(Protocol):
         """The kernel didn't take this."""
         ...
 
-    def take_read(self, count: int, now: int) -> None:
-        """So much is in ``BUFFER``, and it isn't the frame that was expected."""
+    def take(self, data: bytes, now: int) -> None:
+        """This came, and doesn't begin with a frame that was expected; nothing is the end."""
+        ...
+
+    def readable(self, now: int) -> None:
+        """There is something to read, or the end of it, and the lane doesn't read."""
         ...
 
     def ready(self, events: int, now: int) -> None:
@@ -76,6 +83,7 @@ class Lane:
         "book",
         "check",
         "expected",
+        "frame_bytes",
         "framed",
         "idle",
         "jitter_16",
@@ -104,6 +112,9 @@ class Lane:
         self.returned: Sequence[bytes] = (b"",)
         """What a server sends that returns a frame, by its number; -1 stands for what none sends."""
 
+        self.frame_bytes = 0
+        """The length of each of those."""
+
         self.read_bytes = len(BUFFER)
         self.number = 0
         """Of the frame that is said next."""
@@ -129,8 +140,9 @@ class Lane:
     def expect(self, returned: Sequence[bytes]) -> None:
         """From now on, what comes is one of these."""
         self.returned = returned
+        self.frame_bytes = len(returned[0])
         # Whole frames, of which none is cut in two by where reading stops.
-        self.read_bytes = len(BUFFER) // len(returned[0]) * len(returned[0])
+        self.read_bytes = len(BUFFER) // self.frame_bytes * self.frame_bytes
 
     def returned_next(self, now: int) -> bool:
         """The frame that is ``expected`` came, byte for byte; False where that isn't as simple as it seems."""
@@ -166,8 +178,19 @@ class Lane:
         message = self.returned[self.expected]
         if count == len(message) and BUFFER.startswith(message) and self.returned_next(now):
             return
-        if self.long_way is not None:
-            self.long_way.take_read(count, now)
+        self._take(count, now)
+
+    def _take(self, count: int, now: int) -> None:
+        """Several frames that were expected, or something else."""
+        at, frame_bytes, returned, long_way = 0, self.frame_bytes, self.returned, self.long_way
+        while at + frame_bytes <= count and BUFFER.startswith(returned[self.expected], at) and self.returned_next(now):
+            at += frame_bytes
+        if long_way is None or 0 < at == count:
+            return
+        if count == UNREAD:
+            long_way.readable(now)
+        else:
+            long_way.take(bytes(memoryview(BUFFER)[at:count]), now)
 
     def ready(self, events: int, now: int) -> None:
         """The socket can be read or written, as epoll's ``events`` say."""
@@ -180,8 +203,18 @@ class Lane:
             self.long_way.abort()
 
 
+def lane_of(book: Book) -> Lane:
+    """The quickest that there is."""
+    made: Any = Lane if native.frames is None else native.frames.LoadLane
+    lane: Lane = made(book)
+    return lane
+
+
 def say(lanes: Sequence[Lane], now: int) -> None:
     """Each says its next frame."""
+    if native.frames is not None:
+        native.frames.say(lanes, now)
+        return
     for lane in lanes:
         number = lane.number
         lane.number = number + 1 if number != _LAST else 0

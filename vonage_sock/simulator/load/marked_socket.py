@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 
 from vonage_sock.simulator.leg.machine import MAX_MESSAGE_BYTES
-from vonage_sock.simulator.load.lane import UNREAD, Aside, Lane, LaneSocket, unread
+from vonage_sock.simulator.load.lane import Aside, Lane, LaneSocket, unread
 from vonage_sock.transport.framesocket import FrameSocket, Receiver
 from vonage_sock.transport.poller import Poller, Ready
-from vonage_sock.transport.steady import BUFFER
 
 
 class MarkedSocket(FrameSocket):
@@ -54,18 +53,6 @@ class MarkedSocket(FrameSocket):
         super().take(data, now)
         self._choose_way()
 
-    def take_read(self, count: int, now: int) -> None:
-        """So much is in ``BUFFER``, and it isn't just the frame that was expected; ``UNREAD`` where nobody has read."""
-        if count == UNREAD:
-            self.readable(now)
-            return
-        at, lane, frame_bytes, returned = 0, self._lane, self._frame_bytes, self._returned
-        while at + frame_bytes <= count and BUFFER.startswith(returned[lane.expected], at) and lane.returned_next(now):
-            at += frame_bytes
-        if at and at == count:
-            return
-        self.take(bytes(memoryview(BUFFER)[at:count]), now)
-
     def ready(self, events: int, now: int) -> None:
         """For the poller."""
         super().ready(events, now)
@@ -82,8 +69,11 @@ class MarkedSocket(FrameSocket):
         self._choose_way()
 
     def _end(self, now: int) -> None:
-        super()._end(now)
-        self._choose_way()
+        try:
+            super()._end(now)
+        finally:
+            # The number of a socket that is closed may be another's soon.
+            self._choose_way()
 
     def _choose_way(self) -> None:
         reads = self.steady.usual_bytes == self._frame_bytes

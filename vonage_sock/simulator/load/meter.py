@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vonage_sock.simulator.load.lane import JITTER_SHARE_BITS, MAX_WAITING, Lane
+from vonage_sock.simulator.load.lane import JITTER_SHARE_BITS, MAX_WAITING, lane_of
 from vonage_sock.simulator.load.marks import MARK_BYTES, POOL_FRAMES, MarkedFrames, MarkReader
 from vonage_sock.simulator.load.tally import Book
 
@@ -36,7 +36,7 @@ class CallMeter:
 
     def __init__(self, book: Book, frames: MarkedFrames) -> None:
         self.book = book
-        self.lane = Lane(book)
+        self.lane = lane_of(book)
         """What waits, and what is known of what comes next: who writes to it in ``sent``'s place does so after ``begin``."""
 
         self.unmarked_bytes = 0
