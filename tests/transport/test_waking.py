@@ -76,13 +76,14 @@ class Calls:
         return bool(select.select([self.waking.fileno()], [], [], 0)[0])
 
     def take(self, now: int) -> None:
+        self.waking.begin()
         found = self.waking.ready()
         for fd, _ in found:
             ours = next(ours for ours, _ in self.pairs if ours.fileno() == fd)
             ours.recv(100)
             self.waits_ns.append(now - self.came_at.pop(fd))
         self.woken_at.append(now)
-        self.waking.woken(found, woken_at=now, done_at=now + 10 * US)
+        self.waking.woken(len(found), woken_at=now, done_at=now + 10 * US)
 
     def run(self, begin: int, end: int, *, sending: int | None = None) -> None:
         """Each call sends each 20 ms, their phases spread evenly."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from socket import socket
+from typing import Any
 
 from vonage_sock.simulator.load.lane import LaneSocket, LongWay
 from vonage_sock.simulator.load.tally import Book
@@ -30,6 +31,14 @@ class Mirror:
     def takes(self, data: bytes, now: int) -> bool: ...
     def forget(self) -> None: ...
 
+def handle_ready(
+    poller: object,
+    epoll: int,
+    watched: dict[int, Any],
+    timers_at: list[int],
+    clock_now: Callable[[], int],
+    per_clock: int,
+) -> int: ...
 def beware(pairs: Iterable[bytes]) -> None: ...
 
 class Steady:

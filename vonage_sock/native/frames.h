@@ -50,6 +50,7 @@ int add_lane(PyObject *module);
 int add_load(PyObject *module);
 int add_times(PyObject *module);
 int add_tally(PyObject *module);
+int add_round(PyObject *module);
 
 /* The mirror, where this is one of ours. */
 Mirror *as_mirror(PyObject *object);
@@ -65,6 +66,9 @@ int mirror_is_full(const Mirror *mirror);
 
 /* The socket's short way, where this is one of ours. */
 Steady *as_steady(PyObject *object);
+
+/* As the method. */
+PyObject *steady_readable(Steady *steady, PyObject *now);
 
 /* 1: it went, or waits; 0: it has to go the long way; -1 with an exception. */
 int steady_send(Steady *steady, PyObject *message);

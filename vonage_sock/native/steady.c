@@ -236,7 +236,7 @@ static int take_usual(Steady *self, unsigned char *in, Py_ssize_t count, long lo
     return at < count ? give_bytes(self->owner, name_take, in + at, count - at, now_object) : 0;
 }
 
-static PyObject *steady_readable(Steady *self, PyObject *now_object)
+PyObject *steady_readable(Steady *self, PyObject *now_object)
 {
     long long now = PyLong_AsLongLong(now_object);
     if (now == -1 && PyErr_Occurred())

@@ -16,10 +16,11 @@ import sys
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from vonage_sock import native
 from vonage_sock.clock import MS, Clock
 from vonage_sock.protocol.logtext import logger
 from vonage_sock.transport.timerfd import TimerFd
-from vonage_sock.transport.waking import Beat, EachWakes, ReadyList
+from vonage_sock.transport.waking import Beat, EachWakes
 
 READY_PER_CLOCK: Final = 16
 """So many sockets are handled as of one time."""
@@ -185,14 +186,15 @@ class Poller:
         # Until all that is due has been done, nobody sets an alarm: it is set for the first of what is left.
         self._alarm_at = _ALREADY
         try:
-            self._run_timers(now)
+            self.run_timers(now)
         finally:
             if self._alarm_at == _ALREADY:
                 self._alarm_at = _NEVER
                 if self._timers_at:
                     self._set_alarm(self._timers_at[0])
 
-    def _run_timers(self, now: int) -> None:
+    def run_timers(self, now: int) -> None:
+        """What is due is done; for the round."""
         timers_at, timers = self._timers_at, self._timers
         # Those that an action adds have their turn after the sockets had theirs, however soon they are due.
         due: list[Timer] = []
@@ -213,8 +215,14 @@ class Poller:
         if not self._waking.closed:
             self._waking.woken(found, woken_at=woken_at, done_at=self._clock.now())
 
-    def _handle_ready(self) -> ReadyList:
-        """Handle what is ready by now; what that was."""
+    def _handle_ready(self) -> int:
+        """Handle what is ready by now; how many that was."""
+        self._waking.begin()
+        if native.frames is not None:
+            count: int = native.frames.handle_ready(
+                self, self._waking.epoll_fd, self._watched, self._timers_at, self._clock.now, READY_PER_CLOCK
+            )
+            return count
         watched, clock_now, timers_at = self._watched, self._clock.now, self._timers_at
         found = self._waking.ready()
         for number, (fd, events) in enumerate(found):
@@ -222,7 +230,7 @@ class Poller:
                 now = clock_now()
                 if timers_at and timers_at[0] <= now:
                     # What waits to be read can wait on; a frame that is due can't.
-                    self._run_timers(now)
+                    self.run_timers(now)
                     now = clock_now()
             ready = watched.get(fd)
             if ready is None:
@@ -232,10 +240,14 @@ class Poller:
                     ready.readable(now)
                 else:
                     ready.ready(events, now)
-            except Exception:  # noqa: BLE001  (as above)
-                _log.exception("a connection failed and is dropped")
-                self._drop(ready)
-        return found
+            except Exception as error:  # noqa: BLE001  (as above)
+                self.failed(ready, error)
+        return len(found)
+
+    def failed(self, ready: Ready, error: Exception) -> None:
+        """It raised this when it was told what is ready; for the round."""
+        _log.error("a connection failed and is dropped", exc_info=error)
+        self._drop(ready)
 
     @staticmethod
     def _drop(ready: Ready) -> None:

@@ -67,15 +67,24 @@ class EachWakes:
         """Watch for what can be written, too, or no longer."""
         self._all.modify(fd, select.EPOLLIN | select.EPOLLOUT if wanted else select.EPOLLIN)
 
+    @property
+    def epoll_fd(self) -> int:
+        """The epoll that knows what is ready."""
+        return self._all.fileno()
+
+    def begin(self) -> None:
+        """Somebody was woken, and asks next what is ready."""
+
     def ready(self) -> ReadyList:
         """All that is ready now."""
         return self._all.poll(0, MAX_READY)
 
-    def woken(self, found: ReadyList, *, woken_at: int, done_at: int) -> None:
+    def woken(self, found: int, *, woken_at: int, done_at: int) -> None:
         """
-        Somebody was woken, and has handled what was found; learn from it.
+        What was found has been handled; learn from it.
 
         Args:
+            found: how many sockets.
             woken_at, done_at: when that began and ended, in nanoseconds.
         """
 
@@ -115,16 +124,15 @@ class Beat(EachWakes):
         self._timer.close()
         super().close()
 
-    def ready(self) -> ReadyList:
-        """All that is ready now."""
+    def begin(self) -> None:
+        """Somebody was woken, and asks next what is ready."""
         if self.beats:
             self._timer.clear()
-        return super().ready()
 
-    def woken(self, found: ReadyList, *, woken_at: int, done_at: int) -> None:
+    def woken(self, found: int, *, woken_at: int, done_at: int) -> None:
         """Begin to beat where more than so much comes, and stop where it is less than half of that."""
         self._woken += 1
-        self._found += len(found)
+        self._found += found
         span_ns = woken_at - self._period_at
         if span_ns < PERIOD_NS:
             return

@@ -17,7 +17,7 @@ from typing import Final
 from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.clock import SECOND, Clock
 from vonage_sock.simulator.load.schedule import SLOTS
-from vonage_sock.transport.waking import EachWakes, ReadyList
+from vonage_sock.transport.waking import EachWakes
 
 STAMPED_CALLS: Final = 32
 """About so many are asked for."""
@@ -105,15 +105,14 @@ class Lag(EachWakes):
         """For so long nobody looked, since frames were being written."""
         self._kept_ns += span_ns
 
-    def ready(self) -> ReadyList:
-        """All that is ready now; what is written from here on is a part of the round."""
+    def begin(self) -> None:
+        """Somebody asks next what is ready; what is written from here on is a part of the round."""
         self._before_ns, self._kept_ns = self._kept_ns, 0
-        return super().ready()
 
-    def woken(self, found: ReadyList, *, woken_at: int, done_at: int) -> None:
+    def woken(self, found: int, *, woken_at: int, done_at: int) -> None:
         """All that was found has been read."""
         round_ns = done_at - woken_at
         if found and not self._stamped:
             # It may have come just after the round before had looked.
-            self._count(len(found), self._round_ns + self._before_ns + round_ns)
+            self._count(found, self._round_ns + self._before_ns + round_ns)
         self._round_ns, self._kept_ns = round_ns, 0
