@@ -82,7 +82,7 @@ def tools(**where: Any) -> Iterator[Tools]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="vsock-bench-") as scratch:
         for name in ("generator", "floor"):
-            made = [compiler, "-O2", "-o", f"{scratch}/{name}", str(HERE / f"{name}.c")]
+            made = [compiler, "-O2", "-o", f"{scratch}/{name}", str(HERE / f"{name}.c"), "-lm"]
             subprocess.run(made, check=True, timeout=60)
         yield Tools(scratch=Path(scratch), **where)
 

@@ -109,7 +109,7 @@ class FrameSocket:
         "_sock",
         "_state",
         "_timer",
-        "_usual_head",
+        "_usual",
         "delivery",
         "progress_at",
         "refused",
@@ -149,7 +149,7 @@ class FrameSocket:
         self._pong: bytes | None = None
         self._timer: Timer | None = None
         self._corked: list[bytes] | None = None
-        self._usual_head = b""
+        self._usual: tuple[bytes, int] | None = None
         self.steady = steady_of(sock, self, receiver, client=client)
         self.watch = WireWatch()
         self.delivery = Delivery(sock)
@@ -310,7 +310,7 @@ class FrameSocket:
     def _take_all(self, data: bytes, now: int) -> None:
         """Several frames, or one that isn't as the last one was."""
         steady, client = self.steady, self._client
-        size, head = steady.usual_bytes, self._usual_head
+        size, head = steady.usual_bytes, self._usual[0] if self._usual else b""
         at, last = 0, len(data) - size
         while size and at <= last and steady.usual_bytes == size and data.startswith(head, at):
             payload_at = at + SHORT_HEAD_BYTES
@@ -327,6 +327,13 @@ class FrameSocket:
             self.settle_mirror(now)
             steady.expect_nothing()
             self._take(data[at:], now)
+            self._expect_again()
+
+    def _expect_again(self) -> None:
+        """A ping or a text between two frames changes nothing of what the next one is like."""
+        usual = self._usual
+        if usual is not None and self._state is _OPEN and self._reader.between_messages:
+            self.steady.expect(*usual)
 
     def take_early(self, now: int) -> None:
         """In the place of the first read, whoever reads first: what came before the socket was ours."""
@@ -397,8 +404,8 @@ class FrameSocket:
         """What the next frame begins with and how long it is, if it is as this one was."""
         head = frame_head(Opcode.BINARY, size, masked=not self._client)
         if len(head) == SHORT_HEAD_BYTES and self._reader.between_messages and self._state is _State.OPEN:
-            self._usual_head = head
-            self.steady.expect(head, len(head) + size + (0 if self._client else MASK_BYTES))
+            self._usual = head, len(head) + size + (0 if self._client else MASK_BYTES)
+            self.steady.expect(*self._usual)
 
     def _take_close(self, code: int, reason: str, now: int) -> None:
         self.watch.over(answered=True)
