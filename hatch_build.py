@@ -27,9 +27,10 @@ from packaging.tags import platform_tags
 
 SWITCH: Final = "VSOCK_BUILD_PURE"
 NATIVE: Final = Path("vonage_sock", "native")
-BUILT: Final = NATIVE / "_frames.abi3.so"
-PYTHON_TAG: Final = "cp311-abi3"
-"""As Py_LIMITED_API in frames.h: CPython 3.11 and each that comes after it."""
+BUILT: Final = NATIVE / f"_frames{sysconfig.get_config_var('EXT_SUFFIX')}"
+"""For each version of Python one of its own: what is compiled with a newer one's headers can go wrong in an older one."""
+
+PYTHON_TAG: Final = "cp{0}{1}-cp{0}{1}".format(*sys.version_info)
 
 COMPILERS: Final = ("cc", "gcc", "clang")
 COMPILED_WITH: Final = (
@@ -147,7 +148,6 @@ def build(folder: Path) -> None:
     extension = Extension(
         ".".join(BUILT.with_name("_frames").parts),
         sorted(str(path) for path in NATIVE.glob("*.c")),
-        py_limited_api=True,
         extra_compile_args=list(COMPILED_WITH),
         extra_link_args=list(LINKED_WITH),
     )

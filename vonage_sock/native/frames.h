@@ -3,6 +3,7 @@
 #ifndef VSOCK_FRAMES_H
 #define VSOCK_FRAMES_H
 
+/* No more than all versions have, so that none is forgotten; each is compiled for by itself all the same. */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -72,6 +73,23 @@ PyObject *steady_readable(Steady *steady, PyObject *now);
 
 /* 1: it went, or waits; 0: it has to go the long way; -1 with an exception. */
 int steady_send(Steady *steady, PyObject *message);
+
+/* In place of Py_RETURN_NONE: as Python 3.12 has that, older versions lose a reference each time. */
+static inline PyObject *none(void)
+{
+    return Py_NewRef(Py_None);
+}
+
+/* Puts something in the place of what is there; both count their references. */
+static inline void replace(PyObject **place, PyObject *with)
+{
+    PyObject *before = *place;
+    *place = Py_NewRef(with);
+    Py_XDECREF(before);
+}
+
+/* The exception that was raised, as an object, and raised no longer; NULL where that fails. */
+PyObject *raised(void);
 
 /* Adds a type made of a specification, and keeps it in *kept too. */
 int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyTypeObject **kept);

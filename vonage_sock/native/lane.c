@@ -78,13 +78,13 @@ static PyObject *lane_fire(Lane *self, PyObject *now_object)
     if (PyList_Append(self->times, now_object) < 0 || PyObject_SetAttr(self->driver, name_latest, now_object) < 0
         || call_again(self, self->at + self->step_ns) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lane_stop(Lane *self, PyObject *Py_UNUSED(none))
 {
     self->left = 0;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lane_cancel(Lane *self, PyObject *Py_UNUSED(none))
@@ -92,7 +92,7 @@ static PyObject *lane_cancel(Lane *self, PyObject *Py_UNUSED(none))
     PyObject *before = self->action;
     self->action = Py_NewRef(Py_None);
     Py_XDECREF(before);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lane_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)

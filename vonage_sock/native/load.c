@@ -201,7 +201,7 @@ static PyObject *lane_readable(Lane *self, PyObject *now_object)
     Py_DECREF(OBJECT(self));
     if (result < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lane_returned_next(Lane *self, PyObject *now_object)
@@ -231,7 +231,7 @@ static PyObject *lane_expect(Lane *self, PyObject *returned)
     /* Whole frames, of which none is cut in two by where reading stops. */
     self->read_bytes = READ_BYTES / size * size;
     Py_DECREF(before);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lane_ready(Lane *self, PyObject *args)
@@ -241,30 +241,17 @@ static PyObject *lane_ready(Lane *self, PyObject *args)
         return NULL;
     if (self->long_way != Py_None && call(self->long_way, name_ready, events, now) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lane_abort(Lane *self, PyObject *Py_UNUSED(none))
 {
     if (self->long_way != Py_None && call(self->long_way, name_abort, NULL, NULL) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 /* Lane: what is said. */
-
-/* The exception that was raised, as an object; NULL where that fails. */
-static PyObject *raised(void)
-{
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback != NULL)
-        PyException_SetTraceback(error, traceback);
-    Py_XDECREF(type);
-    Py_XDECREF(traceback);
-    return error;
-}
 
 /* Not all was taken; with an exception set where the kernel gave one. */
 static int keep_unsent(Lane *self, const char *data, Py_ssize_t size)
@@ -364,7 +351,7 @@ static PyObject *say(PyObject *Py_UNUSED(module), PyObject *args)
     }
     if (PyErr_Occurred())
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 /* Lane: as an object. */
@@ -421,13 +408,6 @@ static int lane_traverse(Lane *self, visitproc visit, void *arg)
     Py_VISIT(self->long_way);
     Py_VISIT(self->sock);
     return 0;
-}
-
-static void replace(PyObject **place, PyObject *with)
-{
-    PyObject *before = *place;
-    *place = Py_NewRef(with);
-    Py_XDECREF(before);
 }
 
 static int lane_clear(Lane *self)

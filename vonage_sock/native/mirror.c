@@ -40,18 +40,12 @@ static int tell_failure(Mirror *mirror, long long now)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return -1;
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback != NULL && error != NULL)
-        PyException_SetTraceback(error, traceback);
-    PyObject *time = PyLong_FromLongLong(now);
-    PyObject *told = time == NULL ? NULL : PyObject_CallFunctionObjArgs(mirror->fail, error, time, NULL);
+    PyObject *error = raised(), *time = PyLong_FromLongLong(now), *told = NULL;
+    if (error != NULL && time != NULL)
+        told = PyObject_CallFunctionObjArgs(mirror->fail, error, time, NULL);
     mirror->failed = 1;
-    Py_XDECREF(time);
-    Py_XDECREF(type);
     Py_XDECREF(error);
-    Py_XDECREF(traceback);
+    Py_XDECREF(time);
     Py_XDECREF(told);
     return told == NULL ? -1 : 0;
 }
@@ -112,13 +106,6 @@ static int mirror_traverse(Mirror *self, visitproc visit, void *arg)
     return 0;
 }
 
-static void replace(PyObject **place, PyObject *with)
-{
-    PyObject *before = *place;
-    *place = with;
-    Py_XDECREF(before);
-}
-
 /* Whoever calls it all the same finds something in each place. */
 static int mirror_clear(Mirror *self)
 {
@@ -127,8 +114,9 @@ static int mirror_clear(Mirror *self)
         PyErr_Clear();
     else
         replace(&self->hearing, nobody);
-    replace(&self->settle, Py_NewRef(Py_None));
-    replace(&self->fail, Py_NewRef(Py_None));
+    Py_XDECREF(nobody);
+    replace(&self->settle, Py_None);
+    replace(&self->fail, Py_None);
     return 0;
 }
 
@@ -154,17 +142,17 @@ static PyObject *mirror_takes(Mirror *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "SL", &payload, &now) || PyBytes_AsStringAndSize(payload, &data, &size) < 0)
         return NULL;
     if (!mirror_passes(self, (const unsigned char *)data, size, now))
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     if (mirror_note(self, payload, now) < 0)
         return NULL;
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(1);
 }
 
 static PyObject *mirror_forget(Mirror *self, PyObject *Py_UNUSED(none))
 {
     self->count = 0;
     self->failed = 0;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *mirror_get_times(Mirror *self, void *Py_UNUSED(closure))
@@ -208,7 +196,7 @@ static int mirror_set_hearing(Mirror *self, PyObject *value, void *Py_UNUSED(clo
         PyErr_SetString(PyExc_TypeError, "hearing is a tuple of functions");
         return -1;
     }
-    replace(&self->hearing, Py_NewRef(value));
+    replace(&self->hearing, value);
     return 0;
 }
 
@@ -278,7 +266,7 @@ static PyObject *beware(PyObject *Py_UNUSED(module), PyObject *pairs)
     Py_DECREF(iterator);
     if (PyErr_Occurred())
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyMethodDef functions[] = {

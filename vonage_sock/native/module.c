@@ -18,6 +18,18 @@ int add_type(PyObject *module, PyType_Spec *spec, const char *name, PyTypeObject
     return 0;
 }
 
+PyObject *raised(void)
+{
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL && error != NULL)
+        PyException_SetTraceback(error, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return error;
+}
+
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "vonage_sock.native._frames",

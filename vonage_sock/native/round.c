@@ -34,15 +34,11 @@ static int tell_failure(PyObject *poller, PyObject *ready)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception))
         return -1;
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback != NULL)
-        PyException_SetTraceback(error, traceback);
+    PyObject *error = raised();
+    if (error == NULL)
+        return -1;
     PyObject *told = PyObject_CallMethodObjArgs(poller, name_failed, ready, error, NULL);
-    Py_XDECREF(type);
-    Py_XDECREF(error);
-    Py_XDECREF(traceback);
+    Py_DECREF(error);
     Py_XDECREF(told);
     return told == NULL ? -1 : 0;
 }

@@ -65,19 +65,15 @@ static int give_bytes(PyObject *object, PyObject *name, const unsigned char *dat
 /* What the kernel didn't take goes to the owner, with the kernel's error where there was one. */
 static int keep_unsent(Steady *self, const unsigned char *data, Py_ssize_t size, int error_number)
 {
-    PyObject *error = Py_NewRef(Py_None);
     if (error_number) {
-        Py_DECREF(error);
         errno = error_number;
         PyErr_SetFromErrno(PyExc_OSError);
-        PyObject *type, *traceback;
-        PyErr_Fetch(&type, &error, &traceback);
-        PyErr_NormalizeException(&type, &error, &traceback);
-        Py_XDECREF(type);
-        Py_XDECREF(traceback);
-        if (error == NULL)
-            return -1;
+        if (!PyErr_ExceptionMatches(PyExc_OSError))
+            return -1; /* a signal's */
     }
+    PyObject *error = error_number ? raised() : Py_NewRef(Py_None);
+    if (error == NULL)
+        return -1;
     int result = give_bytes(self->owner, name_keep_unsent, data, size, error);
     Py_DECREF(error);
     return result;
@@ -248,7 +244,7 @@ PyObject *steady_readable(Steady *self, PyObject *now_object)
     ssize_t count = recv(self->fd, in, (size_t)self->read_bytes, 0);
     if (count < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
-            Py_RETURN_NONE;
+            return none();
         count = 0; /* the end of it */
     }
     /* Several frames that don't go back are answered in one write, which is the long way's. */
@@ -262,7 +258,7 @@ PyObject *steady_readable(Steady *self, PyObject *now_object)
     Py_DECREF(OBJECT(self));
     if (result < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *steady_send_plain(Steady *self, PyObject *message)
@@ -286,7 +282,7 @@ static PyObject *steady_expect(Steady *self, PyObject *args)
     self->usual_bytes = frame_bytes;
     /* None is cut in two by where reading stops. */
     self->read_bytes = frame_bytes <= READ_BYTES ? READ_BYTES / frame_bytes * frame_bytes : READ_BYTES;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *steady_prepare(Steady *self, PyObject *args)
@@ -302,19 +298,19 @@ static PyObject *steady_prepare(Steady *self, PyObject *args)
     memcpy(self->plain_head, head, (size_t)head_bytes);
     self->plain_head_bytes = head_bytes;
     self->plain_bytes = payload_bytes;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *steady_expect_nothing(Steady *self, PyObject *Py_UNUSED(none))
 {
     self->usual_bytes = 0;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *steady_hold_back(Steady *self, PyObject *Py_UNUSED(none))
 {
     self->plain_bytes = -1;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *steady_close(Steady *self, PyObject *Py_UNUSED(none))
@@ -322,7 +318,7 @@ static PyObject *steady_close(Steady *self, PyObject *Py_UNUSED(none))
     self->fd = -1;
     self->usual_bytes = 0;
     self->plain_bytes = -1;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *steady_ready(Steady *self, PyObject *args)
@@ -369,13 +365,6 @@ static int steady_traverse(Steady *self, visitproc visit, void *arg)
     Py_VISIT(self->receiver);
     Py_VISIT(self->owner);
     return 0;
-}
-
-static void replace(PyObject **place, PyObject *with)
-{
-    PyObject *before = *place;
-    *place = Py_NewRef(with);
-    Py_DECREF(before);
 }
 
 static int steady_clear(Steady *self)

@@ -78,7 +78,7 @@ static PyObject *times_append(Times *self, PyObject *object)
     long long time = PyLong_AsLongLong(object);
     if ((time == -1 && PyErr_Occurred()) || times_push(self, time) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *times_popleft(Times *self, PyObject *Py_UNUSED(none))
@@ -93,7 +93,7 @@ static PyObject *times_popleft(Times *self, PyObject *Py_UNUSED(none))
 static PyObject *times_clear(Times *self, PyObject *Py_UNUSED(none))
 {
     self->count = 0;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *times_count(Times *self, PyObject *object)
