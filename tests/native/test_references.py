@@ -112,4 +112,6 @@ def test_what_all_share_is_held_as_often_as_before(kind: Callable[[Pair], Callab
     for _ in range(TIMES):
         step()
 
-    assert [] == [name for name, a, b in zip(map(repr, SHARED), before, held(), strict=True) if abs(a - b) > TIMES // 10]
+    assert [] == [
+        name for name, a, b in zip(map(repr, SHARED), before, held(), strict=True) if abs(a - b) > TIMES // 10
+    ]
