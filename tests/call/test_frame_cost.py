@@ -39,7 +39,7 @@ WARM = 7500
 COUNTED = 2500
 """Whole rounds of all that is done now and then: what is noted is judged each 25 frames, and samples each 250."""
 
-SESSIONS = 8
+SESSIONS = 20
 
 
 class NoFile:
