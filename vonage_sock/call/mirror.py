@@ -54,11 +54,6 @@ class Mirror:
         """The last frames: the *n*-th of ``times`` is at ``n % LEVEL_WINDOW_FRAMES``."""
 
     @property
-    def count(self) -> int:
-        """How many frames are noted."""
-        return len(self.times)
-
-    @property
     def due(self) -> bool:
         """There is something to settle."""
         return bool(self.times) or self._failed
@@ -96,5 +91,4 @@ def mirror_of(settle: Callable[[int], None], fail: Callable[[Exception, int], No
     return mirror
 
 
-if native.frames is not None:
-    native.frames.beware(BEGINNINGS)
+native.beware(BEGINNINGS)

@@ -606,8 +606,6 @@ class CallSession:
     def _settle_mirror(self, now: int) -> None:
         self._now = now
         self._catch_up()
-        if self._mirror is not None:
-            self._mirror.forget()
 
     def _fail_mirrored(self, error: Exception, now: int) -> None:
         self._now = now
@@ -657,7 +655,7 @@ class CallSession:
 
     def _catch_up(self) -> None:
         """Work out what the frames say of which only the times were noted since this was last done."""
-        if (mirror := self._mirror) is not None and mirror.count:
+        if (mirror := self._mirror) is not None and mirror.due:
             times, latest = mirror.times, mirror.latest
             self._stats.incoming.note(times, latest)
             self._stats.outgoing.note(times, latest)

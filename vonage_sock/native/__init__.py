@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 SWITCH: Final = "VSOCK_FRAMES"
@@ -26,6 +27,12 @@ def load() -> Any:
 
 
 frames: Final = load()
+
+
+def beware(beginnings: Iterable[bytes]) -> None:
+    """What begins with one of these pairs of bytes may be a file, and is left to Python."""
+    if frames is not None:
+        frames.beware(beginnings)
 
 
 def in_use() -> str:

@@ -22,7 +22,6 @@ class Mirror:
     size: int
     not_before: int
     fail: Callable[[Exception, int], object]
-    count: int
     times: list[int]
     latest: list[bytes]
     due: bool

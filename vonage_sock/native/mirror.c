@@ -211,7 +211,6 @@ static PyMemberDef mirror_members[] = {
     {"settle", T_OBJECT, offsetof(Mirror, settle), 0, NULL},
     {"size", T_PYSSIZET, offsetof(Mirror, size), 0, NULL},
     {"not_before", T_LONGLONG, offsetof(Mirror, not_before), 0, NULL},
-    {"count", T_INT, offsetof(Mirror, count), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
