@@ -142,7 +142,10 @@ class LazyCommands(Group):
 @click.pass_context
 def cli(ctx: click.Context, *, debug: bool) -> None:
     """The workbench for phone calls over WebSockets, as Vonage's Voice API makes them."""
+    from vonage_sock import native  # noqa: PLC0415  (who asks for help needs none of it)
+
     del debug
+    native.check()
     if ctx.invoked_subcommand not in PUT_BACK:
         _tell_of_leftovers()
 
