@@ -116,7 +116,7 @@ async def until_taken(sink: FileSink) -> None:
     """Wait for the thread to take what the sink has gathered."""
     for _ in range(int(PATIENCE_S * 100)):
         await asyncio.sleep(0.01)
-        if not sink._gathered:
+        if not sink.gathered.frames:
             return
 
 
@@ -945,7 +945,7 @@ async def test_a_recording_that_cannot_begin_leaves_its_name_to_others(tmp_path:
     home.rmdir()
     sink = tape.recorder.open(Leg(), 1, None)
     await tape.written()
-    sink._gathered.append(frames(1)[0])
+    sink.gathered.frames.append(frames(1)[0])
     sink.close()
     await tape.written()
     home.mkdir()

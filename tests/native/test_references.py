@@ -81,6 +81,19 @@ def steady(pair: Pair) -> Callable[[], object]:
     return step
 
 
+def gathered(_pair: Pair) -> Callable[[], object]:
+    """What a recording gathers, until there is no place."""
+    made = FRAMES.Gathered(1, lambda _pcm: None)
+
+    def step() -> None:
+        made(b"ab")
+        made(b"cd")
+        assert made.frames == [b"ab"]
+        made.frames.clear()
+
+    return step
+
+
 def lane(pair: Pair) -> Callable[[], object]:
     """What a call of a load says."""
     ours, theirs = pair
@@ -103,7 +116,7 @@ def nothing(_pair: Pair) -> Callable[[], object]:
     return list
 
 
-@pytest.mark.parametrize("kind", [mirror, steady, lane, nothing] if FRAMES else [nothing])
+@pytest.mark.parametrize("kind", [mirror, gathered, steady, lane, nothing] if FRAMES else [nothing])
 def test_what_all_share_is_held_as_often_as_before(kind: Callable[[Pair], Callable[[], object]], pair: Pair) -> None:
     """Thousands of times later."""
     step = kind(pair)

@@ -17,7 +17,7 @@ from vonage_sock.call.behaviour import Behaviour, Call
 class Sink(Protocol):
     """Where one recording goes. Neither method blocks or raises: what goes wrong is told as an event."""
 
-    def write(self, pcm: bytes) -> None:
+    def write(self, pcm: bytes, /) -> None:
         """Add 16-bit PCM, channels interleaved."""
         ...
 
@@ -62,13 +62,14 @@ class Record(Behaviour):
         self._phrase_number = 0
         self._sink: Sink | None = None
         self.wants_sent = stereo
-        # Who has made another recorder of this one may do anything.
-        self.only_listens = not stereo and not split and type(self).audio is Record.audio
 
     def connected(self, call: Call) -> None:
         """A whole call's file is made now, so that it exists even when nobody speaks."""
         if self._phrases is None:
             self._sink = self._open_sink(call, self._channels, None)
+            # Who has made another recorder of this one may do anything.
+            if self._heard is None and type(self).audio is Record.audio:
+                self.listener = self._sink.write
 
     def audio(self, call: Call, frame: bytes) -> None:
         """Write one frame, or judge it first."""
@@ -95,7 +96,7 @@ class Record(Behaviour):
         """Complete the file."""
         if self._sink is not None:
             self._sink.close()
-            self._sink = None
+            self._sink = self.listener = None
 
     def _split(self, call: Call, phrases: PhraseDetector[bytes], level_dbfs: float, frame: bytes) -> None:
         decision = phrases.push(level_dbfs, frame)

@@ -7,7 +7,7 @@ by calling the ``Call`` it is given. Several behaviours share a call, in the ord
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -109,8 +109,12 @@ class Behaviour:
     returns_audio = False
     """True where ``audio`` does nothing but send the frame back, so that it need not be called for each."""
 
-    only_listens = False
-    """True where ``audio`` does nothing to the call, doesn't ask for its time, and raises nothing."""
+    listener: Callable[[bytes], object] | None = None
+    """
+    What may be given each frame in place of ``audio``, from ``connected`` on; None where that must be called.
+
+    It does as much as ``audio`` would, nothing to the call, and doesn't ask for its time.
+    """
 
     wants_sent = True
     """False where ``sent`` does nothing, so that it need not be called."""

@@ -41,7 +41,7 @@ class Mirror:
         self.size = OFF
         """What a message has to be long to be returned; ``OFF`` while the session wants to see each."""
 
-        self.hearing: tuple[Callable[[bytes], None], ...] = ()
+        self.hearing: tuple[Callable[[bytes], object], ...] = ()
         """Who is given each frame."""
 
         self.not_before = 0

@@ -14,7 +14,6 @@ is as if it had been asked for each frame.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Final
@@ -318,6 +317,7 @@ class CallSession:
         self._set_behaviours((behaviour, *others) if first else (*others, behaviour))
         if self._begun:
             self._guarded(behaviour.connected, self)
+            self._set_mirror()
 
     def leave(self, behaviour: Behaviour) -> None:
         """For this behaviour the call is over, and for no other."""
@@ -578,6 +578,7 @@ class CallSession:
         )
         for behaviour in self._behaviours:
             self._guarded(behaviour.connected, self)
+        self._set_mirror()
         held, self._held, self._held_bytes = self._held, [], 0
         for data in held:
             self.receive_bytes(data, self._now)
@@ -598,10 +599,10 @@ class CallSession:
         """Whether frames may take the shortest way."""
         if self._mirror is not None:
             others = [b for b in self._hearing if not b.returns_audio]
-            one_returns = len(self._hearing) == len(others) + 1
-            free = one_returns and all(b.only_listens for b in others) and not (self._timed or self._sent_hooks)
+            listeners = [b.listener for b in others if b.listener is not None]
+            free = len(self._hearing) - 1 == len(others) == len(listeners) and not (self._timed or self._sent_hooks)
             self._mirror.size = self._short_in if free and self._short_in == self._short_out else OFF
-            self._mirror.hearing = tuple(functools.partial(b.audio, self) for b in others) if free else ()
+            self._mirror.hearing = tuple(listeners) if free else ()
 
     def _settle_mirror(self, now: int) -> None:
         self._now = now

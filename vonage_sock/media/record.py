@@ -411,7 +411,7 @@ class Recorder:
             if sink.failed:
                 return
             sink.failed = True
-            sink.uncounted_frames = 0
+            sink.gathered.uncounted_frames = 0
         self._tell_failure(sink.call, sink.path, reason)
 
     def _tell_failure(self, call: str, path: Path, reason: str) -> None:

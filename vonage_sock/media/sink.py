@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from vonage_sock import native
 from vonage_sock.audio.frames import AudioFormat
 from vonage_sock.media.recording_files import RecordingFile
 
@@ -25,6 +26,37 @@ class Room(Protocol):
         ...
 
 
+class Gathered:
+    """
+    PCM in the order in which it came; calling it adds some.
+
+    Args:
+        uncounted_frames: how many may wait without a question.
+        beyond: given what comes while so many wait; adds it to ``frames``, or does not.
+    """
+
+    __slots__ = ("_beyond", "frames", "uncounted_frames")
+
+    def __init__(self, uncounted_frames: int, beyond: Callable[[bytes], None]) -> None:
+        self.uncounted_frames = uncounted_frames
+        self._beyond = beyond
+        self.frames: list[bytes] = []
+
+    def __call__(self, pcm: bytes, /) -> None:
+        """Add 16-bit PCM."""
+        if len(self.frames) < self.uncounted_frames:
+            self.frames.append(pcm)
+        else:
+            self._beyond(pcm)
+
+
+def gathered_of(uncounted_frames: int, beyond: Callable[[bytes], None]) -> Gathered:
+    """The quickest that there is."""
+    made: Any = Gathered if native.frames is None else native.frames.Gathered
+    gathered: Gathered = made(uncounted_frames, beyond)
+    return gathered
+
+
 class FileSink:
     """A ``Sink`` for one call or phrase. ``write`` and ``close`` are the event loop's, the rest is the thread's."""
 
@@ -39,17 +71,13 @@ class FileSink:
 
         self.looks_at = 0
         self.failed = False
-        self.uncounted_frames = UNCOUNTED_FRAMES
         self.counted_bytes = 0
-        self._room = room
-        self._gathered: list[bytes] = []
-        self._counted_out_bytes = 0
-
-    def write(self, pcm: bytes) -> None:
+        self.gathered = gathered_of(UNCOUNTED_FRAMES, self._write_counted)
+        self.write: Callable[[bytes], None] = self.gathered
         """Add 16-bit PCM, channels interleaved."""
-        gathered = self._gathered
-        if len(gathered) < self.uncounted_frames or self._room.has_room(self, len(pcm)):
-            gathered.append(pcm)
+
+        self._room = room
+        self._counted_out_bytes = 0
 
     def close(self) -> None:
         """The recording is complete."""
@@ -60,6 +88,11 @@ class FileSink:
         counted_bytes = self.counted_bytes - self._counted_out_bytes
         self._counted_out_bytes += counted_bytes
         # Each of these is one step to the other thread, and what it adds in between stays.
-        frames = self._gathered[:]
-        del self._gathered[: len(frames)]
+        gathered = self.gathered.frames
+        frames = gathered[:]
+        del gathered[: len(frames)]
         return frames, counted_bytes
+
+    def _write_counted(self, pcm: bytes) -> None:
+        if self._room.has_room(self, len(pcm)):
+            self.gathered.frames.append(pcm)

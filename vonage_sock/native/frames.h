@@ -31,6 +31,7 @@ typedef struct {
 } Mirror;
 
 typedef struct Steady Steady;
+typedef struct Gathered Gathered;
 
 /* So many frames of a call are out where the server is quick; more times have a place of their own. */
 #define FEW_TIMES 4
@@ -46,6 +47,7 @@ typedef struct {
 
 /* Each adds its types to the module; -1 with an exception where that fails. */
 int add_mirror(PyObject *module);
+int add_gathered(PyObject *module);
 int add_steady(PyObject *module);
 int add_lane(PyObject *module);
 int add_load(PyObject *module);
@@ -64,6 +66,12 @@ int mirror_note(Mirror *mirror, PyObject *payload, long long now);
 
 /* It is time to settle. */
 int mirror_is_full(const Mirror *mirror);
+
+/* What gathers the audio of a recording, where this is one of ours. */
+Gathered *as_gathered(PyObject *object);
+
+/* As the call; -1 with an exception. */
+int gathered_add(Gathered *gathered, PyObject *frame);
 
 /* The socket's short way, where this is one of ours. */
 Steady *as_steady(PyObject *object);

@@ -50,6 +50,16 @@ static int tell_failure(Mirror *mirror, long long now)
     return told == NULL ? -1 : 0;
 }
 
+static int let_hear(PyObject *hear, PyObject *payload)
+{
+    Gathered *gathered = as_gathered(hear);
+    if (gathered != NULL)
+        return gathered_add(gathered, payload);
+    PyObject *heard = PyObject_CallFunctionObjArgs(hear, payload, NULL);
+    Py_XDECREF(heard);
+    return heard == NULL ? -1 : 0;
+}
+
 int mirror_note(Mirror *mirror, PyObject *payload, long long now)
 {
     PyObject **place = &mirror->latest[mirror->count % LEVEL_WINDOW_FRAMES];
@@ -63,13 +73,9 @@ int mirror_note(Mirror *mirror, PyObject *payload, long long now)
         return 0;
     int result = 0;
     Py_INCREF(hearing);
-    for (Py_ssize_t at = 0; at < listeners && result == 0; at++) {
-        PyObject *heard = PyObject_CallFunctionObjArgs(PyTuple_GetItem(hearing, at), payload, NULL);
-        if (heard == NULL)
+    for (Py_ssize_t at = 0; at < listeners && result == 0; at++)
+        if (let_hear(PyTuple_GetItem(hearing, at), payload) < 0)
             result = tell_failure(mirror, now);
-        else
-            Py_DECREF(heard);
-    }
     Py_DECREF(hearing);
     return result;
 }

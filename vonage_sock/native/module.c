@@ -43,7 +43,8 @@ PyMODINIT_FUNC PyInit__frames(void)
     if (module == NULL)
         return NULL;
     if (PyModule_AddIntMacro(module, TIMES_AT_ONCE) < 0 || PyModule_AddIntMacro(module, LEVEL_WINDOW_FRAMES) < 0
-        || add_mirror(module) < 0 || add_steady(module) < 0 || add_round(module) < 0 || add_lane(module) < 0 || add_load(module) < 0) {
+        || add_mirror(module) < 0 || add_gathered(module) < 0 || add_steady(module) < 0 || add_round(module) < 0
+        || add_lane(module) < 0 || add_load(module) < 0) {
         Py_DECREF(module);
         return NULL;
     }
