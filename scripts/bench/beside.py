@@ -116,15 +116,15 @@ def calls(given: Tools, order: Order) -> dict[str, Any]:
     """The most calls with a p99 round trip of at most 20 ms and nothing lost, to 5 %."""
     made: dict[str, Any] = {}
     for name in order.peers:
-        why: list[bool] = []
+        by_generator: dict[int, bool] = {}
 
-        def passes(count: int, name: str = name, why: list[bool] = why) -> bool:
+        def passes(count: int, name: str = name, by_generator: dict[int, bool] = by_generator) -> bool:
             options = {"calls": count, "seconds": order.seconds, "warm": 0.4, "ramp": 0.6}
             # A hiccup of the machine fails a run as overload does; overload fails the next one as well.
             found = run(given, order, name, PEERS[name].command, **options)
             if not fine(found) and nearly(found):
                 found = run(given, order, name, PEERS[name].command, **options)
-            why.append(not fine(found) and limited(found))
+            by_generator[count] = limited(found)
             return fine(found)
 
         try:
@@ -132,7 +132,7 @@ def calls(given: Tools, order: Order) -> dict[str, Any]:
         except CannotRunError as error:
             order.tell(f"  {PEERS[name].name}: left out, {error}")
             continue
-        made[name] = {"calls": most, "limited": any(why)}
+        made[name] = {"calls": most, "limited": any(was for count, was in by_generator.items() if count >= most)}
         order.tell(f"  {PEERS[name].name}: {most} calls")
     return made
 
