@@ -28,6 +28,7 @@ from vonage_sock.call.findings import Findings
 from vonage_sock.call.inspect import CONTENT, AudioInspector, Found, base64_audio
 from vonage_sock.call.machine import Close, Outgoing, Passage
 from vonage_sock.call.mirror import OFF, Mirror, mirror_of
+from vonage_sock.call.roles import Roles
 from vonage_sock.call.stats import LEVEL_WINDOW_FRAMES, TIMES_AT_ONCE, CallStats
 from vonage_sock.clock import MS, SECOND
 from vonage_sock.errors import FormatError
@@ -100,6 +101,7 @@ class CallSession:
         "_passed",
         "_playout",
         "_remote",
+        "_roles",
         "_sent_hooks",
         "_sent_times",
         "_short_in",
@@ -507,17 +509,11 @@ class CallSession:
 
     def _set_behaviours(self, behaviours: Sequence[Behaviour]) -> None:
         self._behaviours = tuple(behaviours)
-        self._hearing = tuple(b for b in behaviours if type(b).audio is not Behaviour.audio)
-        self._sent_hooks = tuple(b.sent for b in behaviours if b.wants_sent and type(b).sent is not Behaviour.sent)
-        self._timed = tuple(b for b in behaviours if b.timed and type(b).due_at is not Behaviour.due_at)
-        # What is heard may be sent, by this behaviour or another.
-        self._moved_by_audio = any(
-            (b in self._hearing and b.audio_moves_due) or type(b).sent is not Behaviour.sent for b in self._timed
-        )
+        self._roles = roles = Roles.of(behaviours)
+        # What each frame asks for is at hand.
+        self._hearing, self._sent_hooks, self._timed = roles.hearing, roles.sent_hooks, roles.timed
+        self._moved_by_audio, self._foreteller = roles.moved_by_audio, roles.foreteller
         self._set_mirror()
-        self._foreteller = None
-        if len(self._timed) == 1 and not self._sent_hooks and _foretells(self._timed[0]):
-            self._foreteller = self._timed[0]
         self.deadline_changed = True
 
     def _receive_connected(self, content_type: str, headers: messages.JsonObject) -> None:
@@ -598,11 +594,10 @@ class CallSession:
     def _set_mirror(self) -> None:
         """Whether frames may take the shortest way."""
         if self._mirror is not None:
-            others = [b for b in self._hearing if not b.returns_audio]
-            listeners = [b.listener for b in others if b.listener is not None]
-            free = len(self._hearing) - 1 == len(others) == len(listeners) and not (self._timed or self._sent_hooks)
-            self._mirror.size = self._short_in if free and self._short_in == self._short_out else OFF
-            self._mirror.hearing = tuple(listeners) if free else ()
+            listeners = self._roles.listeners()
+            free = listeners is not None and self._short_in == self._short_out
+            self._mirror.size = self._short_in if free else OFF
+            self._mirror.hearing = listeners or ()
 
     def _settle_mirror(self, now: int) -> None:
         self._now = now
@@ -761,12 +756,3 @@ class CallSession:
                 closed_by=closed_by,
             )
         )
-
-
-def _foretells(behaviour: Behaviour) -> bool:
-    """Whether what it foretells is its last word: nobody has overridden what is not called then."""
-    mro = type(behaviour).__mro__
-    foretold_by, *others = (
-        next(place for place, of in enumerate(mro) if name in vars(of)) for name in ("foretell", "due", "due_at")
-    )
-    return type(behaviour).foretell is not Behaviour.foretell and foretold_by <= min(others)
