@@ -175,7 +175,7 @@ def test_help_on_a_full_disk_is_one_sentence() -> None:
 
 async def test_a_locale_that_knows_only_ascii_ends_nothing(vsock: Vsock, tmp_path: Path) -> None:
     """What it can't show is an escape."""
-    (tmp_path / "x.yaml").write_text('{"name": "日本→", "steps": [{"say": "tone:440"}]}', encoding="utf-8")
+    (tmp_path / "x.yaml").write_text('{"name": "日本→", "steps": [{"press": "1"}]}', encoding="utf-8")
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     code, out, err = await (await vsock("scenario", "check", "x.yaml", **ascii_only)).end()
 
