@@ -125,6 +125,8 @@ async def test_a_call_that_is_ended_by_the_api_raises_no_disconnected(
         server = await desk.server(vonage_server)
         desk.hang_up.announce()
         report = await vonage_call(server.addresses.answer_url, audio="silence", duration_s=20, fast=True)
+        # The leg may be gone before the answer is read that says so.
+        await until(lambda: len(desk.said) == 2)
 
     assert ("platform", [204]) == (report.closed_by, [asked.status for asked in api.requests])
     assert "completed" in statuses(report)
