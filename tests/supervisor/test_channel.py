@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from tests.supervisor.telling import connected, stats
 from vonage_sock.call.events import DtmfPressed, MessageReceived
 from vonage_sock.supervisor import channel as channels
-from vonage_sock.supervisor.channel import Channel, Go, Message, Outbox, Ready, Stop, Told
+from vonage_sock.supervisor.channel import Channel, Go, Message, Outbox, Quiet, Ready, Stop, Stopped, Told
 
 
 class Ear:
@@ -68,6 +70,26 @@ async def test_the_end_of_one_side_is_told_to_the_other_after_its_last_word() ->
     one.close()
 
     assert ([Ready()], 0) == (ear.messages, one.waiting_bytes)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_the_last_word_is_heard_by_who_speaks_meanwhile(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """A worker that was told to stop may be done before its parent has told it all that it had to tell."""
+
+    async def speak() -> None:
+        one, mine, two, ear = await pair()
+        one.send(Stopped(failures=2))
+        one.close()
+        # It has not heard of that yet.
+        two.send(Quiet())
+        async with asyncio.timeout(20):
+            await ear.ended.wait()
+            await mine.ended.wait()
+
+        assert ([Stopped(failures=2)], [Quiet()]) == (ear.messages, mine.messages)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(speak())
 
 
 async def test_what_happens_in_one_turn_of_the_loop_is_one_message() -> None:

@@ -134,6 +134,7 @@ class Channel(asyncio.Protocol):
         self._ended = ended
         self._buffer = bytearray()
         self._transport: asyncio.WriteTransport | None = None
+        self._has_said_all = False
 
     @classmethod
     async def open(cls, end: socket.socket, receive: Callable[[Message], None], ended: Callable[[], None]) -> Self:
@@ -148,15 +149,17 @@ class Channel(asyncio.Protocol):
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def send(self, message: Message) -> None:
-        """Say it; to nobody, when the other side is gone."""
-        if self._transport is not None:
+        """Say it; to nobody, when the other side is gone or we have closed."""
+        if self._transport is not None and not self._has_said_all:
             data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
             self._transport.write(LENGTH.pack(len(data)) + data)
 
     def close(self) -> None:
-        """End the channel once everything is said."""
-        if self._transport is not None:
-            self._transport.close()
+        """End the channel once everything is said, and heard: the other side then closes, too."""
+        if self._transport is not None and not self._has_said_all:
+            self._has_said_all = True
+            # Were we gone at once, what the other side writes meanwhile would fail, and our last words not be read.
+            self._transport.write_eof()
 
     # For asyncio.
 
@@ -178,7 +181,7 @@ class Channel(asyncio.Protocol):
             self._receive(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The other side is gone, or we have closed."""
+        """The other side is gone."""
         self._transport = None
         self._ended()
 
