@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aiohttp import web
+from websockets.asyncio.server import ServerConnection
 
 from tests.simulator.load import echoes
 from vonage_sock.clock import MS, SECOND, SystemClock
@@ -17,7 +18,7 @@ from vonage_sock.protocol.signing import Verifier
 from vonage_sock.simulator.load import meter
 from vonage_sock.simulator.load.answering import Directory
 from vonage_sock.simulator.load.generator import Generator, Share
-from vonage_sock.simulator.load.plan import LoadPlan
+from vonage_sock.simulator.load.plan import WATCHED_CALLS, LoadPlan
 from vonage_sock.simulator.load.report import LoadResult, make_report, not_measured
 from vonage_sock.simulator.load.tally import Tally
 from vonage_sock.simulator.load.verdict import Thresholds
@@ -281,6 +282,26 @@ async def test_stopping_hangs_up_early_and_counts_nothing_as_lost() -> None:
 
     assert (3, 0, 0) == (total.opened, total.dropped, total.lost)
     assert total.sent == total.returned > 100
+
+
+async def test_nobody_hangs_up_before_all_was_heard() -> None:
+    """What that costs the server would make others' last frames late: all go on in silence for a tenth of a second."""
+    calls = 2 * WATCHED_CALLS
+    told: list[tuple[int, str]] = []
+
+    async def note(socket: ServerConnection) -> None:
+        async for message in socket:
+            if isinstance(message, bytes):
+                told.append((id(socket), "audio" if any(message) else "silence"))
+                await socket.send(message)
+        told.append((id(socket), "over"))
+
+    async with echoes.serving(note) as target:
+        total = (await load(target, calls=calls)).total
+    last = [[what for one, what in told if one == call][-6:] for call in dict(told)]
+
+    assert [[*(5 * ["silence"]), "over"]] * calls == last
+    assert total.sent == total.returned == [what for _, what in told].count("audio")
 
 
 @pytest.mark.parametrize("secret", [None, "a signature secret of more than 32 bytes"])

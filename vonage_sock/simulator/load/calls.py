@@ -15,7 +15,7 @@ from vonage_sock.audio.frames import FRAME_NS
 from vonage_sock.call.events import Event
 from vonage_sock.call.findings import CATALOGUE
 from vonage_sock.call.machine import Abort, Close
-from vonage_sock.clock import SECOND
+from vonage_sock.clock import MS, SECOND
 from vonage_sock.protocol import messages
 from vonage_sock.protocol.rfc6455 import CLOSE_ABNORMAL, CLOSE_NO_CODE, CLOSE_NORMAL
 from vonage_sock.simulator.leg.machine import VonageLeg
@@ -30,6 +30,9 @@ from vonage_sock.simulator.load.tally import Book
 
 DRAIN_NS: Final = 2 * SECOND
 """How long a call waits for what isn't back when all has been said; frames of silence push it through meanwhile."""
+
+CALM_NS: Final = 100 * MS
+"""So long all go on in silence before the first hangs up: others' last frames would wait for what that costs the server."""
 
 UNMARKED_DRAIN_NS: Final = SECOND // 2
 MAX_UNSENT_BYTES: Final = 512 * 1024
@@ -177,7 +180,9 @@ class LoadCall:
 
     def _is_drained(self, due_at: int) -> bool:
         meter = self.meter
-        if not meter.waits or due_at >= self._end_at + DRAIN_NS:
+        if not meter.waits:
+            return not meter.returned_any or due_at >= self._end_at + CALM_NS
+        if due_at >= self._end_at + DRAIN_NS:
             return True
         if meter.returned_any:
             return False
