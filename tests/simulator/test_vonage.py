@@ -39,6 +39,7 @@ from vonage_sock.simulator.webhooks.posting import Destination, Poster
 from vonage_sock.simulator.webhooks.web import Webhooks
 from vonage_sock.testing import PcmSource
 
+PATIENCE_S = 10.0
 SECRET = "a secret of thirty-two characters"
 RATE_16K = AudioFormat(16000)
 PCM = b"".join(struct.pack("<H", number + 1) * 160 for number in range(5))
@@ -53,8 +54,10 @@ def order(target: str, *, duration_ms: int = 160, **options: Any) -> CallOrder:
 
 async def call(target: str, *events: list[Event], timeouts: dict[str, float] | None = None, **options: Any) -> Any:
     """The report of a call; its events are appended to the list that is given."""
-    phone = VonageCall(order(target, **options), observers=[kept.append for kept in events], **(timeouts or {}))
-    async with asyncio.timeout(20):
+    # What a second's stall of this machine would end is tried by those who say so.
+    waits = {"connect_timeout_s": PATIENCE_S, "answer_timeout_s": PATIENCE_S} | (timeouts or {})
+    phone = VonageCall(order(target, **options), observers=[kept.append for kept in events], **waits)
+    async with asyncio.timeout(2 * PATIENCE_S):
         return await phone.run()
 
 
