@@ -200,28 +200,33 @@ _CLOSE_FINDINGS: Final = {CLOSE_ABNORMAL: "VS308", CLOSE_NO_CODE: "VS309"}
 
 
 class _Script:
-    """A ``Source`` of the marked frames, from one of them on, which remembers the numbers."""
+    """So many of the marked frames, from one of them on, as a ``Source``; it may be told that it is over before."""
 
     name = "load"
     error: str | None = None
     total_frames: int | None = None
 
-    def __init__(self, frames: FramedFrames, first: int) -> None:
+    def __init__(self, frames: FramedFrames, first: int, count: int) -> None:
         self._frames = frames.marked.frames
         self._next = first
-        self.over = False
+        self._left = count
+
+    def end(self) -> None:
+        """Nothing more is to be said."""
+        self._left = 0
 
     def take(self) -> bytes | None:
         """The next one."""
-        if self.over:
+        if self.ended():
             return None
         frame = self._frames[self._next]
         self._next = (self._next + 1) % POOL_FRAMES
+        self._left -= 1
         return frame
 
     def ended(self) -> bool:
         """All has been said."""
-        return self.over
+        return self._left <= 0
 
     def close(self) -> None:
         """Nothing to release."""
@@ -256,7 +261,7 @@ class WatchedCall(LoadCall):
         self._heard = heard
         self._observe = observe
         self._follower = Follower(frames.marked) if follow else None
-        self._script = _Script(frames, 0)
+        self._script = _Script(frames, 0, 0)
         self._leg: VonageLeg | None = None
         self._first_at = 0
         self._ended: tuple[int, str, int] | None = None
@@ -276,7 +281,8 @@ class WatchedCall(LoadCall):
         """The leg's steps are the call's."""
         self._use(channel, first_at)
         self._first_at = first_at
-        self._script = _Script(self._frames, self.lane.number)
+        # As many as have their turn until the end, also where a stall has several of them take it at once.
+        self._script = _Script(self._frames, self.lane.number, -((first_at - self._end_at) // FRAME_NS))
         # Its silence after the last word goes on until we hang up.
         plan = LegPlan(audio_format=self._frames.marked.audio_format, headers=headers, duration_ns=1 << 62)
         self._leg = VonageLeg(f"call-{self.number + 1}", plan, self._script, now=first_at, heard=self._heard)
@@ -290,7 +296,7 @@ class WatchedCall(LoadCall):
     def _step(self, leg: VonageLeg, channel: Channel, due_at: int, now: int) -> None:
         if due_at >= self._end_at:
             self.state = State.DRAINING
-            self._script.over = True
+            self._script.end()
             if self._is_drained(due_at):
                 self.state = State.CLOSING
                 leg.close(CLOSE_NORMAL, now)
