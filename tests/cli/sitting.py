@@ -40,7 +40,8 @@ while True:
         os.tcsetpgrp(0, job)
     os.killpg(job, signal.SIGCONT)
     if command == "bg":
-        print("[typed", sys.stdin.readline().strip() + "]", flush=True)
+        line = sys.stdin.readline().strip()
+        print(f"[typed {line}]", flush=True)
         os.tcsetpgrp(0, job)
 sys.exit(os.waitstatus_to_exitcode(status) & 255)
 """
