@@ -120,15 +120,22 @@ def test_a_mirrored_call_without_its_recorder_goes_on(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_sink_that_nobody_has_is_freed(way: str) -> None:
-    """It and what it asks hold each other."""
-    with on(way):
-        sink = FileSink(Full(0), "c1", RATE, 1)
-    seen = weakref.ref(sink)
-    del sink
-    gc.collect()
+def test_a_sink_that_nobody_has_is_gone(way: str) -> None:
+    """At once, and not when the collector of garbage comes; who still writes to it writes to nobody."""
+    gc.disable()
+    try:
+        with on(way):
+            sink = FileSink(Full(UNCOUNTED_FRAMES), "c1", RATE, 1)
+        seen, write, gathered = weakref.ref(sink), sink.write, sink.gathered
+        del sink
+        gone = seen() is None
+    finally:
+        gc.enable()
+    for _ in range(UNCOUNTED_FRAMES + 1):
+        write(b"ab")
 
-    assert seen() is None
+    assert gone
+    assert [b"ab"] * UNCOUNTED_FRAMES == gathered.frames
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import random
+from collections import Counter
 
+import pytest
 from loops import on_both_loops
 from rig import MASK, MAX_BYTES, Peer, tcp_pair
 from websockets.frames import Opcode as TheirOpcode
@@ -13,8 +17,9 @@ from vonage_sock.behaviours.echo import Echo
 from vonage_sock.call.events import DtmfPressed, Ended, Event
 from vonage_sock.call.session import CallSession
 from vonage_sock.clock import SystemClock
-from vonage_sock.protocol.rfc6455 import Opcode, frame_of
+from vonage_sock.protocol.rfc6455 import FrameReader, Opcode, frame_of
 from vonage_sock.transport.direct import DirectDriver
+from vonage_sock.transport.framesocket import FrameSocket
 from vonage_sock.transport.poller import Poller
 
 RATE = AudioFormat(8000)
@@ -34,13 +39,14 @@ class Call:
         ours, theirs = tcp_pair(small=small)
         self.peer = Peer(theirs)
         self.events: list[Event] = []
+        self.over = asyncio.Event()
         self.driver = DirectDriver(
             self.session,
             self.poller,
             ours,
             max_message_bytes=MAX_BYTES,
             observer=self.events.append,
-            ended=lambda: None,
+            ended=self.over.set,
             mirror=self.mirror,
         )
         self.driver.start()
@@ -113,3 +119,41 @@ async def test_what_a_slow_peer_has_not_read_waits_in_order() -> None:
     call.stop()
 
     assert [*FRAMES, FRAMES[0]] == back
+
+
+def held() -> dict[str, int]:
+    """How many there are of what each call has one of."""
+    kinds = (CallSession, DirectDriver, FrameSocket, FrameReader, Echo)
+    counted = Counter(type(item).__name__ for item in gc.get_objects() if isinstance(item, kinds))
+    return {kind.__name__: counted[kind.__name__] for kind in kinds}
+
+
+@on_both_loops
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+async def test_a_call_that_is_over_is_gone(reset: bool) -> None:
+    """Nothing of it waits for the collector of garbage, which holds all calls up when it comes."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = held()
+        call = Call()
+        await call.peer.send(CONNECTED)
+        await call.peer.send(FRAMES[0])
+        back, during = await call.peer.messages(1), held()
+        if reset:
+            call.peer.reset()
+        else:
+            call.peer.sock.close()
+        async with asyncio.timeout(10):
+            await call.over.wait()
+        poller = call.poller
+        del call
+        await asyncio.sleep(0)
+        after = held()
+        poller.close()
+    finally:
+        gc.enable()
+
+    assert FRAMES[:1] == back
+    assert [1] * len(before) == [during[kind] - before[kind] for kind in before]
+    assert before == after

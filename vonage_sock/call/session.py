@@ -419,6 +419,8 @@ class CallSession:
         for behaviour in self._behaviours:
             self._guarded(behaviour.closed, self)
         self._tell_end(code, reason)
+        # It holds us; what is over must not wait for the collector of garbage, which holds up all calls.
+        self._mirror = None
 
     def messages_to_send(self) -> list[Outgoing]:
         """What is to be sent, in order; each is given once."""

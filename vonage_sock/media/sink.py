@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -72,7 +73,7 @@ class FileSink:
         self.looks_at = 0
         self.failed = False
         self.counted_bytes = 0
-        self.gathered = gathered_of(UNCOUNTED_FRAMES, self._write_counted)
+        self.gathered = gathered_of(UNCOUNTED_FRAMES, _counting(weakref.ref(self)))
         self.write: Callable[[bytes], None] = self.gathered
         """Add 16-bit PCM, channels interleaved."""
 
@@ -93,6 +94,17 @@ class FileSink:
         del gathered[: len(frames)]
         return frames, counted_bytes
 
-    def _write_counted(self, pcm: bytes) -> None:
+    def write_counted(self, pcm: bytes) -> None:
+        """Add what goes beyond, if there is room."""
         if self._room.has_room(self, len(pcm)):
             self.gathered.frames.append(pcm)
+
+
+def _counting(held: weakref.ref[FileSink]) -> Callable[[bytes], None]:
+    """Lets a sink count what goes beyond, and doesn't hold it: a circle would wait for the collector of garbage."""
+
+    def beyond(pcm: bytes) -> None:
+        if (sink := held()) is not None:
+            sink.write_counted(pcm)
+
+    return beyond

@@ -64,7 +64,7 @@ static int send_due(Lane *self, long long now)
     return sent;
 }
 
-static PyObject *lane_fire(Lane *self, PyObject *now_object)
+static PyObject *fire_for(Lane *self, PyObject *driver, PyObject *now_object)
 {
     long long now = PyLong_AsLongLong(now_object);
     if (now == -1 && PyErr_Occurred())
@@ -73,12 +73,20 @@ static PyObject *lane_fire(Lane *self, PyObject *now_object)
     if (sent < 0)
         return NULL;
     if (sent == 0)
-        return PyObject_CallMethodObjArgs(self->driver, name_deadline_passed, now_object, NULL);
+        return PyObject_CallMethodObjArgs(driver, name_deadline_passed, now_object, NULL);
     self->left--;
-    if (PyList_Append(self->times, now_object) < 0 || PyObject_SetAttr(self->driver, name_latest, now_object) < 0
+    if (PyList_Append(self->times, now_object) < 0 || PyObject_SetAttr(driver, name_latest, now_object) < 0
         || call_again(self, self->at + self->step_ns) < 0)
         return NULL;
     return none();
+}
+
+static PyObject *lane_fire(Lane *self, PyObject *now_object)
+{
+    /* Sending may be what ends the call, and cancels us. */
+    PyObject *driver = Py_NewRef(self->driver), *result = fire_for(self, driver, now_object);
+    Py_DECREF(driver);
+    return result;
 }
 
 static PyObject *lane_stop(Lane *self, PyObject *Py_UNUSED(none))
@@ -89,9 +97,9 @@ static PyObject *lane_stop(Lane *self, PyObject *Py_UNUSED(none))
 
 static PyObject *lane_cancel(Lane *self, PyObject *Py_UNUSED(none))
 {
-    PyObject *before = self->action;
-    self->action = Py_NewRef(Py_None);
-    Py_XDECREF(before);
+    /* It may stand in the poller's list for long yet: nobody is held meanwhile. */
+    replace(&self->action, Py_None);
+    replace(&self->driver, Py_None);
     return none();
 }
 

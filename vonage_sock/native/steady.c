@@ -376,6 +376,12 @@ static int steady_clear(Steady *self)
     return 0;
 }
 
+static PyObject *steady_release(Steady *self, PyObject *Py_UNUSED(none))
+{
+    steady_clear(self);
+    return none();
+}
+
 static void steady_dealloc(Steady *self)
 {
     PyTypeObject *type = Py_TYPE(OBJECT(self));
@@ -396,6 +402,7 @@ static PyMethodDef steady_methods[] = {
     {"prepare", (PyCFunction)steady_prepare, METH_VARARGS, NULL},
     {"expect_nothing", (PyCFunction)steady_expect_nothing, METH_NOARGS, NULL},
     {"close", (PyCFunction)steady_close, METH_NOARGS, NULL},
+    {"release", (PyCFunction)steady_release, METH_NOARGS, NULL},
     {"hold_back", (PyCFunction)steady_hold_back, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

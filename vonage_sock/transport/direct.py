@@ -49,18 +49,25 @@ class Lane(Timer):
 
     def fire(self, now: int) -> None:
         """The time has come, and that of the next frame may have come too."""
-        left, at, step_ns = self.left, self.at, self.step_ns
+        # Sending may be what ends the call, and cancels us.
+        left, at, step_ns, driver = self.left, self.at, self.step_ns, self._driver
         if left and now - at < step_ns and self._steady.send_plain(self.frames[self.end - left]):
             self.left = left - 1
             self.times.append(now)
-            self._driver.latest = now
+            driver.latest = now
             self._poller.call_again(self, at + step_ns)
         else:
-            self._driver.deadline_passed(now)
+            driver.deadline_passed(now)
 
     def stop(self) -> None:
         """The driver is asked next time."""
         self.left = 0
+
+    def cancel(self) -> None:
+        """Don't do it; it may stand in the poller's list for long yet, and nobody is held meanwhile."""
+        if self.action is not None:
+            super().cancel()
+            del self._driver
 
 
 def lane_of(at: int, driver: DirectDriver, steady: Steady, poller: Poller) -> Lane:
@@ -217,9 +224,16 @@ class DirectDriver:
             self._machine.receive_close(code, reason, now)
             self._tell_events()
         finally:
+            self._let_go()
             self._ended()
 
     # How it works inside.
+
+    def _let_go(self) -> None:
+        """Hold nobody any more who holds us, as ``FrameSocket`` does."""
+        self._timer = self._watchman = None
+        if self._mirror is not None:
+            self._mirror.settle = self._settle_machine
 
     def _now(self) -> int:
         # A timer that woke early was handled at its deadline; from there time doesn't go back.

@@ -532,6 +532,13 @@ class FrameSocket:
         self._sock.close()
         self.steady.close()
         self._receiver.gone(code, reason, now)
+        # Not before those who called us have done with us.
+        self._poller.loop.call_soon(self._let_go)
+
+    def _let_go(self) -> None:
+        """Hold nobody any more who holds us: what is left to the collector of garbage holds up all calls when it comes."""
+        self.steady.release()
+        del self._receiver
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -156,6 +156,11 @@ class Steady:
         self.hold_back()
         self.expect_nothing()
 
+    def release(self) -> None:
+        """Once it is closed: nobody will call any more, and nobody is held."""
+        self.mirror = None
+        del self._owner, self._receiver
+
     # For the poller.
 
     def readable(self, now: int) -> None:
