@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml hatch_build.py $(wildcard vonage_sock/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	@# uv does in seconds what takes pip more than a minute; where there is no uv, or it knows no index, pip does it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
-	    && $(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[dev,docs]' \
+	    && $(BIN)/python -m uv pip install --quiet --compile-bytecode --reinstall-package vonage-sock --python $(BIN)/python -e '.[dev,docs]' \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
 	@touch $@
 
