@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,6 +160,20 @@ def test_plain_lines_are_some_thirty_whatever_the_length() -> None:
     events = [STARTED, *(progress(second, of_seconds=3600) for second in range(1, 3601))]
 
     assert 31 == len(shown(events).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("ws://127.0.0.1/socket", "2 calls at 8 kHz to ws://127.0.0.1/socket: "),
+        ("http://127.0.0.1/answer", "2 calls at the NCCO's rate to http://127.0.0.1/answer: "),
+    ],
+)
+def test_no_rate_is_said_that_an_ncco_decides(target: str, said: str) -> None:
+    """--rate is a socket's."""
+    started = replace(STARTED, target=target, calls=2, procs=1, rate_hz=8000)
+
+    assert f"{said}15 s to open them, then 30 s" == words.begins(started)
 
 
 def test_quiet_shows_tries_only() -> None:

@@ -85,8 +85,9 @@ def _head(report: JsonObject, written: str) -> str:
     )
     return (
         f"<h1>{words.counted(report['calls'], 'call')} to {_safe(report['target'])}</h1>\n"
-        f'<p class="soft">{report["rate_hz"] // 1000} kHz{procs}, opened within {report["ramp_s"]:g} s, then '
-        f"{report['duration_s']:g} s together; written {_safe(written)}.{verdict}</p>"
+        f'<p class="soft">{words.rate(report["target"], report["rate_hz"])}{procs}, '
+        f"opened within {report['ramp_s']:g} s, then {report['duration_s']:g} s together; "
+        f"written {_safe(written)}.{verdict}</p>"
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from vonage_sock.call.events import LoadProgress, LoadStarted, LoadTried
 from vonage_sock.display.safe import clean
+from vonage_sock.display.wording import khz
 
 JsonObject = dict[str, Any]
 
@@ -38,11 +40,17 @@ def span(value: float | None) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def rate(target: str, rate_hz: int) -> str:
+    """That of the calls, as far as it is known before any is made: behind an answer URL each NCCO says its own."""
+    return khz(rate_hz) if urlsplit(target).scheme in ("ws", "wss") else "the NCCO's rate"
+
+
 def begins(event: LoadStarted) -> str:
     """What is about to be done."""
     processes = f" from {event.procs} processes" if event.procs > 1 else ""
     return (
-        f"{counted(event.calls, 'call')} at {event.rate_hz // 1000} kHz to {clean(event.target, MAX_TARGET)}{processes}: "
+        f"{counted(event.calls, 'call')} at {rate(event.target, event.rate_hz)} to {clean(event.target, MAX_TARGET)}"
+        f"{processes}: "
         f"{event.ramp_s:g} s to open them, then {event.duration_s:g} s"
     )
 

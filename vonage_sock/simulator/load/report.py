@@ -1,20 +1,20 @@
 """
 What a load test says at its end, as JSON and in a few lines.
 
-``load.report`` holds what was asked for (``target``, ``calls``, ``procs``, ``ramp_s``, ``duration_s``, ``rate_hz``),
-and ``frames``: whether our own frames' path is in c or in python, which says what we could drive; how the calls went
-(``calls_opened``, ``calls_failed`` with ``refusals``, ``calls_dropped`` with the codes in ``closes``); the frames
-(``frames_sent``, ``frames_returned``, ``frames_late``: back after more than ``late_after_ms``, ``frames_lost``: not
-back when their call was over or after ``lost_after_s``, ``frames_out_of_order``: overtaken by a later one,
-``frames_stray``: back twice or in another call, ``frames_altered``: back with another content behind their mark); the
-times in milliseconds (``round_trip_ms``, ``jitter_ms`` of each call after RFC 3550, ``connect_ms``, ``answer_ms``), and
-beside all of them ``own_lateness_ms``: how much after their time our own frames left, and ``read_late_ms``: how long
-what came waited for us to read it, which is in every round trip (null where nobody knows). ``measured_by`` is marks,
-correlation (of a few calls) or null, and then ``not_measured`` says why there is no figure. ``findings`` are those of
-``calls_watched`` calls. ``server`` is what ``--pid`` showed, ``thresholds`` what was wanted beside what was found, and
-``met`` whether all of that was kept: null where nothing was asked for, or where the run was stopped before there was
-anything to judge. A search adds ``max_calls``, and in ``limited_by`` why calls were refused in the last try that was
-one too many, and how often.
+``load.report`` holds what was asked for (``target``, ``calls``, ``procs``, ``ramp_s``, ``duration_s``, ``rate_hz``:
+that of a socket, since the NCCO of an answer URL says its own), and ``frames``: whether our own frames' path is in c
+or in python, which says what we could drive; how the calls went (``calls_opened``, ``calls_failed`` with ``refusals``,
+``calls_dropped`` with the codes in ``closes``); the frames (``frames_sent``, ``frames_returned``, ``frames_late``:
+back after more than ``late_after_ms``, ``frames_lost``: not back when their call was over or after ``lost_after_s``,
+``frames_out_of_order``: overtaken by a later one, ``frames_stray``: back twice or in another call, ``frames_altered``:
+back with another content behind their mark); the times in milliseconds (``round_trip_ms``, ``jitter_ms`` of each call
+after RFC 3550, ``connect_ms``, ``answer_ms``), and beside all of them ``own_lateness_ms``: how much after their time
+our own frames left, and ``read_late_ms``: how long what came waited for us to read it, which is in every round trip
+(null where nobody knows). ``measured_by`` is marks, correlation (of a few calls) or null, and then ``not_measured``
+says why there is no figure. ``findings`` are those of ``calls_watched`` calls. ``server`` is what ``--pid`` showed,
+``thresholds`` what was wanted beside what was found, and ``met`` whether all of that was kept: null where nothing was
+asked for, or where the run was stopped before there was anything to judge. A search adds ``max_calls``, and in
+``limited_by`` why calls were refused in the last try that was one too many, and how often.
 """
 
 from __future__ import annotations
